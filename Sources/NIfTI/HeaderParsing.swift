@@ -87,7 +87,8 @@ extension NIfTIHeader {
         _ image: nifti_image, _ fields: RawFields, version: Int, swapped: Bool, path: String, maximumShear: Double
     ) throws -> NIfTIHeader {
         guard let datatype = NIfTIDatatype(rawValue: fields.datatype) else {
-            let name = nifti_datatype_string(Int32(fields.datatype)).map { String(cString: $0).lowercased() } ?? "unknown"
+            let name =
+                nifti_datatype_string(Int32(fields.datatype)).map { String(cString: $0).lowercased() } ?? "unknown"
             throw NIfTIError.unsupportedDatatype(path: path, name: name)
         }
         let placement = try Placement.decide(image, fields, path: path, maximumShear: maximumShear)
@@ -157,7 +158,9 @@ private struct Placement {
     var source: NIfTIHeader.AffineSource
     var warnings: [NIfTIWarning] = []
 
-    static func decide(_ image: nifti_image, _ fields: RawFields, path: String, maximumShear: Double) throws -> Placement {
+    static func decide(_ image: nifti_image, _ fields: RawFields, path: String, maximumShear: Double) throws
+        -> Placement
+    {
         let unit: Double =
             switch image.xyz_units {
             case NIFTI_UNITS_METER: 1000

@@ -197,7 +197,9 @@ private struct OpenImage {
     }
 
     func readFloats(frame: Int) throws -> [Float] {
-        if header.datatype == .float32, header.slope == 1, header.intercept == 0, header.bigEndian == Self.hostIsBigEndian {
+        if header.datatype == .float32, header.slope == 1, header.intercept == 0,
+            header.bigEndian == Self.hostIsBigEndian
+        {
             try seek(toFrame: frame)
             return try [Float](unsafeUninitializedCapacity: header.grid.count) { buffer, initialised in
                 let found = try source.read(into: UnsafeMutableRawBufferPointer(buffer))

@@ -3,7 +3,8 @@
 /// - Parameters:
 ///   - raw: a whole number of voxels in file order.
 ///   - values: at least as many as `raw` holds.
-func decodeVoxels(_ raw: UnsafeRawBufferPointer, _ header: NIfTIHeader, into values: UnsafeMutableBufferPointer<Double>) {
+func decodeVoxels(_ raw: UnsafeRawBufferPointer, _ header: NIfTIHeader, into values: UnsafeMutableBufferPointer<Double>)
+{
     switch header.datatype {
     case .uint8: decodeIntegers(UInt8.self, raw, header, into: values)
     case .int8: decodeIntegers(Int8.self, raw, header, into: values)
