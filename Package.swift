@@ -19,12 +19,14 @@ let optimised = common + [.unsafeFlags(fast)]
 
 // One kernel source, compiled once per instruction set level; `Kernels` picks at run time.
 #if arch(x86_64)
-    let v3 = common + [
-        .define("QSM_FMA"), .define("QSM_V3"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v3"]),
-    ]
-    let v4 = common + [
-        .define("QSM_FMA"), .define("QSM_V4"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v4"]),
-    ]
+    let v3 =
+        common + [
+            .define("QSM_FMA"), .define("QSM_V3"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v3"]),
+        ]
+    let v4 =
+        common + [
+            .define("QSM_FMA"), .define("QSM_V4"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v4"]),
+        ]
 #else
     let v3 = optimised
     let v4 = optimised
@@ -106,7 +108,8 @@ let package = Package(
         .executableTarget(
             name: "qsmflow",
             dependencies: [
-                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres", "Report",
+                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres",
+                "Report",
                 "Tasks", "Wire", "Worker", "Workflow", lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
