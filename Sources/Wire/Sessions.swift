@@ -197,14 +197,14 @@ package struct CompletionItem: Codable, Sendable {
     /// One sentence; nil for a success.
     package var message: String?
     package var outputs: [Output]
-    package var measurements: [Measurement]
+    package var measurements: [MeasuredValue]
     package var warnings: [String]
     package var usage: AttemptUsage
     /// Last 8 KiB of the attempt's log.
     package var logTail: String
 
     package init(
-        lease: LeaseName, outcome: AttemptOutcome, message: String?, outputs: [Output], measurements: [Measurement],
+        lease: LeaseName, outcome: AttemptOutcome, message: String?, outputs: [Output], measurements: [MeasuredValue],
         warnings: [String], usage: AttemptUsage, logTail: String
     ) {
         self.lease = lease

@@ -73,13 +73,13 @@ package struct TaskResult: Codable, Sendable {
     }
 
     package var outputs: [Output]
-    package var measurements: [Measurement]
+    package var measurements: [MeasuredValue]
     /// Sentences worth showing beside a good result.
     package var warnings: [String]
     package var failure: Failure?
 
     package init(
-        outputs: [Output] = [], measurements: [Measurement] = [], warnings: [String] = [], failure: Failure? = nil
+        outputs: [Output] = [], measurements: [MeasuredValue] = [], warnings: [String] = [], failure: Failure? = nil
     ) {
         (self.outputs, self.measurements, self.warnings, self.failure) = (outputs, measurements, warnings, failure)
     }

@@ -1,7 +1,7 @@
 /// One number for the database, written in the same transaction as the task's completion.
 ///
-/// A measurement is unique per task by (context, region, reference, term, metric).
-package struct Measurement: Codable, Hashable, Sendable {
+/// A value is unique per task by (context, region, reference, term, metric).
+package struct MeasuredValue: Codable, Hashable, Sendable {
     /// Whose number it is; nil means the task's own context.
     package var context: TaskContext?
     /// Region name, e.g. `L_putamen`; nil for whole-image numbers.
