@@ -27,7 +27,7 @@ struct PoolTests {
         let occupancy = pool.occupancy
         #expect(occupancy.held == 0 && occupancy.waiting == 0 && (1...3).contains(occupancy.idle))
         pool.close()
-        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.query("SELECT 1") } }
+        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.execute("SELECT 1") } }
         guard case .poolClosed? = error else {
             Issue.record("\(String(describing: error))")
             return
@@ -51,7 +51,7 @@ struct PoolTests {
             release.wait()
         }
         for await _ in held { break }
-        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.query("SELECT 1") } }
+        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.execute("SELECT 1") } }
         guard case .poolExhausted(limit: 1, _)? = error else {
             Issue.record("\(String(describing: error))")
             return
@@ -68,7 +68,7 @@ struct PoolTests {
         let task = Task {
             try await pool.run { session in
                 starting.yield()
-                try session.query("SELECT pg_sleep(600)")
+                try session.execute("SELECT pg_sleep(600)")
             }
         }
         for await _ in started { break }
@@ -93,7 +93,7 @@ struct PoolTests {
         for _ in 0..<20 {
             let process = try await pool.run { $0.serverProcessID }
             try await other.run { session in
-                try session.query("SELECT pg_terminate_backend($1, 10000)", [.int(process)])
+                try session.execute("SELECT pg_terminate_backend($1, 10000)", [.int(process)])
             }
             #expect(try await pool.run { $0.serverProcessID } != process)
         }
@@ -154,7 +154,7 @@ struct PoolTests {
 
     @Test func anUnreachableServerIsNamed() async throws {
         let pool = Pool(ConnectionTarget("host=127.0.0.1 port=1 dbname=x password=secret"), limit: 1)
-        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.query("SELECT 1") } }
+        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.execute("SELECT 1") } }
         let text = try #require(error?.description)
         #expect(text.contains("host 127.0.0.1 port 1") && text.contains("Connection refused"))
         #expect(!text.contains("secret"))
@@ -177,13 +177,13 @@ struct PoolTests {
             Issue.record("not listening")
             return
         }
-        try await pool.run { try $0.query("SELECT pg_notify('news', 'first')") }
+        try await pool.run { try $0.execute("SELECT pg_notify('news', 'first')") }
         guard case .notification("news", "first")? = await events.next() else {
             Issue.record("no notification")
             return
         }
         try await pool.run { session in
-            try session.query(
+            try session.execute(
                 """
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'
@@ -193,7 +193,7 @@ struct PoolTests {
             Issue.record("did not reconnect")
             return
         }
-        try await pool.run { try $0.query("SELECT pg_notify('news', 'second')") }
+        try await pool.run { try $0.execute("SELECT pg_notify('news', 'second')") }
         guard case .notification("news", "second")? = await events.next() else {
             Issue.record("no notification after reconnecting")
             return
@@ -205,7 +205,7 @@ struct PoolTests {
         target.settings = ["statement_timeout": "20ms", "plan_cache_mode": "force_generic_plan"]
         let pool = Pool(target, limit: 1)
         defer { pool.close() }
-        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.query("SELECT pg_sleep(60)") } }
+        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.execute("SELECT pg_sleep(60)") } }
         #expect(error?.state == .queryCanceled)
     }
 }
