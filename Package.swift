@@ -12,17 +12,21 @@ if Context.environment["QSMFLOW_STRICT"] == "1" {
 }
 
 // The compute half is optimised in debug builds too: a kernel at -Onone is some fifty times slower, and the tests run
-// whole volumes.
-let optimised = common + [.unsafeFlags(["-O"])]
+// whole volumes. Whole-module, because a debug build otherwise compiles file by file and inlines nothing across files;
+// with several output files (-num-threads), because the index store of debug builds needs one per source file.
+let fast = ["-O", "-wmo", "-num-threads", "2"]
+let optimised = common + [.unsafeFlags(fast)]
 
 // One kernel source, compiled once per instruction set level; `Kernels` picks at run time.
 #if arch(x86_64)
-    let v3 = common + [
-        .define("QSM_FMA"), .define("QSM_V3"), .unsafeFlags(["-O", "-Xcc", "-march=x86-64-v3"]),
-    ]
-    let v4 = common + [
-        .define("QSM_FMA"), .define("QSM_V4"), .unsafeFlags(["-O", "-Xcc", "-march=x86-64-v4"]),
-    ]
+    let v3 =
+        common + [
+            .define("QSM_FMA"), .define("QSM_V3"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v3"]),
+        ]
+    let v4 =
+        common + [
+            .define("QSM_FMA"), .define("QSM_V4"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v4"]),
+        ]
 #else
     let v3 = optimised
     let v4 = optimised
@@ -104,7 +108,8 @@ let package = Package(
         .executableTarget(
             name: "qsmflow",
             dependencies: [
-                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres", "Report",
+                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres",
+                "Report",
                 "Tasks", "Wire", "Worker", "Workflow", lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -1,0 +1,44 @@
+// Small building blocks of the hot loops. Everything here is inlined: these modules are compiled once per instruction
+// set level and may hold nothing but free functions on pointers, so that no symbol of theirs can ever be merged with
+// code that runs on an older processor.
+
+typealias Lanes = SIMD16<Float>
+typealias WholeLanes = SIMD16<Int32>
+
+/// a·b + c, fused where the level has the instruction. (At the baseline `addingProduct` would call libm per lane.)
+@inline(__always)
+func fused(_ a: Lanes, _ b: Lanes, _ c: Lanes) -> Lanes {
+    #if QSM_FMA || arch(arm64)
+        return c.addingProduct(a, b)
+    #else
+        return a * b + c
+    #endif
+}
+
+/// a·b + c for one value, rounded as `fused` rounds.
+@inline(__always)
+func fused(_ a: Float, _ b: Float, _ c: Float) -> Float {
+    #if QSM_FMA || arch(arm64)
+        return c.addingProduct(a, b)
+    #else
+        return a * b + c
+    #endif
+}
+
+@inline(__always)
+func load(_ p: UnsafePointer<Float>) -> Lanes {
+    UnsafeRawPointer(p).loadUnaligned(as: Lanes.self)
+}
+
+@inline(__always)
+func load(_ p: UnsafeMutablePointer<Float>) -> Lanes {
+    UnsafeRawPointer(p).loadUnaligned(as: Lanes.self)
+}
+
+@inline(__always)
+func store(_ v: Lanes, _ p: UnsafeMutablePointer<Float>) {
+    UnsafeMutableRawPointer(p).storeBytes(of: v, as: Lanes.self)
+}
+
+@inline(__always)
+func clamp(_ x: Int, _ last: Int) -> Int { x < 0 ? 0 : (x > last ? last : x) }
