@@ -156,6 +156,9 @@ let package = Package(
             dependencies: ["Artifacts", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow"],
             swiftSettings: common),
         .testTarget(
+            name: "PostgresTests", dependencies: ["CSpawn", "LocalPostgres", "Postgres", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
             name: "CoordinatorTests",
             dependencies: [
                 "Artifacts", "BIDS", "Coordinator", "LocalPostgres", "Postgres", "TestSupport", "Wire", "Workflow",
