@@ -1,5 +1,5 @@
 import BIDS
-import Foundation
+import struct Foundation.UUID
 import Workflow
 
 // Bodies of the worker protocol. Durations cross the wire, never points in time: expiry is decided by the database's
