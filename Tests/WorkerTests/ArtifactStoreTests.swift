@@ -106,11 +106,13 @@ import Workflow
             let later = try ArtifactStore(folder: folder)
             #expect(
                 try await later.append(
-                    digest, at: 1_400_000, totalBytes: total, chunks: pieces(of: Array(bytes[1_400_000..<1_500_000]), 4096))
+                    digest, at: 1_400_000, totalBytes: total,
+                    chunks: pieces(of: Array(bytes[1_400_000..<1_500_000]), 4096))
                     == .incomplete(storedBytes: 1_500_000))
             #expect(
                 try await later.append(
-                    digest, at: 1_500_000, totalBytes: total, chunks: pieces(of: Array(bytes[1_500_000...]), 4096)) == .stored)
+                    digest, at: 1_500_000, totalBytes: total, chunks: pieces(of: Array(bytes[1_500_000...]), 4096))
+                    == .stored)
             #expect(try await later.open(digest).digest() == digest)
             #expect(try later.uploadOffset(of: digest) == 0)
             #expect(
