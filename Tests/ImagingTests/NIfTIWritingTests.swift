@@ -67,7 +67,7 @@ struct NIfTIWritingTests {
     @Test func displacementsAreStoredAlongLPS() throws {
         let folder = try ScratchFolder()
         let (x, y, z) = (Self.values(seed: 5), Self.values(seed: 6), Self.values(seed: 7))
-        try NIfTIFile.writeDisplacementField(grid: Self.grid, x: x, y: y, z: z, to: folder("w.nii"))
+        try NIfTIFile.write(DisplacementField(grid: Self.grid, x: x, y: y, z: z), to: folder("w.nii"))
         let bytes = try #require(FileManager.default.contents(atPath: folder("w.nii")))
         let stored = bytes.dropFirst(352).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
         #expect(stored == x.map { -$0 } + y.map { -$0 } + z)
