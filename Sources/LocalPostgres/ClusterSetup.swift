@@ -40,7 +40,9 @@ struct ClusterSetup {
         var single = Program(installation.program("postgres"), user: folder.user)
         single.input = "CREATE DATABASE \(LocalServer.database)\n"
         ended = try single.run(["--single", "-D", fresh] + (isDurable ? [] : ["-c", "fsync=off"]) + ["postgres"])
-        guard ended.succeeded, !ended.output.contains("ERROR:") else { throw failure("postgres --single", ended.output) }
+        guard ended.succeeded, !ended.output.contains("ERROR:") else {
+            throw failure("postgres --single", ended.output)
+        }
 
         guard rename(fresh, folder.data) == 0 else {
             throw .fileSystem(action: "rename", path: fresh, code: errno)

@@ -36,4 +36,14 @@ final class FileLock: Sendable {
         // Cannot fail on an open descriptor.
         _ = flock(descriptor, LOCK_UN)
     }
+
+    /// Runs `body` with the lock of a file held, waiting for it.
+    ///
+    /// The file is opened anew: a lock belongs to the opening, so that two threads exclude each other too.
+    static func holding<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
+        let lock = try FileLock(path)
+        try lock.lock(.exclusive)
+        defer { lock.unlock() }
+        return try body()
+    }
 }

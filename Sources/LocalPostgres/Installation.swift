@@ -24,7 +24,8 @@ package struct Installation: Sendable, Hashable {
         // RHEL keeps /usr/pgsql-15/bin.
         let others = (try? manager.contentsOfDirectory(atPath: "/usr")) ?? []
         folders += others.filter { $0.hasPrefix("pgsql-") }.sorted().map { "/usr/\($0)/bin" }
-        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map(String.init)
+        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map(
+            String.init)
         if let configured = path.map({ $0 + "/pg_config" }).first(where: manager.isExecutableFile) {
             // A pg_config that does not run says nothing about where the server is.
             if let output = try? Program(configured).run(["--bindir"]).output {

@@ -42,11 +42,12 @@ package final class LocalServer: Sendable {
     /// For libpq; user, database and socket are all named.
     package let connectionString: String
     private let launcher: Launcher
-    private let startLock: FileLock
     private let usersLock: FileLock
     private let onEvent: @Sendable (LocalServerEvent) -> Void
     private let state: Mutex<State>
     private let wake: WakePipe
+    /// Signalled when the watching thread has ended, and with it reaped the server.
+    private let watchEnded = DispatchSemaphore(value: 0)
 
     private struct State {
         var process: Int32
@@ -91,18 +92,15 @@ package final class LocalServer: Sendable {
     ) throws -> LocalServer {
         let stateFolder = try ServerFolder.makeState(in: configuration.stateFolder)
         let user = try ServerUser.toDropTo()
-        let startLock = try FileLock(stateFolder + "/start.lock")
-        let usersLock = try FileLock(stateFolder + "/users.lock")
-        try startLock.lock(.exclusive)
-        defer { startLock.unlock() }
-
-        let folder = try ServerFolder(state: stateFolder, user: user)
-        let installation = try chooseInstallation(for: folder, isDurable: configuration.isDurable)
-        let launcher = Launcher(configuration: configuration, folder: folder, installation: installation)
-        let started = try launcher.join() ?? launcher.launch()
-        try usersLock.lock(.shared)
-        return try LocalServer(
-            launcher: launcher, started: started, startLock: startLock, usersLock: usersLock, onEvent: onEvent)
+        let usersLock = try FileLock(ServerFolder.usersLock(stateFolder))
+        return try FileLock.holding(ServerFolder.startLock(stateFolder)) {
+            let folder = try ServerFolder(state: stateFolder, user: user)
+            let installation = try chooseInstallation(for: folder, isDurable: configuration.isDurable)
+            let launcher = Launcher(configuration: configuration, folder: folder, installation: installation)
+            let started = try launcher.join() ?? launcher.launch()
+            try usersLock.lock(.shared)
+            return try LocalServer(launcher: launcher, started: started, usersLock: usersLock, onEvent: onEvent)
+        }
     }
 
     /// The newest installation for a new cluster, which is made now; for an old one, that of its version.
@@ -120,11 +118,10 @@ package final class LocalServer: Sendable {
     }
 
     private init(
-        launcher: Launcher, started: Launcher.Started, startLock: FileLock, usersLock: FileLock,
+        launcher: Launcher, started: Launcher.Started, usersLock: FileLock,
         onEvent: @escaping @Sendable (LocalServerEvent) -> Void
     ) throws {
         self.launcher = launcher
-        self.startLock = startLock
         self.usersLock = usersLock
         self.onEvent = onEvent
         let folder = launcher.folder
@@ -143,26 +140,22 @@ package final class LocalServer: Sendable {
 
     /// Waits for the end of the server on a thread of its own, and starts it again unless it was meant to end.
     private func watch() {
-        let thread = Thread { [weak self, wake] in
+        let thread = Thread { [weak self, wake, watchEnded] in
+            defer { watchEnded.signal() }
             while true {
                 // Not held while waiting, so that a server nobody refers to any more is let go of.
-                guard let (process, isChild) = self?.watched() else { return }
-                let what = qsm_await_process(process, wake.readEnd, -1)
-                if what == 1, isChild {
+                guard let (process, isChild) = self?.state.withLock({ ($0.process, $0.isChild) }) else { return }
+                guard qsm_await_process(process, wake.readEnd, -1) == 1 else { return }
+                if isChild {
                     var status = qsm_exit_status()
                     // Reaped elsewhere at worst.
                     _ = qsm_wait4(process, &status)
                 }
-                guard what == 1 else { return }
                 guard let self, self.restart() else { return }
             }
         }
         thread.name = "postgres-watch"
         thread.start()
-    }
-
-    private func watched() -> (Int32, Bool)? {
-        state.withLock { $0.isStopping ? nil : ($0.process, $0.isChild) }
     }
 
     /// Returns false when the server was meant to end.
@@ -171,20 +164,24 @@ package final class LocalServer: Sendable {
         while true {
             if state.withLock({ $0.isStopping }) { return false }
             do {
-                try startLock.lock(.exclusive)
-                defer { startLock.unlock() }
-                // Stopped while we waited for the lock.
-                if state.withLock({ $0.isStopping }) { return false }
-                let (process, isChild) = try launcher.join() ?? launcher.launch()
-                state.withLock {
-                    $0.process = process
-                    $0.isChild = isChild
+                let runs = try FileLock.holding(ServerFolder.startLock(launcher.folder.state)) {
+                    // Stopped while we waited for the lock.
+                    if state.withLock({ $0.isStopping }) { return false }
+                    let (process, isChild) = try launcher.join() ?? launcher.launch()
+                    state.withLock {
+                        $0.process = process
+                        $0.isChild = isChild
+                    }
+                    return true
                 }
-                onEvent(.restarted)
-                return true
+                if runs { onEvent(.restarted) }
+                return runs
             } catch {
-                onEvent(.restartFailed(error as? LocalPostgresError ?? .failed(
-                    program: "postgres", reason: "\(error)", log: launcher.folder.log)))
+                onEvent(
+                    .restartFailed(
+                        error as? LocalPostgresError
+                            ?? .failed(
+                                program: "postgres", reason: "\(error)", log: launcher.folder.log)))
                 wake.wait(pauseMilliseconds)
                 pauseMilliseconds = min(pauseMilliseconds * 2, 5000)
             }
@@ -206,25 +203,35 @@ package final class LocalServer: Sendable {
         guard first else { return }
         defer {
             wake.ring()
+            watchEnded.wait()
             usersLock.unlock()
         }
-        try startLock.lock(.exclusive)
-        defer { startLock.unlock() }
-        // Fails while another qsmflow uses the server: it will stop it.
-        guard usersLock.tryExclusive() else { return }
-        let process = state.withLock { $0.process }
+        try FileLock.holding(ServerFolder.startLock(launcher.folder.state)) {
+            // Fails while another qsmflow uses the server: it will stop it.
+            guard usersLock.tryExclusive() else { return }
+            try end(state.withLock { $0.process })
+        }
+    }
+
+    private func end(_ process: Int32) throws(LocalPostgresError) {
         guard Postmaster.isServer(process, of: launcher.folder.data) else { return }
         // Fast shutdown: open transactions are rolled back, everything stored is written.
         kill(process, SIGINT)
-        if qsm_await_process(process, -1, Int32(launcher.configuration.stopTimeoutSeconds) * 1000) != 1 {
+        let seconds = launcher.configuration.stopTimeoutSeconds
+        if qsm_await_process(process, -1, Int32(seconds) * 1000) != 1 {
             // Immediate shutdown: the next start recovers from the log.
             kill(process, SIGQUIT)
-            throw LocalPostgresError.didNotStop(process: process, seconds: launcher.configuration.stopTimeoutSeconds)
+            throw .didNotStop(process: process, seconds: seconds)
+        }
+        if launcher.folder.socketIsElsewhere {
+            // The next start makes it again; one that is not empty is of use to somebody.
+            rmdir(launcher.folder.socket)
         }
     }
 
     /// Runs blocking work on a thread of its own, off Swift's cooperative pool.
-    private static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    private static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value
+    {
         try await withCheckedThrowingContinuation { continuation in
             let thread = Thread { continuation.resume(with: Result { try work() }) }
             thread.name = "postgres-start"

@@ -32,6 +32,10 @@ struct ServerFolder: Sendable {
     var data: String { base + "/data" }
     var log: String { base + "/server.log" }
     var pidFile: String { data + "/postmaster.pid" }
+    static func startLock(_ state: String) -> String { state + "/start.lock" }
+    static func usersLock(_ state: String) -> String { state + "/users.lock" }
+    /// The socket folder lies in /tmp, and goes when the server stops.
+    var socketIsElsewhere: Bool { !socket.hasPrefix(base + "/") }
     var socketLock: String { socket + "/.s.PGSQL.\(Self.port).lock" }
 
     /// Makes `STATE/postgres` and returns its real path.

@@ -78,7 +78,8 @@ package struct Row {
     }
 
     /// The first columns, in order: `let (id, name) = try row.decode(Int64.self, String?.self)`.
-    package func decode<each Value: PostgresDecodable>(_ types: repeat (each Value).Type) throws -> (repeat each Value) {
+    package func decode<each Value: PostgresDecodable>(_ types: repeat (each Value).Type) throws -> (repeat each Value)
+    {
         var column = 0
         func next<One: PostgresDecodable>(_ type: One.Type) throws -> One {
             defer { column += 1 }

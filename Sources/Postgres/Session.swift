@@ -35,8 +35,8 @@ package final class Session {
         self.server = server
         connection = opened
         guard PQstatus(opened) == CONNECTION_OK else {
+            // The deinitialiser runs, as every property is set.
             let message = oneLine(String(cString: PQerrorMessage(opened)))
-            PQfinish(opened)
             throw Self.connectFailure(server: server, message: message)
         }
         // Notices would otherwise be printed to standard error.
@@ -263,7 +263,9 @@ package final class Session {
     /// libpq gives no SQLSTATE for a failed connection, only words; the server speaks first of them, in English unless
     /// its `lc_messages` says otherwise, and then the answer is "unreachable", which is retried and reported as well.
     private static func connectFailure(server: String, message: String) -> PostgresError {
-        let temporary = ["starting up", "shutting down", "in recovery", "too many clients", "remaining connection slots"]
+        let temporary = [
+            "starting up", "shutting down", "in recovery", "too many clients", "remaining connection slots",
+        ]
         let permanent = ["FATAL:", "no password supplied", "fe_sendauth", "SSL"]
         if temporary.contains(where: message.contains) { return .unreachable(server: server, reason: message) }
         if permanent.contains(where: message.contains) { return .refused(server: server, reason: message) }

@@ -122,7 +122,12 @@ struct PoolTests {
 
     private final class Counter: Sendable {
         private let count = Mutex(0)
-        func next() -> Int { count.withLock { $0 += 1; return $0 } }
+        func next() -> Int {
+            count.withLock {
+                $0 += 1
+                return $0
+            }
+        }
         var value: Int { count.withLock { $0 } }
     }
 
@@ -205,7 +210,9 @@ struct PoolTests {
         target.settings = ["statement_timeout": "20ms", "plan_cache_mode": "force_generic_plan"]
         let pool = Pool(target, limit: 1)
         defer { pool.close() }
-        let error = await #expect(throws: PostgresError.self) { try await pool.run { try $0.execute("SELECT pg_sleep(60)") } }
+        let error = await #expect(throws: PostgresError.self) {
+            try await pool.run { try $0.execute("SELECT pg_sleep(60)") }
+        }
         #expect(error?.state == .queryCanceled)
     }
 }
