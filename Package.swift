@@ -71,7 +71,8 @@ let package = Package(
         .target(
             name: "Tasks",
             dependencies: [
-                "BIDS", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation", "Statistics",
+                "BIDS", "CSpawn", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation",
+                "Statistics",
                 "Workflow",
             ],
             swiftSettings: optimised),
