@@ -1,4 +1,5 @@
 import Kernels
+import Synchronization
 
 /// The head model sampled once on a fine grid, from which subjects are looked up quickly.
 struct TemplateAnatomy: Sendable {
@@ -9,13 +10,25 @@ struct TemplateAnatomy: Sendable {
     private let origin: SIMD3<Double>
     private let perMillimetre: Double
 
+    /// The template that cohorts are made from; rendered at first use and kept, as it takes seconds.
+    static func standard(threads: Int) -> TemplateAnatomy {
+        kept.withLock { kept in
+            if let kept { return kept }
+            let template = TemplateAnatomy(spacingMillimetres: 0.8, threads: threads)
+            kept = template
+            return template
+        }
+    }
+
+    private static let kept = Mutex<TemplateAnatomy?>(nil)
+
     static let low = SIMD3<Double>(-94, -128, -110)
     static let high = SIMD3<Double>(94, 106, 100)
 
     /// - Parameters:
     ///   - spacing: mm.
     ///   - threads: the result does not depend on it.
-    init(spacingMillimetres spacing: Double = 0.8, threads: Int) {
+    init(spacingMillimetres spacing: Double, threads: Int) {
         let size = Self.high - Self.low
         let n = (Int(size.x / spacing) + 1, Int(size.y / spacing) + 1, Int(size.z / spacing) + 1)
         grid = VoxelGrid(

@@ -93,7 +93,7 @@ package enum PhantomCohort {
         try options.validate()
         let layout = try CohortLayout(folder: folder)
         let plans = SubjectPlan.cohort(options)
-        let template = TemplateAnatomy(threads: threads)
+        let template = TemplateAnatomy.standard(threads: threads)
         try layout.writeDatasetFiles(plans: plans, options: options)
         try layout.writeAtlas(template: template, options: options)
         let done = Counter()

@@ -51,7 +51,8 @@ struct SubjectImages {
         var anatomical = stream("T1w")
         (t1w, t1wLabels) = Self.anatomicalImage(
             sampler, geometry.anatomical, pose: geometry.poseAnatomical, whiteMatter: plan.site.intensity,
-            contrastSpread: 0.03, noise: anatomical.uniform(0.018, 0.03) * max(0.5, min(1, 1 / options.voxelMillimetres)),
+            contrastSpread: 0.03,
+            noise: anatomical.uniform(0.018, 0.03) * max(0.5, min(1, 1 / options.voxelMillimetres)),
             biasSpread: anatomical.uniform(0.04, 0.09), &anatomical)
 
         // Gradient echo: everything on one grid.
