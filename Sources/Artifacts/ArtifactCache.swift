@@ -32,7 +32,8 @@ package final class ArtifactCache: Sendable {
             }
         }
         found.sort {
-            ($0.status.st_mtim.tv_sec, $0.status.st_mtim.tv_nsec) < ($1.status.st_mtim.tv_sec, $1.status.st_mtim.tv_nsec)
+            let (a, b) = ($0.status.st_mtim, $1.status.st_mtim)
+            return (a.tv_sec, a.tv_nsec) < (b.tv_sec, b.tv_nsec)
         }
         var initial = CacheState(limitBytes: limitBytes)
         for item in found { initial.found(item.digest, sizeBytes: Int64(item.status.st_size)) }
@@ -98,7 +99,9 @@ package final class ArtifactCache: Sendable {
     }
 
     /// Takes a file that lies on this machine into the cache: linked where the disk is the same, else copied.
-    package func adopt(fileAt source: String, as digest: ArtifactDigest, sizeBytes: Int64) async throws -> PinnedArtifact {
+    package func adopt(
+        fileAt source: String, as digest: ArtifactDigest, sizeBytes: Int64
+    ) async throws -> PinnedArtifact {
         try await artifact(digest, sizeBytes: sizeBytes) { path in
             try await BlockingWork.run { try placeFile(source, at: path) }
         }

@@ -25,6 +25,7 @@ extension ArtifactStore {
     ///   - totalBytes: length of the whole artifact.
     /// - Throws: `ArtifactError.wrongOffset`, `.uploadInProgress`; `.lengthMismatch` and `.digestMismatch` discard all
     ///   that was received; `.tooLarge`, `.storageFull`, and what the stream throws, keep it.
+    @discardableResult
     package func append<Chunks: AsyncSequence & Sendable>(
         _ digest: ArtifactDigest, at offset: Int64, totalBytes: Int64, chunks: Chunks
     ) async throws -> AppendOutcome where Chunks.Element: Collection & Sendable, Chunks.Element.Element == UInt8 {

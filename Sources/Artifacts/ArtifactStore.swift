@@ -64,6 +64,7 @@ package struct ArtifactStore: Sendable {
     ///   - chunks: the bytes, in pieces of any size.
     /// - Returns: `.existed` when the store has it already; the chunks are then not read.
     /// - Throws: `ArtifactError.digestMismatch`, `.lengthMismatch`, `.tooLarge`, `.storageFull`, or what the stream throws.
+    @discardableResult
     package func put<Chunks: AsyncSequence & Sendable>(
         _ digest: ArtifactDigest, expectedBytes: Int64? = nil, chunks: Chunks
     ) async throws -> Outcome where Chunks.Element: Collection & Sendable, Chunks.Element.Element == UInt8 {
