@@ -344,9 +344,10 @@ struct WorkflowChecker {
                 step.mark,
                 "nothing uses step \(step.name), and its kind writes no measurements; remove it or use its outputs")
         }
-        if definition.usesAtlases, draft.atlases.isEmpty {
+        // `atlases: {}` says that they come with the command line.
+        if definition.usesAtlases, draft.atlases.isEmpty, draft.atlasesMark == nil {
             warning(
-                draft.atlasesMark ?? SourceMark(line: 1, column: 1),
+                SourceMark(line: 1, column: 1),
                 "steps want an atlas but none is named here; name one on the command line (--atlas name=folder) or "
                     + "under atlases:")
         } else if !definition.usesAtlases, let atlas = draft.atlases.first {
