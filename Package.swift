@@ -71,7 +71,8 @@ let package = Package(
         .target(
             name: "Tasks",
             dependencies: [
-                "BIDS", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation", "Statistics",
+                "BIDS", "CSpawn", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation",
+                "Statistics",
                 "Workflow",
             ],
             swiftSettings: optimised),
@@ -154,6 +155,9 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: ["Artifacts", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow"],
+            swiftSettings: common),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["CSpawn", "LocalPostgres", "Postgres", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "CoordinatorTests",
