@@ -69,7 +69,8 @@ private struct Surroundings: RouterMiddleware {
         let segments = path.split(separator: "/")
         let methods = routes.filter { route in
             let pattern = route.path.split(separator: "/")
-            return pattern.count == segments.count && zip(pattern, segments).allSatisfy { $0 == $1 || $0.hasPrefix("{") }
+            return pattern.count == segments.count
+                && zip(pattern, segments).allSatisfy { $0 == $1 || $0.hasPrefix("{") }
         }.map(\.method.rawValue)
         return methods.isEmpty ? nil : methods.sorted().joined(separator: ", ")
     }

@@ -2,7 +2,6 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
-import NIOFoundationCompat
 
 // JSON in and out.
 
@@ -16,7 +15,7 @@ extension Request {
         guard buffer.readableBytes > 0 else {
             throw APIFailure.invalid("The request has no body; send a JSON object.")
         }
-        return try JSONDecoder().decode(Body.self, from: Data(buffer: buffer))
+        return try JSONDecoder().decode(Body.self, from: Data(buffer.readableBytesView))
     }
 }
 
@@ -32,7 +31,7 @@ extension Response {
     static func json(bytes: Data, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]) -> Response {
         var headers = headers
         headers[.contentType] = "application/json"
-        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(data: bytes)))
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 
     static func text(_ text: String, mediaType: String) -> Response {

@@ -23,7 +23,9 @@ enum ErrorMapping {
             APIFailure(.contentTooLarge, "too_large", "The body of the request is too large; send it in parts.")
         case let error as HTTPError: http(error)
         case is CancellationError:
-            APIFailure(.serviceUnavailable, "stopping", "The request was given up because the coordinator is stopping; try again.")
+            APIFailure(
+                .serviceUnavailable, "stopping",
+                "The request was given up because the coordinator is stopping; try again.")
         default: internalError(request: request)
         }
     }
@@ -80,19 +82,21 @@ enum ErrorMapping {
         if error.isConnectionFailure || error.isTransient {
             return APIFailure(
                 .serviceUnavailable, "database_unavailable",
-                "The coordinator cannot use its database at the moment; try again shortly.", headers: [.retryAfter: "1"])
+                "The coordinator cannot use its database at the moment; try again shortly.", headers: [.retryAfter: "1"]
+            )
         }
         switch error {
         case .statement(let statement):
             // Class 22: a value that no column takes, such as a text with a zero byte or a number too large.
-            if statement.state.code.hasPrefix("22") {
+            if statement.state.classCode == "22" {
                 return .invalid("The database cannot take a value of the request: \(statement.message).")
             }
-            if statement.state.code.hasPrefix("23") {
+            if statement.state.classCode == "23" {
                 return APIFailure(.conflict, "conflict", "It does not fit what is stored: \(statement.message).")
             }
-            if statement.state.code == "53100" {
-                return APIFailure(.insufficientStorage, "storage_full", "The disk of the database is full; free space there.")
+            if statement.state == .diskFull {
+                return APIFailure(
+                    .insufficientStorage, "storage_full", "The disk of the database is full; free space there.")
             }
             return internalError(request: request)
         case .cancelled, .poolClosed:
@@ -142,6 +146,11 @@ extension APIFailure {
     init(_ status: HTTPResponse.Status, _ error: APIError) {
         self.init(status, error.code, error.message, details: error.details)
     }
+}
+
+extension HTTPResponse.Status {
+    /// RFC 4918, section 11.5.
+    static let insufficientStorage = HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
 }
 
 extension HTTPField.Name {

@@ -5,8 +5,9 @@ struct PrometheusText {
     enum Kind: String { case counter, gauge, histogram }
 
     /// One metric with its series.
-    mutating func add(_ name: String, _ kind: Kind, _ help: String, _ series: [(labels: [(String, String)], value: Double)])
-    {
+    mutating func add(
+        _ name: String, _ kind: Kind, _ help: String, _ series: [(labels: [(String, String)], value: Double)]
+    ) {
         header(name, kind, help)
         for item in series { line(name, item.labels, item.value) }
     }

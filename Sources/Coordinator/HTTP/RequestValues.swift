@@ -77,7 +77,8 @@ struct QueryValues {
     func value<Value>(_ name: String, _ expected: String, _ read: (String) -> Value?) throws -> Value? {
         guard let text = text(name) else { return nil }
         guard let value = read(text) else {
-            throw APIFailure.invalid("The query parameter “\(name)” is not \(expected), but “\(text)”.", details: [name])
+            throw APIFailure.invalid(
+                "The query parameter “\(name)” is not \(expected), but “\(text)”.", details: [name])
         }
         return value
     }

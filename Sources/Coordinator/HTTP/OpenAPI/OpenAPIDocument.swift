@@ -1,4 +1,6 @@
 import BIDS
+import HTTPTypes
+import Wire
 
 /// The OpenAPI 3.1 document, made from the routes.
 package enum OpenAPIDocument {
