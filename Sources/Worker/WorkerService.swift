@@ -29,26 +29,36 @@ package struct WorkerService: Service {
     /// - Throws: `APIError` when the coordinator does not want this worker (its token, its version); `WorkerError` and
     ///   `ArtifactError` when scratch or cache cannot be used.
     package func run() async throws {
-        let scratch = try ScratchFolder(in: configuration.scratchFolder)
-        let equipment = WorkerEquipment(
-            configuration: configuration, client: client,
-            cache: try ArtifactCache(
-                folder: configuration.cacheFolder ?? scratch.path + "/cache", limitBytes: configuration.cacheLimitBytes),
-            verified: VerifiedFiles(), scratch: scratch, logger: logger)
         let (drain, force) = (Latch(), Latch())
         let secondSignal = configuration.listensForSecondSignal ? SecondSignal(force) : nil
+        try await withGracefulShutdownHandler {
+            try await run(drain: drain, force: force)
+        } onGracefulShutdown: {
+            drain.set()
+            secondSignal?.listen()
+        }
+    }
+
+    /// As `run()`, told to leave by latches.
+    ///
+    /// - Parameters:
+    ///   - drain: set when attempts under way are to be finished, or handed back after the grace.
+    ///   - force: set when all is to be handed back at once; cancelling the task does the same.
+    package func run(drain: Latch, force: Latch) async throws {
+        let scratch = try ScratchFolder(in: configuration.scratchFolder)
         let outcome: Result<Void, any Error>
         do {
-            try await withGracefulShutdownHandler {
-                try await withTaskCancellationHandler {
-                    try await work(equipment, drain: drain, force: force)
-                } onCancel: {
-                    force.set()
-                    drain.set()
-                }
-            } onGracefulShutdown: {
+            let equipment = WorkerEquipment(
+                configuration: configuration, client: client,
+                cache: try ArtifactCache(
+                    folder: configuration.cacheFolder ?? scratch.path + "/cache",
+                    limitBytes: configuration.cacheLimitBytes),
+                verified: VerifiedFiles(), scratch: scratch, logger: logger)
+            try await withTaskCancellationHandler {
+                try await work(equipment, drain: drain, force: force)
+            } onCancel: {
+                force.set()
                 drain.set()
-                secondSignal?.listen()
             }
             outcome = .success(())
         } catch {
