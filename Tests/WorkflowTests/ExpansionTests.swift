@@ -227,6 +227,31 @@ import Workflow
             ])
     }
 
+    @Test func filesOfTheRootServeThoseWhoHaveNone() throws {
+        let text = """
+            name: x
+            steps:
+              regions:
+                kind: roi.statistics
+                inputs:
+                  chimap: {bids: {suffix: Chimap}}
+                  labels: {bids: {suffix: dseg}}
+                  table: {bids: {suffix: dseg, extension: .tsv}}
+            """
+        var shared = try file("desc-nuclei_dseg.tsv")
+        shared.path = "desc-nuclei_dseg.tsv"
+        let cohort = Cohort(files: [
+            shared, try file("sub-1_Chimap.nii.gz"), try file("sub-1_dseg.nii.gz"), try file("sub-2_Chimap.nii.gz"),
+            try file("sub-2_dseg.nii.gz"), try file("sub-2_dseg.tsv"),
+        ])
+        #expect(cohort.subjects.map(\.label) == ["1", "2"])
+        let tasks = try expand(cohort, definition: try definition(text))
+        #expect(tasks.map(\.problem) == [nil, nil])
+        let tables = tasks.map { task in task.inputs.filter { $0.port == "table" }.map(\.source) }
+        #expect(tables[0] == [.file(FileReference(shared))])
+        #expect(tables[1] != tables[0])
+    }
+
     @Test func rerunSaltsTheStepAndAllAfterIt() throws {
         let tasks = try expand(try cohort(), rerunFrom: ["labels"], salt: "s1")
         let salted = Set(tasks.filter { $0.cacheSalt == "s1" }.map(\.step))

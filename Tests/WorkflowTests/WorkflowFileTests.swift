@@ -413,6 +413,56 @@ import Workflow
         #expect(sentences.count == 4)
     }
 
+    @Test func inputsOfCommandsTakeOneFileUnlessTheyGather() throws {
+        let text = """
+            name: x
+            parameters: {where: recon, kinds: [Chimap, R2starmap]}
+            steps:
+              run:
+                kind: command
+                scope: subject
+                inputs:
+                  maps: {bids: {suffix: "${kinds}", dataset: "${where}"}, gather: true}
+                  one: {bids: {suffix: T1w}}
+                parameters: {program: p}
+            """
+        let inputs = try #require(parse(text).definition).steps[0].inputs
+        #expect(inputs.map(\.isGathered) == [true, false])
+        guard case .bids(let queries) = inputs[0].source else {
+            Issue.record("no query")
+            return
+        }
+        #expect(queries[0].query.suffixes == ["Chimap", "R2starmap"])
+        #expect(queries[0].query.source == .derivative("recon"))
+        let wrong = parse(Self.twoSteps.replacing("{step: check.report}", with: "{step: check.report, gather: true}"))
+        #expect(wrong.errors.first?.sentence.contains("gather is for inputs of the kind command") == true)
+    }
+
+    /// Damaged files end in problems or a definition, never in a trap.
+    @Test func damagedFilesNeverTrap() throws {
+        let whole = try String(contentsOf: Self.workflows.appendingPathComponent("subcortical.yaml"), encoding: .utf8)
+        let text = whole.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(separator: "\n")
+        var state: UInt64 = 5
+        func random(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        let words = ["{", "}", "[", "]", ":", "- ", "*t1w", "&t1w ", "${", "~", "\"", "null", "<<: ", "0x", "é", "\n"]
+        for _ in 0..<300 {
+            var characters = Array(text)
+            for _ in 0...random(3) {
+                let place = random(characters.count)
+                if random(2) == 0 {
+                    characters.removeSubrange(place..<min(place + random(12), characters.count))
+                } else {
+                    characters.insert(contentsOf: words[random(words.count)], at: place)
+                }
+            }
+            let parsed = parse(String(characters))
+            #expect((parsed.definition == nil) == !parsed.errors.isEmpty)
+        }
+    }
+
     // MARK: - The project's own workflows
 
     private static let workflows = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
