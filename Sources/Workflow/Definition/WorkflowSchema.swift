@@ -192,3 +192,6 @@ package enum WorkflowSchema {
         return schema
     }
 }
+
+/// The schema over the whole catalogue.
+package func workflowJSONSchema() -> JSONValue { WorkflowSchema.json() }
