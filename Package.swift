@@ -103,7 +103,7 @@ let package = Package(
         .target(
             name: "Worker",
             dependencies: [
-                "Artifacts", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
+                "Artifacts", "BIDS", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
@@ -159,7 +159,10 @@ let package = Package(
         .testTarget(name: "WorkflowTests", dependencies: ["BIDS", "TestSupport", "Workflow"], swiftSettings: common),
         .testTarget(
             name: "WorkerTests",
-            dependencies: ["Artifacts", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow"],
+            dependencies: [
+                "Artifacts", "BIDS", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: common),
         .testTarget(
             name: "PostgresTests", dependencies: ["CSpawn", "LocalPostgres", "Postgres", "TestSupport"],
