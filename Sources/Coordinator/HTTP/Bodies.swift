@@ -1,0 +1,42 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+// JSON in and out.
+
+extension Request {
+    /// The body as JSON of a type.
+    ///
+    /// - Parameter limitBytes: larger bodies are refused with 413.
+    /// - Throws: `DecodingError`, which the error mapping turns into the name of the field.
+    func decoded<Body: Decodable>(as type: Body.Type, limitBytes: Int = 32 << 20) async throws -> Body {
+        let buffer = try await body.collect(upTo: limitBytes)
+        guard buffer.readableBytes > 0 else {
+            throw APIFailure.invalid("The request has no body; send a JSON object.")
+        }
+        return try JSONDecoder().decode(Body.self, from: Data(buffer.readableBytesView))
+    }
+}
+
+extension Response {
+    static func json(
+        _ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]
+    ) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return json(bytes: try encoder.encode(value), status: status, headers: headers)
+    }
+
+    static func json(bytes: Data, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]) -> Response {
+        var headers = headers
+        headers[.contentType] = "application/json"
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    static func text(_ text: String, mediaType: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: mediaType],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}
