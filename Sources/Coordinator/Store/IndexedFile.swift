@@ -1,30 +1,24 @@
 import BIDS
-import Foundation
-import Workflow
 
-/// A file of the index.
-package struct IndexedFile: Sendable, Hashable {
-    package var dataset: DatasetID
-    /// Root folder of the dataset, absolute.
-    package var root: String
-    package var file: BIDSFile
-    /// Known once the file was read in its present version.
-    package var digest: ArtifactDigest?
+/// A row of `participants.tsv` or of a participant's `sessions.tsv`, as the index holds it.
+package struct CovariateRow: Sendable, Hashable {
+    /// Label without `sub-`.
+    package var subject: String
+    /// Label without `ses-`; nil for a row of `participants.tsv`.
+    package var session: String?
+    /// By column; a missing value has no entry.
+    package var values: [String: CovariateValue]
+    /// Why the row cannot be used, as one sentence; it has no values then.
+    package var problem: String?
 
-    package var path: String { root + "/" + file.path }
-}
-
-/// A dataset of the index.
-package struct IndexedDataset: Sendable, Hashable {
-    package var id: DatasetID
-    package var path: String
-    package var name: String
-    package var role: DatasetRole
-    package var bidsVersion: String
-    package var files: Int
-    package var subjects: Int
-    package var sessions: Int
-    package var digested: Int
+    package init(
+        subject: String, session: String? = nil, values: [String: CovariateValue] = [:], problem: String? = nil
+    ) {
+        self.subject = subject
+        self.session = session
+        self.values = values
+        self.problem = problem
+    }
 }
 
 /// What one more scan changed in the index.
@@ -41,10 +35,7 @@ package struct IndexChange: Sendable, Hashable {
 package struct SourceDigest: Sendable, Hashable {
     /// Absolute.
     package var path: String
-    package var stamp: FileStamp
-    package var digest: ArtifactDigest
+    package var digest: FileDigest
 
-    package init(path: String, stamp: FileStamp, digest: ArtifactDigest) {
-        (self.path, self.stamp, self.digest) = (path, stamp, digest)
-    }
+    package init(path: String, digest: FileDigest) { (self.path, self.digest) = (path, digest) }
 }

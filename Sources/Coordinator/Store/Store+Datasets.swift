@@ -1,6 +1,7 @@
 import BIDS
 import Foundation
 import Postgres
+import Wire
 import Workflow
 
 // The index of datasets: files with their stamps, merged sidecars and digests; participants and sessions with their
@@ -35,24 +36,22 @@ extension Store {
         return DatasetID(rawValue: id)
     }
 
-    package func datasets() async throws -> [IndexedDataset] {
+    /// The datasets of the index. The numbers that tell of one scan are 0.
+    package func datasets() async throws -> [IndexReport.Dataset] {
         try await report { session in
             try session.query(
                 """
-                SELECT d.dataset_id, d.path, d.name, d.kind, d.pipeline, d.bids_version,
-                    count(f.path), cardinality(d.subjects), count(DISTINCT (f.subject, f.session))
-                        FILTER (WHERE f.session IS NOT NULL), count(f.digest)
+                SELECT d.dataset_id, d.path, d.name, count(f.path), cardinality(d.subjects),
+                    count(DISTINCT (f.subject, f.session)) FILTER (WHERE f.session IS NOT NULL), count(f.digest)
                 FROM qsmflow.dataset d LEFT JOIN qsmflow.bids_file f USING (dataset_id)
                 GROUP BY d.dataset_id ORDER BY d.dataset_id
                 """
             ) { row in
-                let (id, path, name, kind, pipeline, version, files, subjects, sessions, digested) = try row.decode(
-                    Int64.self, String.self, String.self, String.self, String?.self, String.self, Int.self, Int.self,
-                    Int.self, Int.self)
-                return IndexedDataset(
-                    id: DatasetID(rawValue: id), path: path, name: name,
-                    role: Self.role(kind, pipeline), bidsVersion: version, files: files,
-                    subjects: subjects, sessions: sessions, digested: digested)
+                let (id, path, name, files, subjects, sessions, digested) = try row.decode(
+                    Int64.self, String.self, String.self, Int.self, Int.self, Int.self, Int.self)
+                return IndexReport.Dataset(
+                    id: DatasetID(rawValue: id), path: path, name: name, files: files, added: 0, changed: 0,
+                    removed: 0, subjects: subjects, sessions: sessions, digested: digested, seconds: 0)
             }
         }
     }
@@ -97,8 +96,8 @@ extension Store {
                 + MergedColumns.merge(sessionTables.map(\.1)).map { (CovariateTable.Kind.sessions, $0) }, id)
         let removed = scan.removed
         let counts = IndexChange(
-            files: scan.subjects.reduce(0) { $0 + $1.changed.count + $1.unchanged.count },
-            subjects: scan.subjects.count, sessions: scan.subjects.reduce(0) { $0 + $1.sessions.count })
+            files: scan.changed.count + scan.unchanged.count, subjects: scan.subjects.count,
+            sessions: scan.subjects.reduce(0) { $0 + $1.sessions.count })
         let labels = scan.summary.subjects
         let problems = try StoredJSON.encode(scan.summary.problems + scan.subjects.flatMap(\.problems))
             .replacing("\\u0000", with: "\\ufffd")
@@ -164,7 +163,7 @@ extension Store {
         var buffer = CopyBuffer()
         // Most files share a sidecar with many others.
         var texts: [JSONValue: String] = [:]
-        for file in scan.subjects.lazy.flatMap(\.changed) {
+        for file in scan.changed {
             buffer.append(id)
             buffer.append(file.path)
             buffer.append(file.subject)
@@ -270,7 +269,7 @@ extension Store {
     /// The files of some datasets, in the order of dataset and path.
     ///
     /// - Parameter subjects: labels without `sub-`; nil means everybody.
-    package func files(in datasets: [DatasetID], subjects: [String]? = nil) async throws -> [IndexedFile] {
+    package func files(in datasets: [DatasetID], subjects: [String]? = nil) async throws -> [BIDSFile] {
         let numbers = Parameter.bigintArray(datasets.map(\.rawValue))
         guard let subjects else { return try await files(where: "f.dataset_id = ANY ($1)", [numbers]) }
         return try await files(
@@ -278,30 +277,30 @@ extension Store {
     }
 
     /// Files whose present version was never read.
-    package func undigested(_ datasets: [DatasetID]) async throws -> [IndexedFile] {
+    package func undigested(_ datasets: [DatasetID]) async throws -> [BIDSFile] {
         try await files(
             where: "f.dataset_id = ANY ($1) AND f.digest IS NULL AND f.problem IS NULL",
             [.bigintArray(datasets.map(\.rawValue))])
     }
 
-    private func files(where condition: String, _ parameters: [Parameter]) async throws -> [IndexedFile] {
+    private func files(where condition: String, _ parameters: [Parameter]) async throws -> [BIDSFile] {
         try await report { session in
             let rows = try session.query(
                 """
-                SELECT d.dataset_id, d.path, d.kind, d.pipeline, f.path, f.datatype, f.size_bytes, f.modified_ns,
+                SELECT d.path, d.kind, d.pipeline, f.path, f.datatype, f.size_bytes, f.modified_ns,
                     f.inode, f.sidecar_stamp, f.metadata, f.problem, f.digest
                 FROM qsmflow.bids_file f JOIN qsmflow.dataset d USING (dataset_id)
                 WHERE \(condition)
                 ORDER BY d.dataset_id, f.path COLLATE "C"
                 """, parameters)
-            var files: [IndexedFile] = []
+            var files: [BIDSFile] = []
             files.reserveCapacity(rows.count)
             var sidecars: [String: JSONValue] = [:]
             for row in rows {
-                let (id, root, kind, pipeline, path, datatype, size, modified, inode, stamp, metadata, problem, digest) =
+                let (root, kind, pipeline, path, datatype, size, modified, inode, stamp, metadata, problem, digest) =
                     try row.decode(
-                        Int64.self, String.self, String.self, String?.self, String.self, String?.self, Int64.self,
-                        Int64.self, Int64.self, String.self, String?.self, String?.self, [UInt8]?.self)
+                        String.self, String.self, String?.self, String.self, String?.self, Int64.self, Int64.self,
+                        Int64.self, String.self, String?.self, String?.self, [UInt8]?.self)
                 let fileName = path.split(separator: "/").last.map(String.init) ?? path
                 var sidecar: JSONValue?
                 if let metadata {
@@ -309,15 +308,12 @@ extension Store {
                     sidecars[metadata] = sidecar
                 }
                 files.append(
-                    IndexedFile(
-                        dataset: DatasetID(rawValue: id), root: root,
-                        file: BIDSFile(
-                            path: path,
-                            stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
-                            name: try BIDSName(parsing: fileName), datatype: datatype,
-                            dataset: Self.role(kind, pipeline), metadata: sidecar,
-                            sidecarStamp: stamp, problem: problem),
-                        digest: try digest.map { try ArtifactDigest(bytes: $0, table: "bids_file") }))
+                    BIDSFile(
+                        root: root, path: path,
+                        stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
+                        name: try BIDSName(parsing: fileName), datatype: datatype, dataset: Self.role(kind, pipeline),
+                        metadata: sidecar, sidecarStamp: stamp, problem: problem,
+                        digest: try digest.map { try ArtifactDigest(bytes: $0, table: "bids_file").hex }))
             }
             return files
         }
@@ -332,10 +328,10 @@ extension Store {
         var buffer = CopyBuffer()
         for item in digests {
             buffer.append(item.path)
-            buffer.append(item.stamp.sizeBytes)
-            buffer.append(item.stamp.modifiedNanoseconds)
-            buffer.append(item.stamp.inode)
-            buffer.append(item.digest.bytes)
+            buffer.append(item.digest.stamp.sizeBytes)
+            buffer.append(item.digest.stamp.modifiedNanoseconds)
+            buffer.append(item.digest.stamp.inode)
+            buffer.append(Self.bytes(item.digest))
             buffer.endRow()
         }
         let rows = buffer
@@ -350,11 +346,13 @@ extension Store {
             try session.script(
                 """
                 ANALYZE read_file;
+                -- A place holds one version of a file at a time.
+                DELETE FROM qsmflow.source_file s USING read_file r WHERE s.path = r.path AND s.digest <> r.digest;
                 INSERT INTO qsmflow.source_file (path, size_bytes, modified_ns, inode, digest)
                 SELECT DISTINCT ON (path) path, size_bytes, modified_ns, inode, digest FROM read_file ORDER BY path
-                ON CONFLICT (path) DO UPDATE SET
+                ON CONFLICT (digest, path) DO UPDATE SET
                     size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns, inode = excluded.inode,
-                    digest = excluded.digest;
+                    recorded_at = now();
                 UPDATE qsmflow.bids_file f SET digest = r.digest
                 FROM qsmflow.dataset d JOIN read_file r ON starts_with(r.path, d.path || '/')
                 WHERE f.dataset_id = d.dataset_id AND f.path = substr(r.path, length(d.path) + 2)
@@ -366,20 +364,30 @@ extension Store {
     }
 
     /// What is remembered of files by absolute path: digests, each good while the file has that stamp.
-    package func digests(ofPaths paths: [String]) async throws -> [String: SourceDigest] {
+    package func digests(ofPaths paths: [String]) async throws -> [String: FileDigest] {
         try await pool.run { session in
             let found = try session.query(
-                "SELECT path, size_bytes, modified_ns, inode, digest FROM qsmflow.source_file WHERE path = ANY ($1)",
-                [.textArray(paths)]
+                """
+                SELECT path, size_bytes, modified_ns, inode, digest FROM qsmflow.source_file WHERE path = ANY ($1)
+                ORDER BY recorded_at
+                """, [.textArray(paths)]
             ) { row in
                 let (path, size, modified, inode, digest) = try row.decode(
                     String.self, Int64.self, Int64.self, Int64.self, [UInt8].self)
-                return SourceDigest(
-                    path: path, stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
-                    digest: try ArtifactDigest(bytes: digest, table: "source_file"))
+                let stamp = FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode)
+                return (
+                    path, FileDigest(hex: try ArtifactDigest(bytes: digest, table: "source_file").hex, stamp: stamp)
+                )
             }
-            return Dictionary(uniqueKeysWithValues: found.map { ($0.path, $0) })
+            return Dictionary(found) { _, later in later }
         }
+    }
+
+    private static func bytes(_ digest: FileDigest) -> [UInt8] {
+        guard let digest = ArtifactDigest(hex: digest.hex) else {
+            preconditionFailure("a file digest is 64 hexadecimal digits: \(digest.hex)")
+        }
+        return digest.bytes
     }
 
     /// What was wrong at the last scan: with the datasets as a whole, with folders, tables and files.
@@ -410,80 +418,57 @@ extension Store {
 
     // MARK: Covariates
 
-    /// `participants.tsv` as the index holds it; nil when the dataset has none.
-    package func participants(_ dataset: DatasetID) async throws -> CovariateTable? {
-        let columns = try await covariateColumns(dataset, .participants)
-        let rows = try await covariateRows("SELECT '', subject, position, covariates, ambiguous FROM qsmflow.participant", dataset)
-        guard !columns.isEmpty || !rows.isEmpty else { return nil }
-        return Self.table(.participants, columns, rows)
+    /// Rows of `participants.tsv`, by label.
+    package func participants(_ dataset: DatasetID) async throws -> [CovariateRow] {
+        try await covariateRows("SELECT subject, NULL::text, covariates, ambiguous FROM qsmflow.participant", .participants, dataset)
     }
 
-    /// Each participant's `sessions.tsv`, by label. All have the same columns: those of any of them.
-    package func sessionRows(_ dataset: DatasetID) async throws -> [String: CovariateTable] {
-        let columns = try await covariateColumns(dataset, .sessions)
-        let rows = try await covariateRows(
-            "SELECT subject, session, position, covariates, ambiguous FROM qsmflow.session_row", dataset)
-        return Dictionary(grouping: rows, by: \.subject).mapValues { Self.table(.sessions, columns, $0) }
+    /// Rows of all `sessions.tsv`, by participant in the order of the file.
+    package func sessionRows(_ dataset: DatasetID) async throws -> [CovariateRow] {
+        try await covariateRows(
+            "SELECT subject, session, covariates, ambiguous FROM qsmflow.session_row", .sessions, dataset)
     }
 
-    package func covariateColumns(_ dataset: DatasetID, _ kind: CovariateTable.Kind) async throws -> [CovariateColumn] {
-        try await pool.run { session in
-            try session.query(
-                """
-                SELECT name, type, description, units, levels FROM qsmflow.covariate_column
-                WHERE dataset_id = $1 AND kind = $2 ORDER BY position
-                """, [.bigint(dataset.rawValue), .text(kind.rawValue)]
-            ) { row in
-                let (name, type, description, units, levels) = try row.decode(
-                    String.self, String.self, String?.self, String?.self, String?.self)
-                return CovariateColumn(
-                    name: name, type: CovariateType(rawValue: type) ?? .text, description: description, units: units,
-                    levels: try levels.map { try StoredJSON.value($0, table: "covariate_column").objectValue ?? [:] }?
-                        .compactMapValues(\.stringValue))
-            }
+    /// Columns of `participants.tsv`, then those of `sessions.tsv`, each of a type that holds all its values.
+    package func covariateColumns(_ dataset: DatasetID) async throws -> [CovariateColumn] {
+        try await pool.run { try Self.columns($0, dataset, nil) }
+    }
+
+    private static func columns(
+        _ session: Session, _ dataset: DatasetID, _ kind: CovariateTable.Kind?
+    ) throws -> [CovariateColumn] {
+        try session.query(
+            """
+            SELECT name, type, description, units, levels FROM qsmflow.covariate_column
+            WHERE dataset_id = $1 AND ($2 IS NULL OR kind = $2) ORDER BY position
+            """, [.bigint(dataset.rawValue), .text(kind?.rawValue)]
+        ) { row in
+            let (name, type, description, units, levels) = try row.decode(
+                String.self, String.self, String?.self, String?.self, String?.self)
+            return CovariateColumn(
+                name: name, type: CovariateType(rawValue: type) ?? .text, description: description, units: units,
+                levels: try levels.map { try StoredJSON.value($0, table: "covariate_column").objectValue ?? [:] }?
+                    .compactMapValues(\.stringValue))
         }
     }
 
-    private struct CovariateRow: Sendable {
-        var subject: String
-        var label: String
-        var values: [String: JSONValue]
-        var problem: String?
-    }
-
-    private func covariateRows(_ select: String, _ dataset: DatasetID) async throws -> [CovariateRow] {
+    private func covariateRows(
+        _ select: String, _ kind: CovariateTable.Kind, _ dataset: DatasetID
+    ) async throws -> [CovariateRow] {
         try await pool.run { session in
-            try session.query(
-                "\(select) WHERE dataset_id = $1 ORDER BY 1, position", [.bigint(dataset.rawValue)]
+            let columns = try Self.columns(session, dataset, kind)
+            return try session.query(
+                "\(select) WHERE dataset_id = $1 ORDER BY subject COLLATE \"C\", position", [.bigint(dataset.rawValue)]
             ) { row in
-                let (subject, label, _, values, problem) = try row.decode(
-                    String.self, String.self, Int.self, String.self, String?.self)
-                return CovariateRow(
-                    subject: subject, label: label,
-                    values: try StoredJSON.value(values, table: "participant").objectValue ?? [:], problem: problem)
-            }
-        }
-    }
-
-    private static func table(
-        _ kind: CovariateTable.Kind, _ columns: [CovariateColumn], _ rows: [CovariateRow]
-    ) -> CovariateTable {
-        var table = CovariateTable(kind: kind)
-        table.columns = columns
-        for row in rows {
-            if let problem = row.problem {
-                table.ambiguous[row.label] = problem
-                continue
-            }
-            table.labels.append(row.label)
-            var values: [String: CovariateValue] = [:]
-            for column in columns {
-                if let value = row.values[column.name].flatMap({ MergedColumns.value($0, as: column.type) }) {
-                    values[column.name] = value
+                let (subject, label, json, problem) = try row.decode(
+                    String.self, String?.self, String.self, String?.self)
+                let stored = try StoredJSON.value(json, table: "participant")
+                var values: [String: CovariateValue] = [:]
+                for column in columns {
+                    values[column.name] = stored[column.name].flatMap { MergedColumns.value($0, as: column.type) }
                 }
+                return CovariateRow(subject: subject, session: label, values: values, problem: problem)
             }
-            table.rows[row.label] = values
         }
-        return table
     }
 }

@@ -6,11 +6,6 @@
 
 CREATE INDEX task_run ON task (run_id, step_id);
 
--- The same bytes may lie in several places, and a place is asked for its digest as often as a digest for its place.
-ALTER TABLE source_file DROP CONSTRAINT source_file_pkey;
-ALTER TABLE source_file ADD PRIMARY KEY (path);
-CREATE INDEX source_file_digest ON source_file (digest);
-
 CREATE FUNCTION task_state_name(state smallint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (ARRAY['waiting', 'ready', 'succeeded', 'failed', 'blocked', 'cancelled'])[state + 1];
 
