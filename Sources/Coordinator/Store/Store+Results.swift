@@ -99,13 +99,13 @@ private struct JSONArrayLines {
         guard isArray else { return piece }
         var text: [UInt8] = []
         text.reserveCapacity(piece.count + piece.count / 64 + 2)
-        for byte in piece {
-            if text.isEmpty || text.last == newline {
-                // The comma goes before a line: only then is it known that there is one.
-                if isFirst { text.append(contentsOf: "[\n".utf8) } else { text.append(UInt8(ascii: ",")) }
-                isFirst = false
-            }
-            text.append(byte)
+        var rest = piece[...]
+        while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            // The comma goes before a line: only then is it known that there is one.
+            if isFirst { text.append(contentsOf: "[\n".utf8) } else { text.append(UInt8(ascii: ",")) }
+            isFirst = false
+            text.append(contentsOf: rest[...newline])
+            rest = rest[(newline + 1)...]
         }
         return text
     }
@@ -114,6 +114,4 @@ private struct JSONArrayLines {
         guard isArray else { return nil }
         return Array((isFirst ? "[]\n" : "]\n").utf8)
     }
-
-    private let newline = UInt8(ascii: "\n")
 }
