@@ -74,11 +74,15 @@ struct ResultsIndexTests {
         defer { place.remove() }
         for n in 1...4 { try place.write("sub-0\(n)/anat/sub-0\(n)_T1w.nii.gz", "image \(n)") }
         _ = try await place.index()
-        #expect(try await place.index() == IndexChange(files: 4, added: 0, changed: 0, removed: 0, subjects: 4, sessions: 0))
+        #expect(
+            try await place.index() == IndexChange(files: 4, added: 0, changed: 0, removed: 0, subjects: 4, sessions: 0)
+        )
         try place.write("sub-02/anat/sub-02_T1w.nii.gz", "a longer image")
         try FileManager.default.removeItem(atPath: place.root + "/sub-03")
         try place.write("sub-05/anat/sub-05_T1w.nii.gz", "new")
-        #expect(try await place.index() == IndexChange(files: 4, added: 1, changed: 1, removed: 1, subjects: 4, sessions: 0))
+        #expect(
+            try await place.index() == IndexChange(files: 4, added: 1, changed: 1, removed: 1, subjects: 4, sessions: 0)
+        )
         let paths = try await place.store.files(in: [place.dataset]).map(\.path)
         #expect(paths == [1, 2, 4, 5].map { "sub-0\($0)/anat/sub-0\($0)_T1w.nii.gz" })
     }
@@ -96,7 +100,10 @@ struct ResultsIndexTests {
         func stored() async throws -> String? { try await place.store.files(in: [place.dataset]).first?.digest }
         #expect(try await stored() == digest.hex)
         #expect(try await place.store.undigested([place.dataset]).isEmpty)
-        #expect(try await place.store.digests(ofPaths: [place.root + "/" + image, "/none"]) == [place.root + "/" + image: digest])
+        #expect(
+            try await place.store.digests(ofPaths: [place.root + "/" + image, "/none"]) == [
+                place.root + "/" + image: digest
+            ])
 
         try place.write("sub-01/anat/sub-01_T1w.json", #"{"EchoTime": 0.003}"#)
         #expect(try await place.index().changed == 1)
@@ -192,7 +199,8 @@ struct ResultsIndexTests {
         let place = try await Place()
         defer { place.remove() }
         let again = try await place.store.upsertDataset(
-            path: place.root, name: "renamed", role: .derivative(name: "d", pipeline: "p"), bidsVersion: "1.9", description: nil)
+            path: place.root, name: "renamed", role: .derivative(name: "d", pipeline: "p"), bidsVersion: "1.9",
+            description: nil)
         #expect(again == place.dataset)
         try place.write("sub-01/anat/sub-01_T1w.nii.gz", "x")
         _ = try await place.index()

@@ -17,7 +17,8 @@ struct ResultsViewTests {
         for row in rows { #expect((row[2] ?? "").hasSuffix("."), "\(row[0] ?? "").\(row[1] ?? "")") }
         // A column on which nothing is said would not be found by its comment: count columns themselves.
         let columns = try await fixture.rows(
-            "SELECT count(*) FROM information_schema.columns c JOIN information_schema.views v USING (table_schema, table_name) WHERE table_schema = 'qsmflow'")
+            "SELECT count(*) FROM information_schema.columns c JOIN information_schema.views v USING (table_schema, table_name) WHERE table_schema = 'qsmflow'"
+        )
         #expect(columns[0][0] == String(rows.filter { $0[1] != nil }.count))
     }
 
@@ -52,7 +53,8 @@ struct ResultsViewTests {
         let fixture = try await ResultsFixture()
         try await fixture.script(ResultsFixture.smallRun)
         let rows = try await fixture.rows(
-            "SELECT step, region, reference, term, estimate, ci_low, ci_high, t, p, q, subjects, unit FROM qsmflow.cohort_effects")
+            "SELECT step, region, reference, term, estimate, ci_low, ci_high, t, p, q, subjects, unit FROM qsmflow.cohort_effects"
+        )
         #expect(
             rows == [
                 ["model", "L_putamen", "csf", "age", "0.0008", "0.0002", "0.0014", nil, "0.01", "0.02", "12", "ppm"]
@@ -64,7 +66,8 @@ struct ResultsViewTests {
         let fixture = try await ResultsFixture()
         try await fixture.script(ResultsFixture.smallRun)
         let rows = try await fixture.rows(
-            "SELECT task, step, subject, reason, outcome, attempts, blocked_tasks, blocked_steps, worker FROM qsmflow.failures")
+            "SELECT task, step, subject, reason, outcome, attempts, blocked_tasks, blocked_steps, worker FROM qsmflow.failures"
+        )
         #expect(
             rows == [
                 [
@@ -78,7 +81,8 @@ struct ResultsViewTests {
     func resources() async throws {
         let fixture = try await ResultsFixture()
         try await fixture.script(ResultsFixture.smallRun)
-        let runs = try await fixture.rows("SELECT run, name, state, tasks, succeeded, failed, blocked FROM qsmflow.runs")
+        let runs = try await fixture.rows(
+            "SELECT run, name, state, tasks, succeeded, failed, blocked FROM qsmflow.runs")
         #expect(runs == [["1", "first", "finished_with_failures", "8", "5", "1", "2"]])
         let steps = try await fixture.rows(
             """
@@ -115,7 +119,8 @@ struct ResultsViewTests {
             "SELECT task, step, subject, port, name, digest, size, media_type FROM qsmflow.outputs")
         #expect(outputs == [["1.2", "statistics", "01", "table", "table.tsv", table, "10", "text/plain"]])
         let inputs = try await fixture.rows(
-            "SELECT task, port, from_subject, from_step, name, digest, path FROM qsmflow.inputs ORDER BY ordinal, from_subject")
+            "SELECT task, port, from_subject, from_step, name, digest, path FROM qsmflow.inputs ORDER BY ordinal, from_subject"
+        )
         #expect(
             inputs == [
                 ["1.2", "chimap", "01", nil, "chi.nii.gz", image, "/data/a/sub-01/chi.nii.gz"],
@@ -169,7 +174,9 @@ struct ResultsViewTests {
                 _ = try session.table("SELECT * FROM qsmflow.\(view) LIMIT 1")
             }
         }
-        for forbidden in ["SELECT * FROM qsmflow.token", "DELETE FROM qsmflow.measurement", "CREATE TABLE qsmflow.x ()"] {
+        for forbidden in [
+            "SELECT * FROM qsmflow.token", "DELETE FROM qsmflow.measurement", "CREATE TABLE qsmflow.x ()",
+        ] {
             let error = await #expect(throws: PostgresError.self) {
                 try await connection.run { try $0.script(forbidden) }
             }
@@ -245,7 +252,8 @@ struct ResultsStreamTests {
             VALUES ('second', 'w', '{}', 2, '/data/b', 1, 'me', 0)
             """)
         let second = RunID(rawValue: 2)
-        #expect(try await collected(fixture.store.copyResults(view: "task_status", run: second, format: .json)) == "[]\n")
+        #expect(
+            try await collected(fixture.store.copyResults(view: "task_status", run: second, format: .json)) == "[]\n")
         let people = try JSONValue.parse(
             try await collected(fixture.store.copyResults(view: "subjects", run: second, format: .json)))
         #expect(people.arrayValue?.compactMap { $0["subject"]?.stringValue } == ["09"])
