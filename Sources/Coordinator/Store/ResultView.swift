@@ -29,7 +29,8 @@ struct ResultView: Sendable {
         ResultView("attempts", .run, ["ordinal", "attempt"]),
         ResultView("failures", .run, ["ordinal"]),
         ResultView("outputs", .run, ["ordinal", "port", "name"]),
-        ResultView("inputs", .run, ["ordinal", "port", "from_subject", "from_session", "from_atlas", "name", "digest"]),
+        ResultView(
+            "inputs", .run, ["ordinal", "port", "from_subject", "from_session", "from_atlas", "name", "digest"]),
         ResultView("step_resources", .run, ["position"]),
     ]
 

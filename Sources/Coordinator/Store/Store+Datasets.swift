@@ -258,11 +258,7 @@ extension Store {
         return columns.map { "\(alias).\($0)" }.joined(separator: ", ")
     }
 
-    /// JSON as `jsonb` takes it: it holds every character but U+0000.
-    private static func databaseJSON(_ value: JSONValue) -> String {
-        let text = value.canonicalString
-        return text.contains("\\u0000") ? text.replacing("\\u0000", with: "\\ufffd") : text
-    }
+    private static func databaseJSON(_ value: JSONValue) -> String { WorkerText.json(value) ?? "null" }
 
     // MARK: Files
 
@@ -420,7 +416,8 @@ extension Store {
 
     /// Rows of `participants.tsv`, by label.
     package func participants(_ dataset: DatasetID) async throws -> [CovariateRow] {
-        try await covariateRows("SELECT subject, NULL::text, covariates, ambiguous FROM qsmflow.participant", .participants, dataset)
+        try await covariateRows(
+            "SELECT subject, NULL::text, covariates, ambiguous FROM qsmflow.participant", .participants, dataset)
     }
 
     /// Rows of all `sessions.tsv`, by participant in the order of the file.

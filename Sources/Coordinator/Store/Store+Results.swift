@@ -22,11 +22,13 @@ extension Store {
         case .csv:
             sql = "COPY (\(view.query(run: run.rawValue))) TO STDOUT WITH (FORMAT csv, HEADER)"
         case .tsv:
-            sql = "COPY (\(view.query(run: run.rawValue))) TO STDOUT"
+            sql =
+                "COPY (\(view.query(run: run.rawValue))) TO STDOUT"
                 + " WITH (FORMAT csv, HEADER, DELIMITER E'\\t', NULL 'n/a')"
         case .json:
             // One object per line. Quote and delimiter are characters that JSON text never holds, so nothing is quoted.
-            sql = "COPY (\(view.query(run: run.rawValue, columns: "row_to_json(v)"))) TO STDOUT"
+            sql =
+                "COPY (\(view.query(run: run.rawValue, columns: "row_to_json(v)"))) TO STDOUT"
                 + " WITH (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
         }
         return stream(sql, asArray: format == .json)
@@ -36,7 +38,9 @@ extension Store {
     ///
     /// Each row is its columns as text, numbers as the shortest text that reads back the same, separated by tabs.
     package func measurementDigest(run: RunID) async throws -> ArtifactDigest {
-        guard let view = ResultView.named("measurements") else { preconditionFailure("the view measurements is listed") }
+        guard let view = ResultView.named("measurements") else {
+            preconditionFailure("the view measurements is listed")
+        }
         try await checkRun(run)
         let columns = "v.step, v.subject, v.session, v.atlas, v.region, v.reference, v.term, v.metric, v.value, v.unit"
         let sql = "COPY (\(view.query(run: run.rawValue, columns: columns))) TO STDOUT"
@@ -99,13 +103,13 @@ private struct JSONArrayLines {
         guard isArray else { return piece }
         var text: [UInt8] = []
         text.reserveCapacity(piece.count + piece.count / 64 + 2)
-        for byte in piece {
-            if text.isEmpty || text.last == newline {
-                // The comma goes before a line: only then is it known that there is one.
-                if isFirst { text.append(contentsOf: "[\n".utf8) } else { text.append(UInt8(ascii: ",")) }
-                isFirst = false
-            }
-            text.append(byte)
+        var rest = piece[...]
+        while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            // The comma goes before a line: only then is it known that there is one.
+            if isFirst { text.append(contentsOf: "[\n".utf8) } else { text.append(UInt8(ascii: ",")) }
+            isFirst = false
+            text.append(contentsOf: rest[...newline])
+            rest = rest[(newline + 1)...]
         }
         return text
     }
@@ -114,6 +118,4 @@ private struct JSONArrayLines {
         guard isArray else { return nil }
         return Array((isFirst ? "[]\n" : "]\n").utf8)
     }
-
-    private let newline = UInt8(ascii: "\n")
 }
