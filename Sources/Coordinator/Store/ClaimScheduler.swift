@@ -110,7 +110,9 @@ struct ClaimSchedule: Sendable {
                 // Run furthest back; then depth in the graph; then numbers, for a fixed order.
                 let mine = (pass, Double(group.run), Double(group.priority), Double(group.lane))
                 let other = best.offer.group
-                guard mine < (best.pass, Double(other.run), Double(other.priority), Double(other.lane)) else { continue }
+                guard mine < (best.pass, Double(other.run), Double(other.priority), Double(other.lane)) else {
+                    continue
+                }
             }
             best = (Offer(group: group, lane: lane, cursor: cursors[group] ?? 0, count: count), pass)
         }

@@ -133,7 +133,8 @@ enum ResultRows {
             guard let result = results[item.task] else { return nil }
             let old = Dictionary((kept[result] ?? []).map { ($0.1, $0.2) }) { first, _ in first }
             let new = Dictionary(
-                (item.report?.outputs ?? []).map { ("\($0.port)/\($0.name)", $0.digest.bytes) }) { first, _ in first }
+                (item.report?.outputs ?? []).map { ("\($0.port)/\($0.name)", $0.digest.bytes) }
+            ) { first, _ in first }
             return old == new ? nil : Differing(task: item.task, result: result)
         }
     }

@@ -66,12 +66,13 @@ extension Store {
             command: step.command ?? "")
         answer.reasons += try unfit(lane, session)
         if answer.reasons.isEmpty {
-            let before = try session.first(
-                """
-                SELECT count(*) FROM ready mine JOIN ready other USING (lane_id)
-                WHERE mine.task_id = $1 AND (other.priority, other.seq) < (mine.priority, mine.seq)
-                """, [id]
-            ) { try $0[0] as Int } ?? 0
+            let before =
+                try session.first(
+                    """
+                    SELECT count(*) FROM ready mine JOIN ready other USING (lane_id)
+                    WHERE mine.task_id = $1 AND (other.priority, other.seq) < (mine.priority, mine.seq)
+                    """, [id]
+                ) { try $0[0] as Int } ?? 0
             answer.reasons.append(
                 before == 0
                     ? "It can run and is the next of its kind; it waits for a worker with free cores and memory."
@@ -198,10 +199,11 @@ extension Store {
         for (attempt, outcome, worker) in history.reversed() {
             answer.reasons.append("Attempt \(attempt): \(outcome)\(worker.map { " on worker \($0)" } ?? "").")
         }
-        let blocked = try session.first(
-            "SELECT count(*) FROM task WHERE task_id >= $2 << 24 AND task_id < ($2 + 1) << 24 AND blocked_by = $1",
-            [id, .bigint(summary.task.run.rawValue)]
-        ) { try $0[0] as Int } ?? 0
+        let blocked =
+            try session.first(
+                "SELECT count(*) FROM task WHERE task_id >= $2 << 24 AND task_id < ($2 + 1) << 24 AND blocked_by = $1",
+                [id, .bigint(summary.task.run.rawValue)]
+            ) { try $0[0] as Int } ?? 0
         if blocked > 0 { answer.reasons.append("\(blocked) tasks cannot run because of it.") }
     }
 

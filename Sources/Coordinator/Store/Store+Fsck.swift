@@ -55,7 +55,8 @@ extension Store {
                         AND a.outcome IN ('succeeded', 'cached')))
                 """),
         Invariant(
-            name: "I4", sentence: "a ready task is in exactly one of ready, delayed and lease, and no other task is in any",
+            name: "I4",
+            sentence: "a ready task is in exactly one of ready, delayed and lease, and no other task is in any",
             violations: """
                 SELECT coalesce(t.task_id, q.task_id) FROM task t
                 FULL JOIN (SELECT task_id, count(*) AS places

@@ -56,9 +56,10 @@ extension Store {
     private static func summaries(_ ids: [Int64], withSteps: Bool, _ session: Session) throws -> [RunSummary] {
         guard !ids.isEmpty else { return [] }
         let states = try stepStates(ids, session)
-        let coresAtWork = try session.first(
-            "SELECT coalesce(sum(cores), 0)::int FROM worker_session WHERE expires_at > now()"
-        ) { try $0[0] as Int } ?? 0
+        let coresAtWork =
+            try session.first(
+                "SELECT coalesce(sum(cores), 0)::int FROM worker_session WHERE expires_at > now()"
+            ) { try $0[0] as Int } ?? 0
         return try session.query(
             """
             SELECT run_id, name, workflow, dataset_path, \(iso8601("created_at")), \(iso8601("finished_at")),

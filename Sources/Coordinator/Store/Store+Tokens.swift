@@ -22,7 +22,9 @@ extension Store {
         guard !name.isEmpty else { throw StoreError.emptyTokenName }
         var random = SystemRandomNumberGenerator()
         let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &random) }
-        let secret = "qsm_" + Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+        let secret =
+            "qsm_"
+            + Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
             .replacing("=", with: "")
         let stored = try await pool.run { session in
             try session.execute(
