@@ -33,6 +33,7 @@ let optimised = common + [.unsafeFlags(fast)]
 #endif
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -112,9 +113,8 @@ let package = Package(
         .executableTarget(
             name: "qsmflow",
             dependencies: [
-                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres",
-                "Report",
-                "Tasks", "Wire", "Worker", "Workflow", lifecycle,
+                "Artifacts", "BIDS", "CSpawn", "Coordinator", "CoordinatorClient", "Kernels", "LocalPostgres",
+                "Phantom", "Postgres", "Report", "Tasks", "Wire", "Worker", "Workflow", lifecycle, unixSignals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -197,7 +197,7 @@ extension Store {
             let rows = try session.query(
                 """
                 SELECT f.dataset_id, d.kind, d.pipeline, f.path, f.size_bytes, f.modified_ns, f.inode, f.datatype,
-                       f.metadata, f.sidecar_stamp, f.problem
+                       f.metadata, f.sidecar_stamp, f.problem, d.path AS root
                 FROM bids_file f JOIN dataset d USING (dataset_id)
                 WHERE f.dataset_id = ANY ($1) ORDER BY f.dataset_id, f.path
                 """, [.bigintArray(datasets.map(\.rawValue))])
@@ -217,7 +217,7 @@ extension Store {
                     throw StoreError.damagedRow(table: "bids_file", what: "\(error)")
                 }
                 let file = BIDSFile(
-                    path: path, stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
+                    root: try row[11] as String, path: path, stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
                     name: name, datatype: datatype,
                     dataset: kind == "raw" ? .raw : .derivative(name: kind, pipeline: pipeline),
                     metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem)
