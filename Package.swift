@@ -19,12 +19,14 @@ let optimised = common + [.unsafeFlags(fast)]
 
 // One kernel source, compiled once per instruction set level; `Kernels` picks at run time.
 #if arch(x86_64)
-    let v3 = common + [
-        .define("QSM_FMA"), .define("QSM_V3"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v3"]),
-    ]
-    let v4 = common + [
-        .define("QSM_FMA"), .define("QSM_V4"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v4"]),
-    ]
+    let v3 =
+        common + [
+            .define("QSM_FMA"), .define("QSM_V3"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v3"]),
+        ]
+    let v4 =
+        common + [
+            .define("QSM_FMA"), .define("QSM_V4"), .unsafeFlags(fast + ["-Xcc", "-march=x86-64-v4"]),
+        ]
 #else
     let v3 = optimised
     let v4 = optimised
@@ -36,7 +38,10 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let package = Package(
     name: "qsmflow",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "qsmflow", targets: ["qsmflow"])],
+    products: [
+        .executable(name: "qsmflow", targets: ["qsmflow"]),
+        .executable(name: "qsmflow-benchmarks", targets: ["Benchmarks"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -69,7 +74,8 @@ let package = Package(
         .target(
             name: "Tasks",
             dependencies: [
-                "BIDS", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation", "Statistics",
+                "BIDS", "CSpawn", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation",
+                "Statistics",
                 "Workflow",
             ],
             swiftSettings: optimised),
@@ -97,7 +103,7 @@ let package = Package(
         .target(
             name: "Worker",
             dependencies: [
-                "Artifacts", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
+                "Artifacts", "BIDS", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
@@ -106,12 +112,15 @@ let package = Package(
         .executableTarget(
             name: "qsmflow",
             dependencies: [
-                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres", "Report",
+                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres",
+                "Report",
                 "Tasks", "Wire", "Worker", "Workflow", lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["Kernels", "Registration"], swiftSettings: optimised),
         .target(name: "Report", dependencies: ["BIDS", "Wire"], swiftSettings: common),
 
         // C libraries and small C shims.
@@ -150,7 +159,13 @@ let package = Package(
         .testTarget(name: "WorkflowTests", dependencies: ["BIDS", "TestSupport", "Workflow"], swiftSettings: common),
         .testTarget(
             name: "WorkerTests",
-            dependencies: ["Artifacts", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow"],
+            dependencies: [
+                "Artifacts", "BIDS", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["CSpawn", "LocalPostgres", "Postgres", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "CoordinatorTests",

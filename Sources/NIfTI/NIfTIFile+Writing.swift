@@ -34,21 +34,16 @@ extension NIfTIFile {
     }
 
     /// Writes a displacement field as ITK and ANTs read it: 5-D (nx×ny×nz×1×3), vector intent (1007), components in
-    /// millimetres along LPS world axes, so the first two are negated on the way. A point p of `grid` goes to p + d(p).
-    ///
-    /// - Parameters:
-    ///   - x: world displacement to the right in mm (RAS+), one value per voxel of `grid`; `y` to the front, `z` up.
-    package static func writeDisplacementField(
-        grid: VoxelGrid, x: [Float], y: [Float], z: [Float], to path: String
-    ) throws {
-        precondition(x.count == grid.count && y.count == grid.count && z.count == grid.count)
+    /// millimetres along LPS world axes, so the first two are negated on the way.
+    package static func write(_ field: DisplacementField, to path: String) throws {
         // 0 − x rather than −x: no negative zeros, which would change the bytes of an unchanged field.
-        let (left, back) = (x.map { 0 - $0 }, y.map { 0 - $0 })
+        let (left, back) = (field.x.map { 0 - $0 }, field.y.map { 0 - $0 })
         try left.withUnsafeBytes { left in
             try back.withUnsafeBytes { back in
-                try z.withUnsafeBytes { up in
+                try field.z.withUnsafeBytes { up in
                     try write(
-                        .init(grid, .float32, components: 3), [left, back, up], to: path, level: Effort.continuous)
+                        .init(field.grid, .float32, components: 3), [left, back, up], to: path, level: Effort.continuous
+                    )
                 }
             }
         }

@@ -64,12 +64,11 @@ package enum NIfTIFile {
         return LabelMap(grid: image.header.grid, values: values)
     }
 
-    /// Reads a displacement field in the ITK convention (see `writeDisplacementField`).
+    /// Reads a displacement field in the ITK convention (see `write(_:to:)` of a displacement field) or, with intent 1006,
+    /// in that of the NIfTI standard.
     ///
-    /// - Returns: world displacements in mm, RAS+, one array per component, on `grid`.
-    package static func readDisplacementField(
-        _ path: String
-    ) throws -> (grid: VoxelGrid, x: [Float], y: [Float], z: [Float]) {
+    /// - Returns: world displacements in mm, RAS+.
+    package static func readDisplacementField(_ path: String) throws -> DisplacementField {
         let image = try OpenImage(path, maximumShear: maximumShear)
         let header = image.header
         guard header.dimensions.count == 5, header.dimensions[3] == 1, header.dimensions[4] == 3 else {
@@ -89,7 +88,7 @@ package enum NIfTIFile {
         try image.finish()
         for i in x.indices { x[i] *= sign }
         for i in y.indices { y[i] *= sign }
-        return (header.grid, x, y, z)
+        return DisplacementField(grid: header.grid, x: x, y: y, z: z)
     }
 }
 

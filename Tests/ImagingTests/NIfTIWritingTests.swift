@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import NIfTI
+import TestSupport
 import Testing
 
 @Suite("Writing NIfTI")
@@ -17,7 +18,7 @@ struct NIfTIWritingTests {
     private static let sineOf20 = 0.342020143325669
 
     static func values(seed: UInt64) -> [Float] {
-        var generator = SplitMix64(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         return (0..<grid.count).map { _ in Float.random(in: -1...1, using: &generator) }
     }
 
@@ -67,7 +68,7 @@ struct NIfTIWritingTests {
     @Test func displacementsAreStoredAlongLPS() throws {
         let folder = try ScratchFolder()
         let (x, y, z) = (Self.values(seed: 5), Self.values(seed: 6), Self.values(seed: 7))
-        try NIfTIFile.writeDisplacementField(grid: Self.grid, x: x, y: y, z: z, to: folder("w.nii"))
+        try NIfTIFile.write(DisplacementField(grid: Self.grid, x: x, y: y, z: z), to: folder("w.nii"))
         let bytes = try #require(FileManager.default.contents(atPath: folder("w.nii")))
         let stored = bytes.dropFirst(352).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
         #expect(stored == x.map { -$0 } + y.map { -$0 } + z)

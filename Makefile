@@ -1,0 +1,43 @@
+# Everything a user or a developer runs. `make help` lists it.
+
+SWIFT ?= swift
+BUILD_FLAGS ?=
+DEMO_FOLDER ?= demo
+DEMO_SUBJECTS ?= 8
+QSMFLOW = .build/release/qsmflow
+
+.DEFAULT_GOAL := help
+.PHONY: help packages build demo test lint format bench peers clean
+
+help: ## List these targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+packages: ## Install missing system packages (Debian, Ubuntu; with sudo when not root).
+	@scripts/system-packages.sh
+
+build: packages ## Build the optimised program, .build/release/qsmflow.
+	$(SWIFT) build -c release --product qsmflow $(BUILD_FLAGS)
+
+demo: build ## Write a phantom cohort, run the standard workflow on it, compare with the truth.
+	scripts/demo.sh $(QSMFLOW) $(DEMO_FOLDER) $(DEMO_SUBJECTS)
+
+test: packages ## Build and run all tests (debug; the compute half is optimised all the same).
+	$(SWIFT) build --build-tests $(BUILD_FLAGS)
+	$(SWIFT) test --skip-build $(BUILD_FLAGS)
+
+lint: ## Check the formatting of every Swift file.
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+
+format: ## Format every Swift file in place.
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+bench: packages ## Run our own benchmarks (JSON lines in Benchmarks/results).
+	$(SWIFT) build -c release --product qsmflow-benchmarks $(BUILD_FLAGS)
+	mkdir -p Benchmarks/results
+	.build/release/qsmflow-benchmarks | tee Benchmarks/results/ours.jsonl
+
+peers: ## Run the peers side by side in a Python environment (JSON in Benchmarks/results).
+	Benchmarks/peers/run.sh
+
+clean: ## Remove build products and the demo.
+	rm -rf .build $(DEMO_FOLDER)

@@ -1,0 +1,114 @@
+import BIDS
+import Foundation
+import Workflow
+
+/// What an implementation works with: its request, with the declared kind's defaults filled in.
+struct TaskEnvironment: Sendable {
+    let request: TaskRequest
+    let kind: TaskKind
+
+    init(request: TaskRequest) throws {
+        guard let kind = TaskKindCatalog.kind(request.kind) else {
+            throw TaskResult.Failure.permanent(
+                "This program does not know the task kind “\(request.kind)”; update the worker")
+        }
+        guard kind.version == request.kindVersion else {
+            throw TaskResult.Failure.permanent(
+                "This program has version \(kind.version) of \(kind.name), the task wants \(request.kindVersion); "
+                    + "update the worker or the coordinator so that both are the same")
+        }
+        (self.request, self.kind) = (request, kind)
+    }
+
+    var threads: Int { request.threads }
+
+    // MARK: Inputs
+
+    /// All items of a port, in the order of their contexts.
+    func inputs(_ port: String) -> [TaskRequest.StagedInput] {
+        request.inputs.filter { $0.input.port == port }
+            .sorted { ($0.input.context, $0.input.name) < ($1.input.context, $1.input.name) }
+    }
+
+    func optionalInput(_ port: String) -> TaskRequest.StagedInput? { inputs(port).first }
+
+    func input(_ port: String) throws -> TaskRequest.StagedInput {
+        guard let item = optionalInput(port) else {
+            throw TaskResult.Failure.permanent(
+                "Step \(request.step) got no input “\(port)”; state it in the workflow file")
+        }
+        return item
+    }
+
+    // MARK: Parameters
+
+    private func parameter(_ name: String) -> JSONValue {
+        guard let declared = kind.parameter(name) else {
+            preconditionFailure("\(kind.name) declares no parameter \(name)")
+        }
+        return request.parameters[name] ?? declared.defaultValue
+    }
+
+    func number(_ name: String) -> Double { parameter(name).doubleValue ?? .nan }
+    func integer(_ name: String) -> Int { Int(parameter(name).integerValue ?? 0) }
+    func text(_ name: String) -> String { parameter(name).stringValue ?? "" }
+    func boolean(_ name: String) -> Bool { parameter(name).boolValue ?? false }
+    func texts(_ name: String) -> [String] { (parameter(name).arrayValue ?? []).compactMap(\.stringValue) }
+    func map(_ name: String) -> [String: JSONValue] { parameter(name).objectValue ?? [:] }
+
+    // MARK: Outputs
+
+    /// Path for the file of an output port, and the entry for the result.
+    func output(_ port: String, metadata: JSONValue? = nil) -> (path: String, entry: TaskResult.Output) {
+        guard let declared = kind.output(port) else {
+            preconditionFailure("\(kind.name) declares no output \(port)")
+        }
+        let file = "\(port).\(declared.format.fileExtension)"
+        let path = request.outputFolder + "/" + file
+        return (
+            path,
+            TaskResult.Output(port: port, file: file, mediaType: declared.format.mediaType, metadata: metadata)
+        )
+    }
+
+    func writeJSON(_ value: JSONValue, to port: String) throws -> TaskResult.Output {
+        let (path, entry) = output(port)
+        try value.prettyData.write(to: URL(fileURLWithPath: path))
+        return entry
+    }
+
+    func writeTable(_ table: TabSeparatedTable, to port: String) throws -> TaskResult.Output {
+        let (path, entry) = output(port)
+        try Data(table.text.utf8).write(to: URL(fileURLWithPath: path))
+        return entry
+    }
+
+    // MARK: Progress
+
+    /// Tells the worker how far the attempt is: the fraction is the last line of `progress` beside the request.
+    func report(progress: Double) {
+        let line = Data("\(min(max(progress, 0), 1))\n".utf8)
+        // Progress is a courtesy: an attempt does not fail because it could not be told.
+        try? line.write(to: URL(fileURLWithPath: request.outputFolder).deletingLastPathComponent().appending(path: "progress"))
+    }
+}
+
+extension TaskResult.Failure {
+    static func permanent(_ message: String) -> TaskResult.Failure {
+        TaskResult.Failure(outcome: .permanent, message: message)
+    }
+}
+
+extension TaskRequest.StagedInput {
+    func readJSON() throws -> JSONValue {
+        do {
+            return try JSONValue.parse(try Data(contentsOf: URL(fileURLWithPath: path)))
+        } catch {
+            throw TaskResult.Failure.permanent("\(input.name) is not readable JSON (\(error)); repair or replace it")
+        }
+    }
+
+    func readTable() throws -> TabSeparatedTable {
+        try TabSeparatedTable(data: try Data(contentsOf: URL(fileURLWithPath: path)), name: input.name)
+    }
+}

@@ -1,0 +1,79 @@
+/// Region numbers and names of a `dseg.tsv` (BIDS: columns `index` and `name`; `color` and others optional).
+struct RegionTable: Sendable, Equatable {
+    struct Region: Sendable, Equatable {
+        var index: UInt16
+        var name: String
+        /// Red, green, blue where the table has a `color` column.
+        var colour: SIMD3<UInt8>?
+    }
+
+    /// In the order of their indices; background (0) left out.
+    var regions: [Region]
+
+    init(regions: [Region]) { self.regions = regions.sorted { $0.index < $1.index } }
+
+    init(_ table: TabSeparatedTable, name file: String) throws {
+        let (index, name) = (try table.column("index", of: file), try table.column("name", of: file))
+        let colour = table.columns.firstIndex(of: "color")
+        var seen: [UInt16: String] = [:]
+        for row in table.rows {
+            guard let number = UInt16(row[index]) else {
+                throw Problem.badIndex(file: file, text: row[index])
+            }
+            if let other = seen[number] {
+                throw Problem.twice(file: file, index: number, first: other, second: row[name])
+            }
+            seen[number] = row[name]
+        }
+        self.init(
+            regions: table.rows.compactMap { row in
+                guard let number = UInt16(row[index]), number > 0 else { return nil }
+                return Region(index: number, name: row[name], colour: colour.flatMap { Self.colour(row[$0]) })
+            })
+    }
+
+    enum Problem: Error, CustomStringConvertible {
+        case badIndex(file: String, text: String)
+        case twice(file: String, index: UInt16, first: String, second: String)
+
+        var description: String {
+            switch self {
+            case .badIndex(let file, let text):
+                "\(file): “\(text)” in column index is not a whole number from 0 to 65535; correct it"
+            case .twice(let file, let index, let first, let second):
+                "\(file): index \(index) stands for both “\(first)” and “\(second)”; give each region its own"
+            }
+        }
+    }
+
+    func name(of index: UInt16) -> String? { regions.first { $0.index == index }?.name }
+    func index(of name: String) -> UInt16? { regions.first { $0.name == name }?.index }
+
+    /// Every label that occurs in the image but not in the table becomes a region `label-N`, so that none is lost.
+    func completed(with labels: some Sequence<UInt16>) -> RegionTable {
+        let known = Set(regions.map(\.index))
+        let extra = labels.filter { $0 != 0 && !known.contains($0) }
+        return RegionTable(regions: regions + extra.map { Region(index: $0, name: "label-\($0)", colour: nil) })
+    }
+
+    var table: TabSeparatedTable {
+        let coloured = regions.contains { $0.colour != nil }
+        return TabSeparatedTable(
+            columns: ["index", "name"] + (coloured ? ["color"] : []),
+            rows: regions.map { region in
+                [String(region.index), region.name]
+                    + (coloured ? [region.colour.map(Self.hexadecimal) ?? "n/a"] : [])
+            })
+    }
+
+    private static func colour(_ text: String) -> SIMD3<UInt8>? {
+        guard text.hasPrefix("#"), text.count == 7, let value = UInt32(text.dropFirst(), radix: 16) else { return nil }
+        return SIMD3(UInt8(value >> 16), UInt8(value >> 8 & 255), UInt8(value & 255))
+    }
+
+    private static func hexadecimal(_ colour: SIMD3<UInt8>) -> String {
+        let value = UInt32(colour.x) << 16 | UInt32(colour.y) << 8 | UInt32(colour.z)
+        let digits = String(value, radix: 16)
+        return "#" + String(repeating: "0", count: 6 - digits.count) + digits
+    }
+}

@@ -1,0 +1,90 @@
+import BIDS
+
+extension TaskKindCatalog {
+    /// Kinds that look at one person's images.
+    static let imagingKinds = [
+        TaskKind(
+            name: "image.check", version: 1,
+            summary: "Reads every voxel of a person's images once and refuses what later steps could not use.",
+            scopes: [.session],
+            inputs: [
+                TaskPort("t1w", .volume, .one, "T1-weighted image."),
+                TaskPort("chimap", .volume, .one, "Susceptibility map; its sidecar says ppm or ppb."),
+                TaskPort("mask", .mask, .optional, "Brain mask on the grid of the susceptibility map."),
+                TaskPort("magnitude", .volume, .optional, "Gradient-echo magnitude on the grid of the map."),
+            ],
+            outputs: [TaskPort("report", .json, .one, "What was found; later steps take it as their gate.")],
+            parameters: [
+                TaskParameter(
+                    "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
+                    "Unit of the susceptibility map: as its sidecar says, or stated here for data without one."),
+                TaskParameter(
+                    "nonfinite_limit", .number(0...1), default: 0.01,
+                    "Largest fraction of not-a-number or infinite voxels inside the brain."),
+                TaskParameter(
+                    "plausible_ppm", .number(0.1...100), default: 2,
+                    "The 99th percentile of |χ| in the brain must stay below this, ppm; above it the unit is wrong."),
+                TaskParameter(
+                    "shear_limit", .number(0...1), default: 0.01,
+                    "Largest absolute cosine between two voxel axes; beyond it the affine is sheared."),
+            ],
+            measurements: [
+                MeasurementDeclaration("voxel_volume", unit: "mm3", "Voxel volume of the susceptibility map."),
+                MeasurementDeclaration(
+                    "nonfinite_fraction", unit: "1", "Not-a-number or infinite voxels in the brain."),
+                MeasurementDeclaration("chi_p99_abs", unit: "ppm", "99th percentile of |χ| in the brain."),
+                MeasurementDeclaration("chi_sd", unit: "ppm", "Standard deviation of χ in the brain."),
+            ],
+            resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 600),
+        TaskKind(
+            name: "brain.mask", version: 1,
+            summary:
+                "Brain mask of a T1-weighted head: a deformable surface, or a supplied mask moved to the T1w image.",
+            scopes: [.session],
+            inputs: [
+                TaskPort("t1w", .volume, .one, "T1-weighted image of the head or of the brain."),
+                TaskPort("check", .json, .optional, "Report of image.check."),
+                TaskPort("supplied", .mask, .optional, "Brain mask to use instead, on any grid of the same world."),
+            ],
+            outputs: [TaskPort("mask", .mask, .one, "Brain mask on the grid of the T1-weighted image.")],
+            parameters: [
+                TaskParameter(
+                    "dilation_mm", .number(0...20), default: 0, "Widen the mask by this many millimetres.")
+            ],
+            measurements: [
+                MeasurementDeclaration("brain_volume", unit: "mm3", "Volume of the brain mask."),
+                MeasurementDeclaration("stripped", unit: "1", "1 when the image came without skull."),
+            ],
+            resources: TaskResources(cores: 1, memoryMiB: 1536), timeoutSeconds: 900),
+        TaskKind(
+            name: "qc.pictures", version: 1,
+            summary: "Mosaics with label outlines, for people to look at, and the numbers that flag outliers.",
+            scopes: [.session],
+            inputs: [
+                TaskPort("t1w", .volume, .one, "T1-weighted image."),
+                TaskPort("chimap", .volume, .one, "Susceptibility map."),
+                TaskPort("labels", .labelMap, .one, "Regions on the grid of the susceptibility map."),
+                TaskPort("labels_t1w", .labelMap, .optional, "Regions on the grid of the T1-weighted image."),
+                TaskPort("brain", .mask, .optional, "Brain mask on the grid of the T1-weighted image."),
+                TaskPort("registrations", .json, .many, "Quality reports of registration.atlas."),
+            ],
+            outputs: [
+                TaskPort("chimap_mosaic", .picture, .one, "Susceptibility map with region outlines."),
+                TaskPort("t1w_mosaic", .picture, .one, "T1-weighted image with region and brain outlines."),
+                TaskPort("report", .json, .one, "The numbers, for cohort.qc."),
+            ],
+            parameters: [
+                TaskParameter(
+                    "window_ppm", .number(0.01...10), default: 0.15, "Grey window of the susceptibility map, ± ppm.")
+            ],
+            measurements: [
+                MeasurementDeclaration(
+                    "registration_similarity", unit: "1", "Mean local correlation after registration."),
+                MeasurementDeclaration(
+                    "jacobian_minimum", unit: "1", "Smallest local volume change of the deformation."),
+                MeasurementDeclaration("folded_fraction", unit: "1", "Voxels where the deformation folds."),
+                MeasurementDeclaration("inverse_error", unit: "mm", "Mean distance after going there and back."),
+            ],
+            resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 600),
+    ]
+}

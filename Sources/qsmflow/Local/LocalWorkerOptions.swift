@@ -1,0 +1,42 @@
+import ArgumentParser
+import Foundation
+
+/// How much of this machine a local run may take.
+struct LocalWorkerOptions: ParsableArguments {
+    @Option(name: [.customLong("workers")], help: "Worker processes.") var workers = 1
+    @Option(name: [.customLong("nprocs"), .customLong("cores")], help: "Cores for all workers together. Default: all.") var cores: Int?
+    @Option(name: [.customLong("mem-mb"), .customLong("memory-mib")], help: "Memory for all workers together, MiB. Default: four fifths of the machine's.") var memoryMiB: Int?
+    @Option(name: .long, parsing: .upToNextOption, help: "NAME=PATH of a program that the kind `command` may run.") var allowCommand: [String] = []
+
+    var totalCores: Int { max(1, cores ?? ProcessInfo.processInfo.activeProcessorCount) }
+    var totalMemoryMiB: Int { memoryMiB ?? Int(ProcessInfo.processInfo.physicalMemory / 5 * 4 >> 20) }
+
+    func validate() throws {
+        guard workers >= 1, workers <= 256 else { throw ValidationError("--workers takes 1 to 256.") }
+    }
+}
+
+extension LocalWorkerOptions {
+    static func machine(cores: Int?, memoryMiB: Int?) -> (cores: Int, memoryMiB: Int) {
+        var options = LocalWorkerOptions()
+        options.cores = cores
+        options.memoryMiB = memoryMiB
+        return (options.totalCores, options.totalMemoryMiB)
+    }
+
+    /// `NAME=PATH` words as a map with absolute paths.
+    static func commands(_ words: [String]) throws -> [String: String] {
+        var commands: [String: String] = [:]
+        for word in words {
+            guard let equals = word.firstIndex(of: "="), equals > word.startIndex else {
+                throw ValidationError("--allow-command takes NAME=PATH, not “\(word)”.")
+            }
+            let path = CohortSelection.absolute(String(word[word.index(after: equals)...]))
+            guard FileManager.default.isExecutableFile(atPath: path) else {
+                throw ValidationError("--allow-command \(word): \(path) is not an executable file.")
+            }
+            commands[String(word[..<equals])] = path
+        }
+        return commands
+    }
+}
