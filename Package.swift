@@ -121,7 +121,7 @@ let package = Package(
             swiftSettings: common),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Kernels", "Registration"], swiftSettings: optimised),
-        .target(name: "Report", dependencies: ["BIDS", "Wire"], swiftSettings: common),
+        .target(name: "Report", dependencies: ["Statistics"], swiftSettings: common),
 
         // C libraries and small C shims.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -175,7 +175,7 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
-            name: "ReportTests", dependencies: ["BIDS", "Report", "TestSupport", "Wire"], swiftSettings: common),
+            name: "ReportTests", dependencies: ["Report", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["BIDS", "CoordinatorClient", "TestSupport", "Wire", "Workflow", "qsmflow"],
