@@ -128,11 +128,14 @@ struct StoreModelTests {
                 .permanent,
             ]
             var outcome = outcomes.randomElement(using: &random)!
-            if pickOld, let recorded = model.leases[index].recorded, outcomes.contains(recorded), Bool.random(using: &random) {
+            if pickOld, let recorded = model.leases[index].recorded, outcomes.contains(recorded),
+                Bool.random(using: &random)
+            {
                 outcome = recorded
             }
             let report =
-                outcome == .succeeded ? Report.success(grants[index], measured: true) : Report.failure(grants[index], outcome)
+                outcome == .succeeded
+                ? Report.success(grants[index], measured: true) : Report.failure(grants[index], outcome)
             let expected = model.completed(index, outcome)
             let verdicts = try await fixture.finish(sessions[model.leases[index].session], [report])
             #expect(verdicts.map(\.rawValue) == [expected.rawValue], "lease \(index)")
