@@ -22,7 +22,8 @@ package struct ClientConfiguration: Sendable {
 
     /// The secret would cross a network in the clear.
     package var sendsTokenInClear: Bool {
-        guard token != nil, let address = try? CoordinatorAddress(baseURL) else { return false }  // a bad one fails later
+        // A bad address is reported where it is used.
+        guard token != nil, let address = try? CoordinatorAddress(baseURL) else { return false }
         return address.scheme == "http" && !address.isLocal
     }
 }

@@ -5,10 +5,13 @@ import Workflow
 // Artifacts by digest: asking, reading, fetching into a file.
 extension CoordinatorClient {
     /// Those of `digests` that the store does not have, in its order.
-    package func missing(_ digests: [ArtifactDigest]) async throws -> [ArtifactDigest] {
+    package func missing(
+        _ digests: [ArtifactDigest], patience: Duration? = nil, mayContinue: (@Sendable () -> Bool)? = nil
+    ) async throws -> [ArtifactDigest] {
         guard !digests.isEmpty else { return [] }
         let answer: ArtifactList = try await call(
-            .post, Self.target(["artifacts", "missing"]), body: ArtifactList(digests: digests), mayRepeat: true)
+            .post, Self.target(["artifacts", "missing"]), body: ArtifactList(digests: digests), mayRepeat: true,
+            patience: patience, mayContinue: mayContinue)
         return answer.digests
     }
 

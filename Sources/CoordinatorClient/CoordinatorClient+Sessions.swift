@@ -32,10 +32,14 @@ extension CoordinatorClient {
             timeout: timeout)
     }
 
+    /// - Parameter mayContinue: asked before every try; false gives up with `ClientError.abandoned`.
     package func complete(
-        session: UUID, _ request: CompletionRequest, patience: Duration? = nil
+        session: UUID, _ request: CompletionRequest, patience: Duration? = nil,
+        mayContinue: (@Sendable () -> Bool)? = nil
     ) async throws -> CompletionResponse {
-        try await call(.post, Self.session(session, "complete"), body: request, mayRepeat: true, patience: patience)
+        try await call(
+            .post, Self.session(session, "complete"), body: request, mayRepeat: true, patience: patience,
+            mayContinue: mayContinue)
     }
 
     package func release(session: UUID, _ request: ReleaseRequest, patience: Duration? = nil) async throws {

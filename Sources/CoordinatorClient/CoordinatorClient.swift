@@ -35,10 +35,11 @@ package struct CoordinatorClient: Sendable {
 
     func call<Answer: Decodable>(
         _ method: HTTPRequest.Method, _ target: String, body: (any Encodable & Sendable)? = nil, mayRepeat: Bool,
-        patience: Duration? = nil, timeout: Duration? = nil
+        patience: Duration? = nil, timeout: Duration? = nil, mayContinue: (@Sendable () -> Bool)? = nil
     ) async throws -> Answer {
         let answer = try await exchange(
-            method, target, body: body, mayRepeat: mayRepeat, patience: patience, timeout: timeout)
+            method, target, body: body, mayRepeat: mayRepeat, patience: patience, timeout: timeout,
+            mayContinue: mayContinue)
         do {
             return try JSONDecoder().decode(Answer.self, from: answer.body)
         } catch {
@@ -50,9 +51,10 @@ package struct CoordinatorClient: Sendable {
     @discardableResult
     func exchange(
         _ method: HTTPRequest.Method, _ target: String, body: (any Encodable & Sendable)? = nil, mayRepeat: Bool,
-        patience: Duration? = nil, timeout: Duration? = nil
+        patience: Duration? = nil, timeout: Duration? = nil, mayContinue: (@Sendable () -> Bool)? = nil
     ) async throws -> HTTPAnswer {
         var request = HTTPRequest(method: method, target: target)
+        request.mayContinue = mayContinue
         request.headers.append(("Accept", "application/json"))
         request.timeout = timeout ?? configuration.requestTimeout
         if let body {
@@ -82,6 +84,8 @@ package struct CoordinatorClient: Sendable {
                 let wait = backoff.next(jitter: .random(in: 0..<1))
                 return ContinuousClock.now.advanced(by: wait) < giveUp ? wait : nil
             }
+            // Before every try: this process may have been stopped since the last one.
+            if let mayContinue = request.mayContinue, !mayContinue() { throw ClientError.abandoned(url: displayURL) }
             do {
                 let answer = try await loop.perform(request)
                 guard mayRepeat, Self.isPassing(answer.status), answer.receivedBytes == 0, let wait = wait() else {

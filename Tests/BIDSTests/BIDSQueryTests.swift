@@ -70,7 +70,7 @@ import Testing
             try file("anat/sub-1_Chimap.nii.gz", dataset: Self.recon),
             try file("anat/sub-1_Chimap.nii.gz", dataset: .derivative(name: "other", pipeline: nil)),
         ]
-        #expect(try problem(query, both).sentence.contains("from: one of other, recon-v2"))
+        #expect(try problem(query, both).sentence.contains("dataset: one of other, recon-v2"))
         let twins = [try file("anat/sub-1_Chimap.nii.gz"), try file("anat/sub-1_Chimap.nii")]
         #expect(try problem(query, twins).sentence.contains("differ in their extension only"))
         let plain = [try file("anat/sub-1_Chimap.nii"), try file("anat/sub-1_desc-x_Chimap.nii")]

@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import NIfTI
+import TestSupport
 import Testing
 
 @Suite("Writing NIfTI")
@@ -17,7 +18,7 @@ struct NIfTIWritingTests {
     private static let sineOf20 = 0.342020143325669
 
     static func values(seed: UInt64) -> [Float] {
-        var generator = SplitMix64(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         return (0..<grid.count).map { _ in Float.random(in: -1...1, using: &generator) }
     }
 

@@ -161,7 +161,7 @@ struct SubjectWalk {
         }
         scan.changed.append(
             BIDSFile(
-                path: path, stamp: stamp, name: name, datatype: place.datatype, dataset: top.summary.role,
+                root: root, path: path, stamp: stamp, name: name, datatype: place.datatype, dataset: top.summary.role,
                 metadata: metadata, sidecarStamp: sidecarStamp,
                 problem: problem(path, name, stamp, place, brokenTarget: brokenTarget) ?? sidecarProblem))
     }

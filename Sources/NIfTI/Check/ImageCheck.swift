@@ -15,7 +15,7 @@ package enum ImageCheck {
     /// Limits of the judgements. The defaults are far outside what sound images show.
     package struct Limits: Sendable {
         /// Share of missing voxels inside the mask above which results would mislead rather than merely lose voxels.
-        package var missingFraction = 0.01
+        package var missingFraction = 0.001
         /// Share of exact zeros inside the mask that hints at a mask larger than the map.
         package var zeroFraction = 0.05
         /// 99th percentile of |χ| in ppm above which the unit cannot be ppm. Sound maps show 0.05 to 0.3; veins, blood

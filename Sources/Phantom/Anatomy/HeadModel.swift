@@ -14,17 +14,20 @@ struct HeadModel {
     private let hemispheres = Shape.Ellipsoid([0, -16, 12], [67, 86, 62], isBoxy: true)
     private let temporalLobe = Shape.Ellipsoid([42, -12, -22], [26, 42, 23], turnZ: -6)
     private let cerebellum = Shape.Ellipsoid([0, -62, -35], [51, 34, 25])
-    private let stem = Shape.Tube([
-        [0, -15, -3, 13], [0, -22, -14, 14.5], [0, -24, -30, 15.5], [0, -33, -46, 10.5], [0, -40, -62, 7.5],
-        [0, -47, -130, 6.5],
-    ], isExactFarAway: true)
+    private let stem = Shape.Tube(
+        [
+            [0, -15, -3, 13], [0, -22, -14, 14.5], [0, -24, -30, 15.5], [0, -33, -46, 10.5], [0, -40, -62, 7.5],
+            [0, -47, -130, 6.5],
+        ], isExactFarAway: true)
 
     // CSF spaces inside.
     private let lateralVentricle = Shape.Tube([
         [5.5, 27, 4, 2.6], [5.5, 18, 9, 3.6], [6, 6, 15, 3.8], [7.5, -8, 19, 3.6], [10.5, -20, 20.5, 3.8],
         [18, -33, 17, 5], [24, -44, 9, 4.8], [26, -58, 7, 3], [24, -70, 6, 1.6],
     ])
-    private let temporalHorn = Shape.Tube([[24, -44, 8, 3.5], [31, -36, -3, 2.8], [36, -27, -11, 2], [35, -14, -19, 1.7]])
+    private let temporalHorn = Shape.Tube([
+        [24, -44, 8, 3.5], [31, -36, -3, 2.8], [36, -27, -11, 2], [35, -14, -19, 1.7],
+    ])
     private let thirdVentricle = Shape.Ellipsoid([0, -10, -1], [2.1, 13, 10], isBoxy: true)
     private let aqueduct = Shape.Tube([[0, -24, 2, 1.3], [0, -29, -9, 1.3], [0, -36, -22, 1.6]])
     private let fourthVentricle = Shape.Ellipsoid([0, -41, -31], [6.5, 5, 10], turnX: 20)
@@ -40,7 +43,7 @@ struct HeadModel {
     private let thalamus = Shape.Ellipsoid([11.3, -18.5, 7], [8.6, 15.8, 10.2], isBoxy: true, turnZ: 18)
     private let nigra = Shape.Ellipsoid([10.2, -17.5, -13], [2.9, 6.6, 6.2], turnY: 24, turnZ: -38)
     private let redNucleus = Shape.Ellipsoid([5.2, -20, -8.5], [3.6, 4, 4.4])
-    private let dentate = Shape.Ellipsoid([15.5, -59, -33], [5.9, 8.5, 6.0], turnZ: -24)
+    private let dentate = Shape.Ellipsoid([15.5, -59, -33], [6.0, 8.4, 6.0], turnZ: -24)
     private let hippocampus = Shape.Tube([
         [23.5, -11, -20, 5.6], [26.5, -17, -18, 5.5], [28.5, -25, -13, 4.9], [27, -33, -7, 4.2], [21, -38, 0, 3.2],
     ])
@@ -161,13 +164,15 @@ struct HeadModel {
             let local = dentate.local(q)
             let crumple = 0.5 * sin(local.y * 0.95) * sin(local.z * 1.1 + 0.6)
             let depth = dentate.depth(local: local) + crumple
-            let isHilum = local.x < -1.5 && abs(local.z) < 2.2 && local.y > -4
-            if depth > 0, depth < 3.1, !isHilum { return Tissue.nucleus(.dentate, right: isRight) }
+            let isHilum = local.x < -2.5 && abs(local.z) < 1.6 && local.y > -3
+            if depth > 0, depth < 4, !isHilum { return Tissue.nucleus(.dentate, right: isRight) }
         }
         // Folia: fans of thin leaves seen from the fourth ventricle.
         let angle = atan2(p.z + 34, -(p.y + 40))
         let leaves = sin(angle * 22 + 1.4 * sin(p.x / 11))
-        if depth < 9, leaves > 0.9 - 0.04 * max(0, depth - 5) { return depth < 5 ? Tissue.sulcus : Tissue.cerebellarCortex }
+        if depth < 9, leaves > 0.9 - 0.04 * max(0, depth - 5) {
+            return depth < 5 ? Tissue.sulcus : Tissue.cerebellarCortex
+        }
         let white = 10.5 + 5 * leaves + 1.5 * sin(p.x / 7)
         return depth > max(2.5, white) ? Tissue.cerebellarWhite : Tissue.cerebellarCortex
     }

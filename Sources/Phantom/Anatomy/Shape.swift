@@ -51,7 +51,8 @@ enum Shape {
 
     /// Balls swept along a polyline, with a radius per point.
     struct Tube {
-        private let segments: [(start: SIMD3<Double>, step: SIMD3<Double>, square: Double, radius: Double, taper: Double)]
+        private let segments:
+            [(start: SIMD3<Double>, step: SIMD3<Double>, square: Double, radius: Double, taper: Double)]
         private let low: SIMD3<Double>
         private let high: SIMD3<Double>
         private let isExactFarAway: Bool

@@ -39,7 +39,9 @@ struct CohortLayout: Sendable {
     func writeDatasetFiles(plans: [SubjectPlan], options: PhantomCohort.Options) throws {
         for path in [rawData, reconstruction, truth, atlas] { try CohortFiles.createFolder(path) }
         try describe(rawData, name: "Synthetic QSM cohort, seed \(options.seed)", type: "raw", links: nil)
-        try describe(reconstruction, name: "Susceptibility maps of the synthetic cohort", type: "derivative", links: "../../rawdata")
+        try describe(
+            reconstruction, name: "Susceptibility maps of the synthetic cohort", type: "derivative",
+            links: "../../rawdata")
         try describe(truth, name: "Truth of the synthetic cohort", type: "derivative", links: "../../rawdata")
         let note = """
             Synthetic cohort: an analytic head, deformed at random; simulated images; known truth in derivatives/truth.
@@ -86,14 +88,15 @@ struct CohortLayout: Sendable {
     private func writeRegions(to path: String) throws {
         try CohortFiles.write(
             header: ["index", "name", "abbreviation", "color", "mapping"],
-            rows: Region.all.map { ["\($0.index)", $0.name, $0.abbreviation, $0.colour, "\($0.genericIndex)"] }, to: path)
+            rows: Region.all.map { ["\($0.index)", $0.name, $0.abbreviation, $0.colour, "\($0.genericIndex)"] },
+            to: path)
     }
 
     // MARK: Atlas
 
     /// The undeformed head as an atlas folder: T1w, Chimap at age 50, labels and their names.
     func writeAtlas(template: TemplateAnatomy, options: PhantomCohort.Options) throws {
-        let voxel = options.atlasVoxelMillimetres ?? max(1, 0.75 * options.voxelMillimetres)
+        let voxel = options.atlasVoxelMillimetres ?? max(1, options.voxelMillimetres * 2 / 3)
         let size = TemplateAnatomy.high - TemplateAnatomy.low
         let grid = Geometry.grid(
             size - SIMD3(4, 4, 14), centre: TemplateAnatomy.low + size / 2 + SIMD3(0, 0, 6), voxel: voxel,
@@ -108,10 +111,17 @@ struct CohortLayout: Sendable {
             chi[Int(Tissue.nucleus(nucleus, right: false))] = mean
             chi[Int(Tissue.nucleus(nucleus, right: true))] = mean
         }
-        for (code, model) in Physiology.tissueSusceptibility { chi[Int(code)] = Float(model.mean(age: 50, severity: 0)) }
+        for (code, model) in Physiology.tissueSusceptibility {
+            chi[Int(code)] = Float(model.mean(age: 50, severity: 0))
+        }
         let brain = (0..<Tissue.count).map { Tissue.isBrain(UInt8($0)) ? Float(1) : 0 }
-        var sampled = sampler.sample(grid, pose: .identity, tables: [chi, brain])
-        for v in sampled.means[0].indices { sampled.means[0][v] *= sampled.means[1][v] >= 0.5 ? 1e-3 : 0 }
+        let spread = SubjectImages.spread(of: chi)
+        var sampled = sampler.sample(
+            grid, pose: .identity, tables: [chi, brain, spread], pattern: template.susceptibilityPattern)
+        for v in sampled.means[0].indices {
+            let tissue = sampled.means[0][v] + sampled.means[2][v] * SubjectImages.variation(sampled.pattern[v], 0, 0)
+            sampled.means[0][v] = sampled.means[1][v] >= 0.5 ? tissue * 1e-3 : 0
+        }
         try NIfTIFile.write(t1w, to: atlas + "/T1w.nii.gz")
         try NIfTIFile.write(Volume(grid: grid, values: sampled.means[0]), to: atlas + "/Chimap.nii.gz")
         try NIfTIFile.write(labels, to: atlas + "/dseg.nii.gz")
@@ -258,7 +268,8 @@ struct CohortLayout: Sendable {
     func size() throws -> (files: Int, bytes: Int) {
         var (count, bytes) = (0, 0)
         let keys: [URLResourceKey] = [.isRegularFileKey, .fileSizeKey]
-        guard let walk = FileManager.default.enumerator(at: URL(filePath: root), includingPropertiesForKeys: keys) else {
+        guard let walk = FileManager.default.enumerator(at: URL(filePath: root), includingPropertiesForKeys: keys)
+        else {
             throw PhantomError.cannotWrite(path: root, reason: "the folder cannot be listed")
         }
         for case let url as URL in walk {

@@ -27,7 +27,7 @@ struct Deformation: Sendable {
     init(strength: Double, ventricleMillimetres: Double, _ random: inout RandomStream) {
         let count = Self.counts.0 * Self.counts.1 * Self.counts.2
         var velocity = [SIMD3<Float>](repeating: SIMD3(repeating: 0), count: count)
-        for (millimetres, amplitude) in [(26.0, 1.3), (55.0, 1.6)] {
+        for (millimetres, amplitude) in [(28.0, 0.7), (60.0, 1.6)] {
             for axis in 0..<3 {
                 let part = SmoothNoise.field(Self.counts, spacingVoxels: millimetres / Self.spacing, &random)
                 let scale = Float(amplitude * strength)
@@ -81,7 +81,9 @@ struct Deformation: Sendable {
 
     /// Pulls towards the axes of the lateral ventricles: what comes from near the axis is then seen further out.
     private static func addVentricles(to velocity: inout [SIMD3<Float>], millimetres: Double) {
-        let axis: [SIMD3<Double>] = [[6, 24, 6], [6, 6, 15], [8, -10, 19], [12, -22, 20], [20, -36, 15], [25, -50, 8]]
+        let axis: [SIMD3<Double>] = [
+            [6, 24, 6], [6, 6, 15], [8, -10, 19], [12, -22, 20], [20, -36, 15], [25, -50, 8],
+        ]
         let reach = 8.0
         for node in velocity.indices {
             let p = position(of: node)

@@ -16,7 +16,8 @@ struct Geometry {
 
     init(voxelMillimetres voxel: Double, _ random: inout RandomStream) {
         let size = SIMD3<Double>(repeating: 1) + random.normalVector(0.025)
-        let still = Self.rigid(random.normalVector(4), SIMD3(random.normal(0, 4), random.normal(0, 8), random.normal(0, 8)))
+        let still = Self.rigid(
+            random.normalVector(4), SIMD3(random.normal(0, 4), random.normal(0, 8), random.normal(0, 8)))
         let moved = Self.rigid(random.normalVector(0.7), random.normalVector(0.8)) * still
         poseAnatomical = still * .scaling(size)
         poseGradientEcho = moved * .scaling(size)

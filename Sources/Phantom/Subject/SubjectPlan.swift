@@ -67,7 +67,8 @@ struct SubjectPlan: Sendable {
             // Patients are spread evenly over the list; each is matched in age, sex and site to the one before.
             let fraction = options.patientFraction
             let isPatient =
-                (Double(number + 1) * fraction + 1e-9).rounded(.down) > (Double(number) * fraction + 1e-9).rounded(.down)
+                (Double(number + 1) * fraction + 1e-9).rounded(.down)
+                > (Double(number) * fraction + 1e-9).rounded(.down)
             var age = random.uniform(options.ages.lowerBound, options.ages.upperBound)
             var sex = random.uniform() < 0.5 ? "F" : "M"
             let severity = exp(random.normal(0, 0.4)) * 1.2 * options.effect

@@ -15,3 +15,28 @@ struct LocalWorkerOptions: ParsableArguments {
         guard workers >= 1, workers <= 256 else { throw ValidationError("--workers takes 1 to 256.") }
     }
 }
+
+extension LocalWorkerOptions {
+    static func machine(cores: Int?, memoryMiB: Int?) -> (cores: Int, memoryMiB: Int) {
+        var options = LocalWorkerOptions()
+        options.cores = cores
+        options.memoryMiB = memoryMiB
+        return (options.totalCores, options.totalMemoryMiB)
+    }
+
+    /// `NAME=PATH` words as a map with absolute paths.
+    static func commands(_ words: [String]) throws -> [String: String] {
+        var commands: [String: String] = [:]
+        for word in words {
+            guard let equals = word.firstIndex(of: "="), equals > word.startIndex else {
+                throw ValidationError("--allow-command takes NAME=PATH, not “\(word)”.")
+            }
+            let path = CohortSelection.absolute(String(word[word.index(after: equals)...]))
+            guard FileManager.default.isExecutableFile(atPath: path) else {
+                throw ValidationError("--allow-command \(word): \(path) is not an executable file.")
+            }
+            commands[String(word[..<equals])] = path
+        }
+        return commands
+    }
+}
