@@ -38,7 +38,10 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let package = Package(
     name: "qsmflow",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "qsmflow", targets: ["qsmflow"])],
+    products: [
+        .executable(name: "qsmflow", targets: ["qsmflow"]),
+        .executable(name: "qsmflow-benchmarks", targets: ["Benchmarks"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -100,7 +103,7 @@ let package = Package(
         .target(
             name: "Worker",
             dependencies: [
-                "Artifacts", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
+                "Artifacts", "BIDS", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
@@ -116,6 +119,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["Kernels", "Registration"], swiftSettings: optimised),
         .target(name: "Report", dependencies: ["BIDS", "Wire"], swiftSettings: common),
 
         // C libraries and small C shims.
@@ -154,7 +159,10 @@ let package = Package(
         .testTarget(name: "WorkflowTests", dependencies: ["BIDS", "TestSupport", "Workflow"], swiftSettings: common),
         .testTarget(
             name: "WorkerTests",
-            dependencies: ["Artifacts", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow"],
+            dependencies: [
+                "Artifacts", "BIDS", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: common),
         .testTarget(
             name: "PostgresTests", dependencies: ["CSpawn", "LocalPostgres", "Postgres", "TestSupport"],

@@ -8,12 +8,12 @@ static const unsigned char initial[] = {
 };
 
 static const unsigned char views[] = {
-#embed "../Coordinator/Migrations/SQL/0002_views.sql"
+#embed "../Coordinator/Migrations/SQL/0002_result_views.sql"
 };
 
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
-    {"0002_views", views, sizeof views},
+    {"0002_result_views", views, sizeof views},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

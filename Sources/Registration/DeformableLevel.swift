@@ -61,12 +61,14 @@ final class DeformableLevel {
             if hasConverged(scores) { break }
             correlation.force(warped, into: update, threads: threads)
             update.smooth(updateTaps, scratch: warped, threads: threads)
+            update.taper(width: 4, threads: threads)
             let longest = update.largestLength(threads: threads)
             guard longest > 0 else { break }
             field.composed(
                 after: update, scale: Float(options.stepVoxels) / longest, into: composed, threads: threads)
             swap(&field, &composed)
             field.smooth(fieldTaps, scratch: warped, threads: threads)
+            field.taper(width: 1, threads: threads)
         }
         correlationAfter = score()
         return correlationAfter
@@ -90,8 +92,7 @@ final class DeformableLevel {
     func finish() -> DeformableSearch.Outcome {
         let spacing = frame.spacingMillimetres
         let inverse = composed
-        for component in inverse.components { component.fill(0) }
-        _ = field.invert(into: inverse, iterations: 30, tolerance: 0.01, threads: threads)
+        field.invert(into: inverse, scratch: (warped, update.x), threads: threads)
         // What is left: composing both should move nothing.
         field.composed(after: inverse, scale: 1, into: update, threads: threads)
         let count = frame.lattice.count

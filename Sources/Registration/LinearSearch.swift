@@ -25,7 +25,7 @@ struct LinearSearch {
         for (n, level) in options.rigidLevels.enumerated() {
             let metric = try self.metric(level, &fixedPyramid, &movingPyramid, centre)
             if n == 0 {
-                (parameters, outcome.before) = try start(metric, rigid, level)
+                parameters = try start(metric, rigid, level)
             }
             parameters = optimise(metric, rigid, parameters, level).parameters
             try report(metric, rigid, parameters, .rigid, level, &outcome)
@@ -108,6 +108,8 @@ struct LinearSearch {
         _ level: RegistrationOptions.LinearLevel, _ outcome: inout Outcome
     ) throws {
         let found = metric.evaluate(map, p, false, threads)
+        // Levels differ in resolution, so the value as the headers say is taken at the same one.
+        outcome.before = metric.evaluate(map, p.map { _ in 0 }, false, threads).value
         outcome.affine = map.worldMap(p)
         outcome.after = found.value
         outcome.overlap = found.overlap
@@ -121,7 +123,7 @@ struct LinearSearch {
     /// mass; each also turned by 25° to either side about every axis.
     private func start(
         _ metric: Metric, _ map: LinearMap, _ level: RegistrationOptions.LinearLevel
-    ) throws -> (parameters: [Double], before: Double) {
+    ) throws -> [Double] {
         let turn = 25 * Double.pi / 180 * LinearMap.radiusMillimetres
         var shifts = [SIMD3<Double>(), moving.volume.grid.centre - fixed.volume.grid.centre]
         shifts.append(moving.centreOfMass - fixed.centreOfMass)
@@ -142,8 +144,7 @@ struct LinearSearch {
             }
         }
         guard let best else { throw RegistrationError.noOverlap(fraction: widest) }
-        let before = metric.evaluate(map, [Double](repeating: 0, count: 6), false, threads).value
-        return (best.parameters, before)
+        return best.parameters
     }
 }
 

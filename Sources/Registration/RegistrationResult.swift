@@ -34,7 +34,8 @@ package struct RegistrationResult: Sendable {
 
 /// Numbers to judge a registration by.
 package struct RegistrationQuality: Sendable, Hashable {
-    /// Mutual information in nats over the fixed mask (or foreground), at the start and after the linear stages.
+    /// Mutual information in nats over the fixed mask (or foreground), as the headers say and after the linear stages;
+    /// both at the finest linear level.
     package var mutualInformationBefore: Double
     package var mutualInformationAfter: Double
     /// Fraction of the samples of the fixed image that fall inside the moving image after the linear stages, 0…1.

@@ -69,6 +69,43 @@ package final class LatticeField {
         return squares.reduce(0, max).squareRoot()
     }
 
+    /// Root mean square length over the whole lattice, in voxels.
+    package func rootMeanSquare(threads: Int) -> Double {
+        let count = lattice.count
+        let piece = 1 << 16
+        let sums = Parallel.map((count + piece - 1) / piece, threads: threads) { n in
+            let from = n * piece
+            return sumOfSquares(x.values + from, y.values + from, z.values + from, min(piece, count - from))
+        }
+        return (sums.reduce(0, +) / Double(count)).squareRoot()
+    }
+
+    /// Shortens long vectors smoothly, so that none is longer than `bound`.
+    package func saturate(bound: Float, threads: Int) {
+        Parallel.forRanges(lattice.count, piece: 1 << 16, threads: threads) { range in
+            let from = range.lowerBound
+            Kernels.saturate(
+                x.values + from, y.values + from, z.values + from, range.count, 1 / (bound * bound))
+        }
+    }
+
+    /// Multiplies by a weight that rises from 0 on the border of the lattice to 1 `width` voxels inside.
+    package func taper(width: Int, threads: Int) {
+        func ramp(_ n: Int, _ count: Int) -> Float { min(1, Float(min(n, count - 1 - n)) / Float(width)) }
+        let (nx, ny, nz) = (lattice.nx, lattice.ny, lattice.nz)
+        let weights = (0..<nx).map { ramp($0, nx) }
+        weights.withUnsafeBufferPointer { weights in
+            Parallel.forRanges(lattice.rows, piece: Self.rowsPerPiece, threads: threads) { rows in
+                for r in rows {
+                    let at = r * nx
+                    scaleRow(
+                        x.values + at, y.values + at, z.values + at, nx, weights.baseAddress!,
+                        ramp(r % ny, ny) * ramp(r / ny, nz))
+                }
+            }
+        }
+    }
+
     /// Smooths every component by a Gaussian, in place.
     package func smooth(_ taps: GaussianTaps, scratch: LatticeBuffer, threads: Int) {
         guard taps.radius > 0 else { return }
@@ -77,36 +114,6 @@ package final class LatticeField {
                 component.values, into: component.values, scratch: scratch.values, nx: lattice.nx, ny: lattice.ny,
                 nz: lattice.nz, taps: (x: taps, y: taps, z: taps), threads: threads)
         }
-    }
-
-    /// Improves `inverse` so that inverse(p) + u(p + inverse(p)) tends to 0, by damped fixed-point iteration.
-    ///
-    /// - Parameters:
-    ///   - inverse: starting point, changed in place.
-    ///   - tolerance: stop when no residual is longer, in voxels.
-    /// - Returns: the largest residual before the last step, in voxels.
-    package func invert(
-        into inverse: LatticeField, iterations: Int, tolerance: Float, damping: Float = 1, threads: Int
-    ) -> Float {
-        let (nx, ny, nz) = (lattice.nx, lattice.ny, lattice.nz)
-        let pieces = (lattice.rows + Self.rowsPerPiece - 1) / Self.rowsPerPiece
-        var worst = Float.infinity
-        for _ in 0..<iterations {
-            let squares = Parallel.map(pieces, threads: threads) { piece in
-                var square: Float = 0
-                for r in piece * Self.rowsPerPiece..<min(lattice.rows, (piece + 1) * Self.rowsPerPiece) {
-                    let at = r * nx
-                    let found = invertRow(
-                        x.values, y.values, z.values, nx, ny, nz, inverse.x.values + at, inverse.y.values + at,
-                        inverse.z.values + at, damping, r % ny, r / ny)
-                    square = max(square, found)
-                }
-                return square
-            }
-            worst = squares.reduce(0, max).squareRoot()
-            if worst <= tolerance { break }
-        }
-        return worst
     }
 
     /// Determinants of the Jacobian of p + u(p); 1 on the border of the lattice.

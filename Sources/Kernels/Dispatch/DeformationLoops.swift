@@ -26,3 +26,12 @@ let largestSquare: @Sendable (Floats, Floats, Floats, Int) -> Float =
 
 let jacobianRow: @Sendable (Floats, Floats, Floats, Int, Int, Int, Int, Int, MutableFloats) -> Void =
     InstructionSet.select(KernelsBase.jacobianRow, KernelsV3.jacobianRow, KernelsV4.jacobianRow)
+
+let sumOfSquares: @Sendable (Floats, Floats, Floats, Int) -> Double =
+    InstructionSet.select(KernelsBase.sumOfSquares, KernelsV3.sumOfSquares, KernelsV4.sumOfSquares)
+
+let saturate: @Sendable (MutableFloats, MutableFloats, MutableFloats, Int, Float) -> Void =
+    InstructionSet.select(KernelsBase.saturate, KernelsV3.saturate, KernelsV4.saturate)
+
+let scaleRow: @Sendable (MutableFloats, MutableFloats, MutableFloats, Int, Floats, Float) -> Void =
+    InstructionSet.select(KernelsBase.scaleRow, KernelsV3.scaleRow, KernelsV4.scaleRow)
