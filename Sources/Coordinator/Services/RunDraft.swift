@@ -1,6 +1,6 @@
 import BIDS
-import HTTPTypes
 import Foundation
+import HTTPTypes
 import Wire
 import Workflow
 

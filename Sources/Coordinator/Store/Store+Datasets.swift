@@ -196,17 +196,19 @@ extension Store {
         try await report { session in
             let rows = try session.query(
                 """
-                SELECT f.dataset_id, d.kind, d.pipeline, f.path, f.size_bytes, f.modified_ns, f.inode, f.datatype,
-                       f.metadata, f.sidecar_stamp, f.problem, d.path AS root
+                SELECT f.dataset_id, d.path, d.kind, d.pipeline, f.path, f.size_bytes, f.modified_ns, f.inode,
+                       f.datatype, f.metadata, f.sidecar_stamp, f.problem, encode(f.digest, 'hex')
                 FROM bids_file f JOIN dataset d USING (dataset_id)
                 WHERE f.dataset_id = ANY ($1) ORDER BY f.dataset_id, f.path
                 """, [.bigintArray(datasets.map(\.rawValue))])
             var parsed: [String: JSONValue] = [:]
             return try rows.map { row in
-                let (dataset, kind, pipeline, path, size, modified, inode, datatype, metadata, sidecar, problem) =
-                    try row.decode(
-                        Int64.self, String.self, String?.self, String.self, Int64.self, Int64.self, Int64.self,
-                        String?.self, String?.self, String.self, String?.self)
+                let (
+                    dataset, root, kind, pipeline, path, size, modified, inode, datatype, metadata, sidecar, problem,
+                    digest
+                ) = try row.decode(
+                    Int64.self, String.self, String.self, String?.self, String.self, Int64.self, Int64.self,
+                    Int64.self, String?.self, String?.self, String.self, String?.self, String?.self)
                 if let metadata, parsed[metadata] == nil {
                     parsed[metadata] = try StoredJSON.value(metadata, table: "bids_file")
                 }
@@ -217,10 +219,10 @@ extension Store {
                     throw StoreError.damagedRow(table: "bids_file", what: "\(error)")
                 }
                 let file = BIDSFile(
-                    root: try row[11] as String, path: path, stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
-                    name: name, datatype: datatype,
+                    root: root, path: path,
+                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode), name: name, datatype: datatype,
                     dataset: kind == "raw" ? .raw : .derivative(name: kind, pipeline: pipeline),
-                    metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem)
+                    metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem, digest: digest)
                 return (DatasetID(rawValue: dataset), file)
             }
         }
