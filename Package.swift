@@ -160,7 +160,8 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "Artifacts", "BIDS", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow",
+                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "Postgres", "TestSupport", "Wire", "Worker",
+                "Workflow",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
