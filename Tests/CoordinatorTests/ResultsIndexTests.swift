@@ -21,10 +21,11 @@ struct ResultsIndexTests {
             root = NSTemporaryDirectory() + "index-tests-\(UUID().uuidString)"
             try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
             fixture = try await ResultsFixture()
-            dataset = try await fixture.store.upsertDataset(
-                path: root, name: "test", role: .raw, bidsVersion: "1.11.1", description: ["Name": "test"])
+            dataset = try await fixture.store.upsertDataset(path: root, role: .raw)
             try write("dataset_description.json", #"{"Name": "test", "BIDSVersion": "1.11.1"}"#)
         }
+
+        func files() async throws -> [BIDSFile] { try await store.files(in: [dataset]).map(\.file) }
 
         func write(_ path: String, _ text: String) throws {
             let url = URL(fileURLWithPath: root + "/" + path)
@@ -33,10 +34,23 @@ struct ResultsIndexTests {
             try Data(text.utf8).write(to: url)
         }
 
-        func index() async throws -> IndexChange {
+        /// Scans and stores as the service does, in batches of two.
+        func index() async throws -> Change {
             let known = try await store.knownFiles(dataset)
             let scan = try DatasetScanner(root: root, parallelism: 1).scan(known: known)
-            return try await store.apply(scan, to: dataset)
+            for start in stride(from: 0, to: scan.subjects.count, by: 2) {
+                try await store.apply(Array(scan.subjects[start..<min(start + 2, scan.subjects.count)]), to: dataset)
+            }
+            try await store.finishScan(
+                scan.summary, problems: scan.summary.problems + scan.subjects.flatMap(\.problems), of: dataset)
+            let added = scan.changed.count { known[$0.path] == nil }
+            return Change(
+                files: try await store.files(in: [dataset]).count, added: added, changed: scan.changed.count - added,
+                removed: scan.removed.count)
+        }
+
+        struct Change: Equatable {
+            var files: Int, added: Int, changed: Int, removed: Int
         }
 
         func remove() { try? FileManager.default.removeItem(atPath: root) }  // a leftover in /tmp harms nobody
@@ -51,9 +65,9 @@ struct ResultsIndexTests {
         try place.write("sub-01/anat/sub-01_Chimap.json", #"{"Units": "ppm", "Note": "tab\t“ü” \u0000"}"#)
         try place.write("sub-ü1/ses-2/anat/sub-ü1_ses-2_run-02_T1w.nii.gz", "other image")
         let change = try await place.index()
-        #expect(change == IndexChange(files: 3, added: 3, changed: 0, removed: 0, subjects: 2, sessions: 1))
+        #expect(change == Place.Change(files: 3, added: 3, changed: 0, removed: 0))
         let scan = try DatasetScanner(root: place.root, parallelism: 1).scan()
-        let files = try await place.store.files(in: [place.dataset])
+        let files = try await place.files()
         func key(_ file: BIDSFile) -> String { file.path }
         for (stored, scanned) in zip(files, scan.changed.sorted { key($0) < key($1) }) {
             #expect(stored.root == place.root && stored.path == scanned.path && stored.stamp == scanned.stamp)
@@ -64,8 +78,8 @@ struct ResultsIndexTests {
         // A character that the database cannot hold is replaced, and costs nobody the file.
         let map = try #require(files.first { $0.name.suffix == "Chimap" })
         #expect(map.metadata?["Note"]?.stringValue == "tab\t“ü” \u{fffd}")
-        #expect(try await place.store.files(in: [place.dataset], subjects: ["ü1"]).map(\.subject) == ["ü1"])
-        #expect(try await place.store.datasets().map(\.files) == [3])
+        #expect(files.map(\.subject) == ["01", "01", "ü1"])
+        #expect(try await place.store.indexedDatasets().map(\.files) == [3])
     }
 
     @Test("an unchanged dataset changes nothing; files that change or go are noticed")
@@ -75,15 +89,15 @@ struct ResultsIndexTests {
         for n in 1...4 { try place.write("sub-0\(n)/anat/sub-0\(n)_T1w.nii.gz", "image \(n)") }
         _ = try await place.index()
         #expect(
-            try await place.index() == IndexChange(files: 4, added: 0, changed: 0, removed: 0, subjects: 4, sessions: 0)
+            try await place.index() == Place.Change(files: 4, added: 0, changed: 0, removed: 0)
         )
         try place.write("sub-02/anat/sub-02_T1w.nii.gz", "a longer image")
         try FileManager.default.removeItem(atPath: place.root + "/sub-03")
         try place.write("sub-05/anat/sub-05_T1w.nii.gz", "new")
         #expect(
-            try await place.index() == IndexChange(files: 4, added: 1, changed: 1, removed: 1, subjects: 4, sessions: 0)
+            try await place.index() == Place.Change(files: 4, added: 1, changed: 1, removed: 1)
         )
-        let paths = try await place.store.files(in: [place.dataset]).map(\.path)
+        let paths = try await place.files().map(\.path)
         #expect(paths == [1, 2, 4, 5].map { "sub-0\($0)/anat/sub-0\($0)_T1w.nii.gz" })
     }
 
@@ -95,9 +109,10 @@ struct ResultsIndexTests {
         try place.write(image, "image")
         _ = try await place.index()
         let digest = try FileDigest.sha256(of: place.root + "/" + image)
-        #expect(try await place.store.undigested([place.dataset]).map(\.path) == [image])
-        try await place.store.recordDigests([SourceDigest(path: place.root + "/" + image, digest: digest)])
-        func stored() async throws -> String? { try await place.store.files(in: [place.dataset]).first?.digest }
+        let read = Store.DigestedFile(
+            path: place.root + "/" + image, stamp: digest.stamp, digest: try #require(ArtifactDigest(hex: digest.hex)))
+        try await place.store.recordDigests([read])
+        func stored() async throws -> String? { try await place.files().first?.digest }
         #expect(try await stored() == digest.hex)
         #expect(try await place.store.undigested([place.dataset]).isEmpty)
         #expect(
@@ -113,26 +128,26 @@ struct ResultsIndexTests {
         #expect(try await place.index().changed == 1)
         #expect(try await stored() == nil)
         // What was read before the change must not be taken for what lies there now.
-        try await place.store.recordDigests([SourceDigest(path: place.root + "/" + image, digest: digest)])
+        try await place.store.recordDigests([read])
         #expect(try await stored() == nil)
     }
 
-    @Test("one place has one digest; the same bytes may have many places")
+    @Test("the same bytes may have many places")
     func sources() async throws {
         let place = try await Place()
         defer { place.remove() }
         let stamp = FileStamp(sizeBytes: 1, modifiedNanoseconds: 2, inode: 3)
-        let (a, b) = (String(repeating: "0a", count: 32), String(repeating: "f9", count: 32))
+        let later = FileStamp(sizeBytes: 1, modifiedNanoseconds: 9, inode: 3)
+        let a = try #require(ArtifactDigest(hex: String(repeating: "0a", count: 32)))
+        let b = try #require(ArtifactDigest(hex: String(repeating: "f9", count: 32)))
         let store = place.store
         try await store.recordDigests([
-            SourceDigest(path: "/x", digest: FileDigest(hex: a, stamp: stamp)),
-            SourceDigest(path: "/y", digest: FileDigest(hex: a, stamp: stamp)),
+            .init(path: "/x", stamp: stamp, digest: a), .init(path: "/y", stamp: stamp, digest: a),
         ])
-        try await store.recordDigests([SourceDigest(path: "/x", digest: FileDigest(hex: b, stamp: stamp))])
-        let found = try await store.digests(ofPaths: ["/x", "/y"])
-        #expect(found.mapValues(\.hex) == ["/x": b, "/y": a])
-        let rows = try await place.fixture.rows("SELECT count(*) FROM qsmflow.source_file")
-        #expect(rows == [["2"]])
+        try await store.recordDigests([.init(path: "/x", stamp: later, digest: b)])
+        #expect(try await store.knownDigests([("/x", later), ("/y", stamp)]) == ["/x": b, "/y": a])
+        #expect(try await store.knownDigests([("/y", later)]).isEmpty)
+        #expect(Set(try await store.sources(of: a).map(\.path)).contains("/y"))
     }
 
     @Test("covariates keep their types; sessions of many people have one type per column")
@@ -151,32 +166,44 @@ struct ResultsIndexTests {
             """)
         try place.write("sub-01/sub-01_sessions.tsv", "session_id\tweight\tscore\nses-a\t70\tn/a\nses-b\t71\tn/a\n")
         try place.write("sub-02/sub-02_sessions.tsv", "session_id\tweight\tscore\nses-a\t65.5\tlow\n")
-        for (subject, label) in [("01", "a"), ("01", "b"), ("02", "a")] {
+        try place.write("sub-05/sub-05_sessions.tsv", "session_id\tweight\tscore\nses-a\t60\t3\n")
+        for (subject, label) in [("01", "a"), ("01", "b"), ("02", "a"), ("05", "a")] {
             try place.write("sub-\(subject)/ses-\(label)/anat/sub-\(subject)_ses-\(label)_T1w.nii.gz", "x")
         }
         _ = try await place.index()
-        let columns = try await place.store.covariateColumns(place.dataset)
-        #expect(columns.map(\.name) == ["age", "sex", "handed", "note", "weight", "score"])
-        #expect(columns[0].type == .number && columns[2].type == .boolean && columns[4].type == .number)
-        #expect(columns[5].type == .category)
+        let (columns, sessionColumns) = try await place.store.covariateColumns(place.dataset)
+        #expect(columns.map(\.name) == ["age", "sex", "handed", "note"])
+        #expect(columns[0].type == .number && columns[2].type == .boolean)
+        #expect(sessionColumns.map(\.name) == ["weight", "score"])
+        #expect(sessionColumns.map(\.type) == [.number, .category])
 
-        let people = try await place.store.participants(place.dataset)
-        #expect(people.map(\.subject) == ["01", "02", "03", "04"])
-        #expect(people[0].values == ["age": .number(41), "sex": .category("M"), "handed": .boolean(false)])
-        #expect(people[2].values == ["sex": .category("F")])
-        #expect(people[3].values.isEmpty && people[3].problem?.contains("sub-04 twice") == true)
+        let people = try #require(try await place.store.participants(place.dataset))
+        #expect(people.labels == ["02", "01", "03"])
+        #expect(people.rows["01"] == ["age": .number(41), "sex": .category("M"), "handed": .boolean(false)])
+        #expect(people.rows["03"] == ["sex": .category("F")])
+        #expect(people.rows["04"] == nil && people.ambiguous["04"]?.contains("sub-04 twice") == true)
 
         let sessions = try await place.store.sessionRows(place.dataset)
-        #expect(sessions.map { "\($0.subject) \($0.session ?? "")" } == ["01 a", "01 b", "02 a"])
-        #expect(sessions[0].values == ["weight": .number(70)])
-        #expect(sessions[2].values == ["weight": .number(65.5), "score": .category("low")])
+        #expect(sessions.keys.sorted() == ["01", "02", "05"])
+        #expect(sessions["01"]?.labels == ["a", "b"])
+        #expect(sessions["01"]?.rows["a"] == ["weight": .number(70)])
+        #expect(sessions["02"]?.rows["a"] == ["weight": .number(65.5), "score": .category("low")])
+        // Numbers in one participant's table, words in another's: a category, and nobody's value is lost.
+        #expect(sessions["05"]?.rows["a"] == ["weight": .number(60), "score": .category("3")])
 
         // Rows that go and values that change follow.
         try place.write("participants.tsv", "participant_id\tage\nsub-01\t42\n")
+        try place.write("sub-01/sub-01_sessions.tsv", "session_id\tweight\nses-b\t72\n")
+        try place.write("sub-02/sub-02_sessions.tsv", "session_id\tweight\nses-a\t65\n")
+        try FileManager.default.removeItem(atPath: place.root + "/sub-05")
         _ = try await place.index()
-        let after = try await place.store.participants(place.dataset)
-        #expect(after.map(\.subject) == ["01"] && after[0].values == ["age": .integer(42)])
-        #expect(try await place.store.covariateColumns(place.dataset).map(\.name) == ["age", "weight", "score"])
+        let after = try #require(try await place.store.participants(place.dataset))
+        #expect(after.labels == ["01"] && after.rows["01"] == ["age": .integer(42)])
+        let (_, remaining) = try await place.store.covariateColumns(place.dataset)
+        #expect(remaining.map(\.name) == ["weight"] && remaining[0].type == .integer)
+        #expect(try await place.store.sessionRows(place.dataset).mapValues(\.rows) == [
+            "01": ["b": ["weight": .integer(72)]], "02": ["a": ["weight": .integer(65)]],
+        ])
     }
 
     @Test("a problem of a file is told again when the file is found unchanged")
@@ -186,25 +213,34 @@ struct ResultsIndexTests {
         try place.write("sub-01/anat/sub-01_T1w.nii.gz", "")
         try place.write("participants.tsv", "participant_id\tage\nsub-09\t42\n")
         _ = try await place.index()
-        let first = try await place.store.problems(of: [place.dataset])
-        #expect(first.contains { $0.path == "sub-01/anat/sub-01_T1w.nii.gz" && $0.sentence.contains("empty") })
+        #expect(try await place.store.fileProblems(of: place.dataset).map { $0.contains("empty") } == [true])
+        let first = try await place.store.problems(of: place.dataset)
         #expect(first.contains { $0.sentence.contains("participants.tsv has no line for sub-01") })
         _ = try await place.index()
-        let second = try await place.store.problems(of: [place.dataset])
-        #expect(second == first)
+        #expect(try await place.store.fileProblems(of: place.dataset).count == 1)
+        #expect(try await place.store.problems(of: place.dataset) == first)
     }
 
     @Test("a dataset is known by its path")
     func identity() async throws {
         let place = try await Place()
         defer { place.remove() }
-        let again = try await place.store.upsertDataset(
-            path: place.root, name: "renamed", role: .derivative(name: "d", pipeline: "p"), bidsVersion: "1.9",
-            description: nil)
-        #expect(again == place.dataset)
+        let role = DatasetRole.derivative(name: "d", pipeline: "p")
+        #expect(try await place.store.upsertDataset(path: place.root, role: role) == place.dataset)
         try place.write("sub-01/anat/sub-01_T1w.nii.gz", "x")
         _ = try await place.index()
-        let file = try #require(try await place.store.files(in: [again]).first)
-        #expect(file.dataset == .derivative(name: "d", pipeline: "p"))
+        #expect(try await place.files().map(\.dataset) == [role])
+    }
+
+    @Test("files of the root that serve all participants are in the index")
+    func shared() async throws {
+        let place = try await Place()
+        defer { place.remove() }
+        try place.write("desc-nuclei_dseg.tsv", "index\tname\n1\tL_putamen\n")
+        try place.write("sub-01/anat/sub-01_desc-nuclei_dseg.nii.gz", "x")
+        #expect(try await place.index().added == 2)
+        let table = try #require(try await place.files().first { $0.subject == nil })
+        #expect(table.absolutePath == place.root + "/desc-nuclei_dseg.tsv")
+        #expect(try await place.index() == Place.Change(files: 2, added: 0, changed: 0, removed: 0))
     }
 }

@@ -16,39 +16,14 @@ enum MergedColumns {
                     hasValues.append(isFilled)
                     continue
                 }
+                let known = merged[place]
+                merged[place] = known.merged(with: column)
                 // A column without a value was typed by guess, and has no say.
-                if isFilled {
-                    merged[place].type = hasValues[place] ? common(merged[place].type, column.type) : column.type
-                    hasValues[place] = true
-                }
-                merged[place].description = merged[place].description ?? column.description
-                merged[place].units = merged[place].units ?? column.units
-                if let levels = column.levels {
-                    merged[place].levels = (merged[place].levels ?? [:]).merging(levels) { first, _ in first }
-                }
+                if !isFilled { merged[place].type = known.type }
+                if isFilled, !hasValues[place] { merged[place].type = column.type }
+                hasValues[place] = hasValues[place] || isFilled
             }
         }
         return merged
-    }
-
-    private static func common(_ a: CovariateType, _ b: CovariateType) -> CovariateType {
-        if a == b { return a }
-        if a.isNumeric, b.isNumeric { return .number }
-        return a == .text || b == .text ? .text : .category
-    }
-
-    /// A stored value as its column's type; nil when it cannot be one.
-    static func value(_ json: JSONValue, as type: CovariateType) -> CovariateValue? {
-        switch type {
-        case .integer: json.integerValue.map { .integer($0) }
-        case .number: json.doubleValue.map { .number($0) }
-        case .boolean: json.boolValue.map { .boolean($0) }
-        case .category: text(json).map { .category($0) }
-        case .text: text(json).map { .text($0) }
-        }
-    }
-
-    private static func text(_ json: JSONValue) -> String? {
-        json.isNull ? nil : json.stringValue ?? json.canonicalString
     }
 }

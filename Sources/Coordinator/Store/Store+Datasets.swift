@@ -4,468 +4,308 @@ import Postgres
 import Wire
 import Workflow
 
-// The index of datasets: files with their stamps, merged sidecars and digests; participants and sessions with their
-// covariates. A scan is stored whole or not at all.
-extension Store {
-    // MARK: Datasets
+/// A dataset of the index.
+package struct DatasetSummaryRow: Sendable, Hashable, Codable {
+    package var id: DatasetID
+    package var path: String
+    package var name: String
+    /// `raw`, or the folder's name of a derivative dataset.
+    package var kind: String
+    package var bidsVersion: String
+    package var files: Int
+    package var subjects: Int
+    /// ISO 8601, UTC; nil while its first indexing has not ended.
+    package var indexedAt: String?
+}
 
-    /// The dataset of this path, made or brought up to date.
-    ///
-    /// - Parameter path: absolute; what identifies the dataset.
-    package func upsertDataset(
-        path: String, name: String, role: DatasetRole, bidsVersion: String, description: JSONValue?
-    ) async throws -> DatasetID {
-        let pipeline: String? =
-            if case .derivative(_, let pipeline) = role { pipeline } else { nil }
-        let kind = role.label
-        let text = description.map(Self.databaseJSON)
+extension Store {
+    /// Makes or finds the row of a dataset.
+    package func upsertDataset(path: String, role: DatasetRole) async throws -> DatasetID {
+        var pipeline: String?
+        if case .derivative(_, let maker) = role { pipeline = maker }
+        let parameters: [Parameter] = [.text(path), .text(role.label), .text(pipeline)]
         let id = try await pool.run { session in
             try session.first(
                 """
-                INSERT INTO qsmflow.dataset AS d (path, name, kind, pipeline, bids_version, description)
-                VALUES ($1, $2, $3, $4, $5, $6)
-                ON CONFLICT (path) DO UPDATE SET
-                    name = excluded.name, kind = excluded.kind, pipeline = excluded.pipeline,
-                    bids_version = excluded.bids_version, description = excluded.description
-                RETURNING d.dataset_id
-                """,
-                [.text(path), .text(name), .text(kind), .text(pipeline), .text(bidsVersion), .jsonb(text)]
+                INSERT INTO dataset (path, name, kind, pipeline, bids_version) VALUES ($1, '', $2, $3, '')
+                ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, pipeline = excluded.pipeline
+                RETURNING dataset_id
+                """, parameters
             ) { try $0[0] as Int64 }
         }
-        guard let id else { throw PostgresError.unexpected("an upserted dataset has no number") }
+        guard let id else { throw PostgresError.unexpected("INSERT INTO dataset returned no row") }
         return DatasetID(rawValue: id)
     }
 
-    /// The datasets of the index. The numbers that tell of one scan are 0.
-    package func datasets() async throws -> [IndexReport.Dataset] {
+    package func datasets() async throws -> [DatasetSummaryRow] {
         try await report { session in
             try session.query(
                 """
-                SELECT d.dataset_id, d.path, d.name, count(f.path), cardinality(d.subjects),
-                    count(DISTINCT (f.subject, f.session)) FILTER (WHERE f.session IS NOT NULL), count(f.digest)
-                FROM qsmflow.dataset d LEFT JOIN qsmflow.bids_file f USING (dataset_id)
-                GROUP BY d.dataset_id ORDER BY d.dataset_id
+                SELECT d.dataset_id, d.path, d.name, d.kind, d.bids_version,
+                       (SELECT count(*) FROM bids_file f WHERE f.dataset_id = d.dataset_id),
+                       coalesce(array_length(d.subjects, 1), 0), \(iso8601("d.indexed_at"))
+                FROM dataset d ORDER BY d.path
                 """
             ) { row in
-                let (id, path, name, files, subjects, sessions, digested) = try row.decode(
-                    Int64.self, String.self, String.self, Int.self, Int.self, Int.self, Int.self)
-                return IndexReport.Dataset(
-                    id: DatasetID(rawValue: id), path: path, name: name, files: files, added: 0, changed: 0,
-                    removed: 0, subjects: subjects, sessions: sessions, digested: digested, seconds: 0)
+                let (id, path, name, kind, version, files, subjects, indexed) = try row.decode(
+                    Int64.self, String.self, String.self, String.self, String.self, Int.self, Int.self, String?.self)
+                return DatasetSummaryRow(
+                    id: DatasetID(rawValue: id), path: path, name: name, kind: kind, bidsVersion: version, files: files,
+                    subjects: subjects, indexedAt: indexed)
             }
         }
     }
 
-    private static func role(_ kind: String, _ pipeline: String?) -> DatasetRole {
-        kind == DatasetRole.raw.label ? .raw : .derivative(name: kind, pipeline: pipeline)
+    /// The dataset at a path, if it is in the index.
+    package func dataset(path: String) async throws -> DatasetID? {
+        try await pool.run { session in
+            try session.first("SELECT dataset_id FROM dataset WHERE path = $1", [.text(path)]) {
+                DatasetID(rawValue: try $0[0])
+            }
+        }
     }
 
-    // MARK: Scans
-
-    /// What the index knows of a dataset's files, for the scanner.
+    /// What the index knows of the files of a dataset, for an incremental scan.
     package func knownFiles(_ dataset: DatasetID) async throws -> [String: KnownFile] {
         try await pool.run { session in
             let rows = try session.query(
-                "SELECT path, size_bytes, modified_ns, inode, sidecar_stamp FROM qsmflow.bids_file WHERE dataset_id = $1",
-                [.bigint(dataset.rawValue)])
+                """
+                SELECT path, size_bytes, modified_ns, inode, sidecar_stamp FROM bids_file WHERE dataset_id = $1
+                """, [.bigint(dataset.rawValue)])
             var known: [String: KnownFile] = [:]
             known.reserveCapacity(rows.count)
             for row in rows {
-                let (path, size, modified, inode, sidecars) = try row.decode(
+                let (path, size, modified, inode, sidecar) = try row.decode(
                     String.self, Int64.self, Int64.self, Int64.self, String.self)
-                let stamp = FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode)
-                known[path] = KnownFile(stamp: stamp, sidecarStamp: sidecars)
+                known[path] = KnownFile(
+                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
+                    sidecarStamp: sidecar)
             }
             return known
         }
     }
 
-    /// Stores a scan that was made with `knownFiles` of the same dataset.
+    /// Stores what a scan found of some subjects: new and changed files take the place of what was known of them.
     ///
-    /// A changed file keeps its digest while its stamp stays the same: a new sidecar does not change the image.
-    package func apply(_ scan: DatasetScan, to dataset: DatasetID) async throws -> IndexChange {
-        let id = dataset.rawValue
-        let files = Self.fileRows(scan, id)
-        let participants = Self.rows(of: scan.summary.participants.map { [("", $0)] } ?? [], id, isSessions: false)
-        let sessionTables = scan.subjects.compactMap { subject in
-            subject.sessionTable.map { (subject.subject, $0) }
-        }
-        let sessions = Self.rows(of: sessionTables, id, isSessions: true)
-        let columns = Self.columnRows(
-            (scan.summary.participants?.columns ?? []).map { (CovariateTable.Kind.participants, $0) }
-                + MergedColumns.merge(sessionTables.map(\.1)).map { (CovariateTable.Kind.sessions, $0) }, id)
-        let removed = scan.removed
-        let counts = IndexChange(
-            files: scan.changed.count + scan.unchanged.count, subjects: scan.subjects.count,
-            sessions: scan.subjects.reduce(0) { $0 + $1.sessions.count })
-        let labels = scan.summary.subjects
-        let problems = try StoredJSON.encode(scan.summary.problems + scan.subjects.flatMap(\.problems))
-            .replacing("\\u0000", with: "\\ufffd")
-
-        return try await pool.transaction(repeatable: true) { session in
-            try session.script(Self.plannerFreedom)
-            var change = counts
-            if !files.isEmpty {
-                try session.script(
-                    """
-                    CREATE TEMPORARY TABLE scan_file (LIKE qsmflow.bids_file) ON COMMIT DROP
-                    """)
-                let count = try session.copy(into: "scan_file (\(Self.fileColumns))", files)
-                change.changed =
-                    try session.first(
-                        """
-                        SELECT count(*) FROM scan_file s JOIN qsmflow.bids_file f USING (dataset_id, path)
-                        """
-                    ) { try $0[0] } ?? 0
-                change.added = count - change.changed
-                try session.execute(
-                    """
-                    INSERT INTO qsmflow.bids_file AS f (\(Self.fileColumns))
-                    SELECT \(Self.fileColumns) FROM scan_file
-                    ON CONFLICT (dataset_id, path) DO UPDATE SET
-                        subject = excluded.subject, session = excluded.session, datatype = excluded.datatype,
-                        suffix = excluded.suffix, size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns,
-                        inode = excluded.inode, sidecar_stamp = excluded.sidecar_stamp, metadata = excluded.metadata,
-                        problem = excluded.problem,
-                        digest = CASE
-                            WHEN (f.size_bytes, f.modified_ns, f.inode)
-                                = (excluded.size_bytes, excluded.modified_ns, excluded.inode) THEN f.digest END
-                    """)
-                try session.script("DROP TABLE scan_file")
-            }
-            if !removed.isEmpty {
-                change.removed = try session.execute(
-                    "DELETE FROM qsmflow.bids_file WHERE dataset_id = $1 AND path = ANY ($2)",
-                    [.bigint(id), .textArray(removed)])
-            }
-            try Self.replace("participant", Self.participantColumns, participants, id, session)
-            try Self.replace("session_row", Self.sessionColumns, sessions, id, session)
-            try Self.replace("covariate_column", Self.covariateColumns, columns, id, session)
-            try session.execute(
-                """
-                UPDATE qsmflow.dataset SET subjects = $2, problems = $3, indexed_at = now() WHERE dataset_id = $1
-                """, [.bigint(id), .textArray(labels), .jsonb(problems)])
-            // Later queries are planned on what the tables hold now, not on what they held before a first big load.
-            if change.added + change.removed > 1000 { try session.script("ANALYZE qsmflow.bids_file") }
-            return change
+    /// A file whose size, modification time and inode stayed keeps its digest: only its sidecars changed.
+    package func apply(_ subjects: [SubjectScan], to dataset: DatasetID) async throws {
+        let files = subjects.flatMap(\.changed)
+        guard !files.isEmpty || subjects.contains(where: { $0.sessionTable != nil }) else { return }
+        let rows = Self.rows(of: files, dataset)
+        try await pool.transaction(repeatable: true) { session in
+            try Self.store(rows, session)
+            try Self.storeSessions(
+                subjects.compactMap { subject in subject.sessionTable.map { (subject.subject, $0) } }, dataset, session)
         }
     }
 
     private static let fileColumns = """
-        dataset_id, path, subject, session, datatype, suffix, size_bytes, modified_ns, inode, sidecar_stamp, metadata, \
+        dataset_id, path, size_bytes, modified_ns, inode, subject, session, suffix, datatype, metadata, sidecar_stamp, \
         problem
         """
-    private static let participantColumns = "dataset_id, subject, position, covariates, ambiguous"
-    private static let sessionColumns = "dataset_id, subject, session, position, covariates, ambiguous"
-    private static let covariateColumns = "dataset_id, kind, position, name, type, description, units, levels"
 
-    private static func fileRows(_ scan: DatasetScan, _ id: Int64) -> CopyBuffer {
-        var buffer = CopyBuffer()
-        // Most files share a sidecar with many others.
-        var texts: [JSONValue: String] = [:]
-        for file in scan.changed {
-            buffer.append(id)
-            buffer.append(file.path)
-            buffer.append(file.subject)
-            buffer.append(file.session)
-            buffer.append(file.datatype)
-            buffer.append(file.name.suffix)
-            buffer.append(file.stamp.sizeBytes)
-            buffer.append(file.stamp.modifiedNanoseconds)
-            buffer.append(file.stamp.inode)
-            buffer.append(file.sidecarStamp)
-            if let metadata = file.metadata {
-                let text = texts[metadata] ?? databaseJSON(metadata)
-                texts[metadata] = text
-                buffer.append(text)
-            } else {
-                buffer.append(nil as String?)
-            }
-            buffer.append(file.problem)
-            buffer.endRow()
+    private static func rows(of files: [BIDSFile], _ dataset: DatasetID) -> CopyBuffer {
+        var rows = CopyBuffer()
+        // Sidecars at the top of a dataset reach thousands of files; each merged text is written out once.
+        var written: [JSONValue: String] = [:]
+        for file in files {
+            rows.append(dataset.rawValue)
+            rows.append(file.path)
+            rows.append(file.stamp.sizeBytes)
+            rows.append(file.stamp.modifiedNanoseconds)
+            rows.append(file.stamp.inode)
+            rows.append(file.subject)
+            rows.append(file.session)
+            rows.append(file.name.suffix)
+            rows.append(file.datatype)
+            rows.append(
+                file.metadata.map { metadata in
+                    if let text = written[metadata] { return text }
+                    let text = WorkerText.json(metadata) ?? "null"
+                    written[metadata] = text
+                    return text
+                })
+            rows.append(file.sidecarStamp)
+            rows.append(WorkerText.clean(file.problem))
+            rows.endRow()
         }
-        return buffer
+        return rows
     }
 
-    private static func rows(
-        of tables: [(subject: String, table: CovariateTable)], _ id: Int64, isSessions: Bool
-    ) -> CopyBuffer {
-        var buffer = CopyBuffer()
-        var position = 0
-        func add(_ subject: String, _ label: String, _ values: [String: CovariateValue], problem: String?) {
-            buffer.append(id)
-            if isSessions { buffer.append(subject) }
-            buffer.append(label)
-            buffer.append(position)
-            position += 1
-            buffer.append(databaseJSON(.object(values.mapValues(\.json))))
-            buffer.append(problem)
-            buffer.endRow()
-        }
-        for (subject, table) in tables {
-            position = 0
-            for label in table.labels { add(subject, label, table.rows[label] ?? [:], problem: nil) }
-            for (label, problem) in table.ambiguous.sorted(by: { $0.key < $1.key }) {
-                add(subject, label, [:], problem: problem)
-            }
-        }
-        return buffer
-    }
-
-    private static func columnRows(_ columns: [(CovariateTable.Kind, CovariateColumn)], _ id: Int64) -> CopyBuffer {
-        var buffer = CopyBuffer()
-        for (position, (kind, column)) in columns.enumerated() {
-            buffer.append(id)
-            buffer.append(kind.rawValue)
-            buffer.append(position)
-            buffer.append(column.name)
-            buffer.append(column.type.rawValue)
-            buffer.append(column.description)
-            buffer.append(column.units)
-            buffer.append(column.levels.map { databaseJSON(.object($0.mapValues { .string($0) })) })
-            buffer.endRow()
-        }
-        return buffer
-    }
-
-    /// Makes the rows of a dataset in a table exactly those of the buffer, touching only those that differ.
-    private static func replace(
-        _ table: String, _ columns: String, _ buffer: CopyBuffer, _ id: Int64, _ session: Session
-    ) throws {
-        try session.script("CREATE TEMPORARY TABLE scan_rows (LIKE qsmflow.\(table)) ON COMMIT DROP")
-        if !buffer.isEmpty { try session.copy(into: "scan_rows (\(columns))", buffer) }
-        // EXCEPT compares missing values as equal, which a join does not.
+    private static func store(_ files: CopyBuffer, _ session: Session) throws {
+        guard !files.isEmpty else { return }
         try session.script(
             """
-            DELETE FROM qsmflow.\(table) t USING (
-                SELECT \(columns) FROM qsmflow.\(table) WHERE dataset_id = \(id)
-                EXCEPT SELECT \(columns) FROM scan_rows) gone
-            WHERE t.dataset_id = \(id) AND (\(Self.key(of: table, "t"))) = (\(Self.key(of: table, "gone")));
-            INSERT INTO qsmflow.\(table) (\(columns))
-            SELECT \(columns) FROM scan_rows
-            EXCEPT SELECT \(columns) FROM qsmflow.\(table) WHERE dataset_id = \(id);
-            DROP TABLE scan_rows
+            CREATE TEMP TABLE IF NOT EXISTS scanned_file (LIKE bids_file INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
+            TRUNCATE scanned_file
+            """)
+        try session.copy(into: "scanned_file (\(fileColumns))", files)
+        try session.script(
+            """
+            INSERT INTO bids_file AS f (\(fileColumns)) SELECT \(fileColumns) FROM scanned_file
+            ON CONFLICT (dataset_id, path) DO UPDATE SET
+                size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns, inode = excluded.inode,
+                subject = excluded.subject, session = excluded.session, suffix = excluded.suffix,
+                datatype = excluded.datatype, metadata = excluded.metadata,
+                sidecar_stamp = excluded.sidecar_stamp, problem = excluded.problem,
+                digest = CASE WHEN (f.size_bytes, f.modified_ns, f.inode)
+                                 = (excluded.size_bytes, excluded.modified_ns, excluded.inode)
+                              THEN f.digest END
             """)
     }
 
-    private static func key(of table: String, _ alias: String) -> String {
-        let columns =
-            switch table {
-            case "participant": ["subject"]
-            case "session_row": ["subject", "session"]
-            default: ["kind", "name"]
-            }
-        return columns.map { "\(alias).\($0)" }.joined(separator: ", ")
-    }
-
-    private static func databaseJSON(_ value: JSONValue) -> String { WorkerText.json(value) ?? "null" }
-
-    // MARK: Files
-
-    /// The files of some datasets, in the order of dataset and path.
+    /// Stores what a scan found around the subjects, and ends it.
     ///
-    /// - Parameter subjects: labels without `sub-`; nil means everybody.
-    package func files(in datasets: [DatasetID], subjects: [String]? = nil) async throws -> [BIDSFile] {
-        let numbers = Parameter.bigintArray(datasets.map(\.rawValue))
-        guard let subjects else { return try await files(where: "f.dataset_id = ANY ($1)", [numbers]) }
-        return try await files(
-            where: "f.dataset_id = ANY ($1) AND f.subject = ANY ($2)", [numbers, .textArray(subjects)])
+    /// - Parameter problems: everything the scan had to say, for `problems(of:)`.
+    package func finishScan(_ summary: DatasetSummary, problems: [DatasetProblem], of dataset: DatasetID) async throws {
+        let description = summary.description
+        let descriptionText = WorkerText.json(description?.json)
+        let problemText = try StoredJSON.encode(problems)
+        let shared = Self.rows(of: summary.changed, dataset)
+        try await pool.transaction(repeatable: true) { session in
+            try Self.store(shared, session)
+            try session.execute(
+                """
+                UPDATE dataset SET name = $2, bids_version = $3, description = $4, subjects = $5, problems = $6,
+                       indexed_at = now()
+                WHERE dataset_id = $1
+                """,
+                [
+                    .bigint(dataset.rawValue), .text(WorkerText.clean(description?.name) ?? ""),
+                    .text(WorkerText.clean(description?.bidsVersion) ?? ""), .jsonb(descriptionText),
+                    .textArray(summary.subjects), .jsonb(problemText.replacing("\\u0000", with: "\\ufffd")),
+                ])
+            try session.execute(
+                "DELETE FROM bids_file WHERE dataset_id = $1 AND path = ANY ($2)",
+                [.bigint(dataset.rawValue), .textArray(summary.removed)])
+            try session.execute(
+                "DELETE FROM session_row WHERE dataset_id = $1 AND NOT subject = ANY ($2)",
+                [.bigint(dataset.rawValue), .textArray(summary.subjects)])
+            try session.execute("DELETE FROM participant WHERE dataset_id = $1", [.bigint(dataset.rawValue)])
+            try session.execute(
+                "DELETE FROM covariate_column WHERE dataset_id = $1 AND kind = 'participants'",
+                [.bigint(dataset.rawValue)])
+            if let table = summary.participants { try Self.store(table, dataset, session) }
+            try Self.unifySessionColumns(dataset, session)
+        }
     }
 
-    /// Files whose present version was never read.
-    package func undigested(_ datasets: [DatasetID]) async throws -> [BIDSFile] {
-        try await files(
-            where: "f.dataset_id = ANY ($1) AND f.digest IS NULL AND f.problem IS NULL",
-            [.bigintArray(datasets.map(\.rawValue))])
+    /// What was wrong with a dataset when it was last indexed.
+    package func problems(of dataset: DatasetID) async throws -> [DatasetProblem] {
+        let text = try await pool.run { session in
+            try session.first("SELECT problems FROM dataset WHERE dataset_id = $1", [.bigint(dataset.rawValue)]) {
+                try $0[0] as String
+            }
+        }
+        return try text.map { try StoredJSON.decode([DatasetProblem].self, $0, table: "dataset") } ?? []
     }
 
-    private func files(where condition: String, _ parameters: [Parameter]) async throws -> [BIDSFile] {
+    /// The files of some datasets, ordered by dataset and path.
+    package func files(in datasets: [DatasetID]) async throws -> [(dataset: DatasetID, file: BIDSFile)] {
         try await report { session in
             let rows = try session.query(
                 """
-                SELECT d.path, d.kind, d.pipeline, f.path, f.datatype, f.size_bytes, f.modified_ns,
-                    f.inode, f.sidecar_stamp, f.metadata, f.problem, f.digest
-                FROM qsmflow.bids_file f JOIN qsmflow.dataset d USING (dataset_id)
-                WHERE \(condition)
-                ORDER BY d.dataset_id, f.path COLLATE "C"
-                """, parameters)
-            var files: [BIDSFile] = []
-            files.reserveCapacity(rows.count)
-            var sidecars: [String: JSONValue] = [:]
-            for row in rows {
-                let (root, kind, pipeline, path, datatype, size, modified, inode, stamp, metadata, problem, digest) =
-                    try row.decode(
-                        String.self, String.self, String?.self, String.self, String?.self, Int64.self, Int64.self,
-                        Int64.self, String.self, String?.self, String?.self, [UInt8]?.self)
-                let fileName = path.split(separator: "/").last.map(String.init) ?? path
-                var sidecar: JSONValue?
-                if let metadata {
-                    sidecar = try sidecars[metadata] ?? StoredJSON.value(metadata, table: "bids_file")
-                    sidecars[metadata] = sidecar
+                SELECT f.dataset_id, d.path, d.kind, d.pipeline, f.path, f.size_bytes, f.modified_ns, f.inode,
+                       f.datatype, f.metadata, f.sidecar_stamp, f.problem, f.digest
+                FROM bids_file f JOIN dataset d USING (dataset_id)
+                WHERE f.dataset_id = ANY ($1) ORDER BY f.dataset_id, f.path
+                """, [.bigintArray(datasets.map(\.rawValue))])
+            var parsed: [String: JSONValue] = [:]
+            return try rows.map { row in
+                let (
+                    dataset, root, kind, pipeline, path, size, modified, inode, datatype, metadata, sidecar, problem,
+                    digest
+                ) = try row.decode(
+                    Int64.self, String.self, String.self, String?.self, String.self, Int64.self, Int64.self,
+                    Int64.self, String?.self, String?.self, String.self, String?.self, [UInt8]?.self)
+                if let metadata, parsed[metadata] == nil {
+                    parsed[metadata] = try StoredJSON.value(metadata, table: "bids_file")
                 }
-                files.append(
-                    BIDSFile(
-                        root: root, path: path,
-                        stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
-                        name: try BIDSName(parsing: fileName), datatype: datatype, dataset: Self.role(kind, pipeline),
-                        metadata: sidecar, sidecarStamp: stamp, problem: problem,
-                        digest: try digest.map { try ArtifactDigest(bytes: $0, table: "bids_file").hex }))
+                let name: BIDSName
+                do {
+                    name = try BIDSName(parsing: path.split(separator: "/").last.map(String.init) ?? path)
+                } catch {
+                    throw StoreError.damagedRow(table: "bids_file", what: "\(error)")
+                }
+                let file = BIDSFile(
+                    root: root, path: path,
+                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode), name: name,
+                    datatype: datatype, dataset: kind == "raw" ? .raw : .derivative(name: kind, pipeline: pipeline),
+                    metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem,
+                    digest: try digest.map { try ArtifactDigest(bytes: $0, table: "bids_file").hex })
+                return (DatasetID(rawValue: dataset), file)
             }
-            return files
         }
     }
 
     // MARK: Digests
 
-    /// Remembers what some files held. A file of the index is given its digest only while it is still the version
-    /// that was read.
-    package func recordDigests(_ digests: [SourceDigest]) async throws {
-        guard !digests.isEmpty else { return }
-        var buffer = CopyBuffer()
-        for item in digests {
-            buffer.append(item.path)
-            buffer.append(item.digest.stamp.sizeBytes)
-            buffer.append(item.digest.stamp.modifiedNanoseconds)
-            buffer.append(item.digest.stamp.inode)
-            buffer.append(Self.bytes(item.digest))
-            buffer.endRow()
+    /// A file whose bytes have been read.
+    package struct DigestedFile: Sendable, Hashable {
+        /// Absolute.
+        package var path: String
+        package var stamp: FileStamp
+        package var digest: ArtifactDigest
+
+        package init(path: String, stamp: FileStamp, digest: ArtifactDigest) {
+            (self.path, self.stamp, self.digest) = (path, stamp, digest)
         }
-        let rows = buffer
+    }
+
+    /// Remembers digests, so that a file is read once as long as its size, modification time and inode stay.
+    package func recordDigests(_ files: [DigestedFile]) async throws {
+        guard !files.isEmpty else { return }
+        let parameters: [Parameter] = [
+            .textArray(files.map(\.path)), .bigintArray(files.map(\.stamp.sizeBytes)),
+            .bigintArray(files.map(\.stamp.modifiedNanoseconds)), .bigintArray(files.map(\.stamp.inode)),
+            .byteaArray(files.map(\.digest.bytes)),
+        ]
         try await pool.transaction(repeatable: true) { session in
-            try session.script(Self.plannerFreedom)
-            try session.script(
+            try session.execute(
                 """
-                CREATE TEMPORARY TABLE read_file (
-                    path text, size_bytes bigint, modified_ns bigint, inode bigint, digest bytea) ON COMMIT DROP
-                """)
-            try session.copy(into: "read_file", rows)
-            try session.script(
-                """
-                ANALYZE read_file;
-                -- A place holds one version of a file at a time.
-                DELETE FROM qsmflow.source_file s USING read_file r WHERE s.path = r.path AND s.digest <> r.digest;
-                INSERT INTO qsmflow.source_file (path, size_bytes, modified_ns, inode, digest)
-                SELECT DISTINCT ON (path) path, size_bytes, modified_ns, inode, digest FROM read_file ORDER BY path
+                INSERT INTO source_file (path, size_bytes, modified_ns, inode, digest)
+                SELECT DISTINCT ON (u.digest, u.path) u.*
+                FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])
+                     AS u (path, size_bytes, modified_ns, inode, digest)
+                ORDER BY u.digest, u.path
                 ON CONFLICT (digest, path) DO UPDATE SET
                     size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns, inode = excluded.inode,
-                    recorded_at = now();
-                UPDATE qsmflow.bids_file f SET digest = r.digest
-                FROM qsmflow.dataset d JOIN read_file r ON starts_with(r.path, d.path || '/')
-                WHERE f.dataset_id = d.dataset_id AND f.path = substr(r.path, length(d.path) + 2)
-                    AND (f.size_bytes, f.modified_ns, f.inode) = (r.size_bytes, r.modified_ns, r.inode)
-                    AND f.digest IS DISTINCT FROM r.digest;
-                DROP TABLE read_file
-                """)
-        }
-    }
-
-    /// What is remembered of files by absolute path: digests, each good while the file has that stamp.
-    package func digests(ofPaths paths: [String]) async throws -> [String: FileDigest] {
-        try await pool.run { session in
-            let found = try session.query(
+                    recorded_at = now()
+                """, parameters)
+            try session.execute(
                 """
-                SELECT path, size_bytes, modified_ns, inode, digest FROM qsmflow.source_file WHERE path = ANY ($1)
-                ORDER BY recorded_at
-                """, [.textArray(paths)]
-            ) { row in
-                let (path, size, modified, inode, digest) = try row.decode(
-                    String.self, Int64.self, Int64.self, Int64.self, [UInt8].self)
-                let stamp = FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode)
-                return (
-                    path, FileDigest(hex: try ArtifactDigest(bytes: digest, table: "source_file").hex, stamp: stamp)
-                )
-            }
-            return Dictionary(found) { _, later in later }
+                UPDATE bids_file f SET digest = u.digest
+                FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])
+                     AS u (path, size_bytes, modified_ns, inode, digest)
+                JOIN dataset d ON starts_with(u.path, d.path || '/')
+                WHERE f.dataset_id = d.dataset_id AND f.path = substr(u.path, length(d.path) + 2)
+                  AND (f.size_bytes, f.modified_ns, f.inode) = (u.size_bytes, u.modified_ns, u.inode)
+                """, parameters)
         }
     }
 
-    private static func bytes(_ digest: FileDigest) -> [UInt8] {
-        guard let digest = ArtifactDigest(hex: digest.hex) else {
-            preconditionFailure("a file digest is 64 hexadecimal digits: \(digest.hex)")
-        }
-        return digest.bytes
-    }
-
-    /// What was wrong at the last scan: with the datasets as a whole, with folders, tables and files.
-    package func problems(of datasets: [DatasetID]) async throws -> [DatasetProblem] {
-        try await report { session in
-            var problems: [DatasetProblem] = []
-            let parameters = [Parameter.bigintArray(datasets.map(\.rawValue))]
-            let general = try session.query(
-                "SELECT problems FROM qsmflow.dataset WHERE dataset_id = ANY ($1) ORDER BY dataset_id", parameters
-            ) { try $0[0] as String }
-            for text in general {
-                problems += try StoredJSON.decode([DatasetProblem].self, text, table: "dataset")
-            }
-            // Problems of a file stand with it, as the next scan may find it unchanged and not look at it again.
-            problems += try session.query(
+    /// Digests remembered of files that have not changed since.
+    ///
+    /// - Parameter files: absolute path and present stamp.
+    package func knownDigests(_ files: [(path: String, stamp: FileStamp)]) async throws -> [String: ArtifactDigest] {
+        guard !files.isEmpty else { return [:] }
+        let parameters: [Parameter] = [
+            .textArray(files.map(\.path)), .bigintArray(files.map(\.stamp.sizeBytes)),
+            .bigintArray(files.map(\.stamp.modifiedNanoseconds)), .bigintArray(files.map(\.stamp.inode)),
+        ]
+        return try await pool.run { session in
+            let rows = try session.query(
                 """
-                SELECT path, subject, session, problem FROM qsmflow.bids_file
-                WHERE dataset_id = ANY ($1) AND problem IS NOT NULL ORDER BY dataset_id, path COLLATE "C"
+                SELECT s.path, s.digest
+                FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+                     AS u (path, size_bytes, modified_ns, inode)
+                JOIN source_file s USING (path, size_bytes, modified_ns, inode)
+                ORDER BY s.path, s.recorded_at
                 """, parameters
-            ) { row in
-                let (path, subject, label, sentence) = try row.decode(
-                    String.self, String?.self, String?.self, String.self)
-                return DatasetProblem(.error, path: path, subject: subject, session: label, sentence)
-            }
-            return problems
-        }
-    }
-
-    // MARK: Covariates
-
-    /// Rows of `participants.tsv`, by label.
-    package func participants(_ dataset: DatasetID) async throws -> [CovariateRow] {
-        try await covariateRows(
-            "SELECT subject, NULL::text, covariates, ambiguous FROM qsmflow.participant", .participants, dataset)
-    }
-
-    /// Rows of all `sessions.tsv`, by participant in the order of the file.
-    package func sessionRows(_ dataset: DatasetID) async throws -> [CovariateRow] {
-        try await covariateRows(
-            "SELECT subject, session, covariates, ambiguous FROM qsmflow.session_row", .sessions, dataset)
-    }
-
-    /// Columns of `participants.tsv`, then those of `sessions.tsv`, each of a type that holds all its values.
-    package func covariateColumns(_ dataset: DatasetID) async throws -> [CovariateColumn] {
-        try await pool.run { try Self.columns($0, dataset, nil) }
-    }
-
-    private static func columns(
-        _ session: Session, _ dataset: DatasetID, _ kind: CovariateTable.Kind?
-    ) throws -> [CovariateColumn] {
-        try session.query(
-            """
-            SELECT name, type, description, units, levels FROM qsmflow.covariate_column
-            WHERE dataset_id = $1 AND ($2 IS NULL OR kind = $2) ORDER BY position
-            """, [.bigint(dataset.rawValue), .text(kind?.rawValue)]
-        ) { row in
-            let (name, type, description, units, levels) = try row.decode(
-                String.self, String.self, String?.self, String?.self, String?.self)
-            return CovariateColumn(
-                name: name, type: CovariateType(rawValue: type) ?? .text, description: description, units: units,
-                levels: try levels.map { try StoredJSON.value($0, table: "covariate_column").objectValue ?? [:] }?
-                    .compactMapValues(\.stringValue))
-        }
-    }
-
-    private func covariateRows(
-        _ select: String, _ kind: CovariateTable.Kind, _ dataset: DatasetID
-    ) async throws -> [CovariateRow] {
-        try await pool.run { session in
-            let columns = try Self.columns(session, dataset, kind)
-            return try session.query(
-                "\(select) WHERE dataset_id = $1 ORDER BY subject COLLATE \"C\", position", [.bigint(dataset.rawValue)]
-            ) { row in
-                let (subject, label, json, problem) = try row.decode(
-                    String.self, String?.self, String.self, String?.self)
-                let stored = try StoredJSON.value(json, table: "participant")
-                var values: [String: CovariateValue] = [:]
-                for column in columns {
-                    values[column.name] = stored[column.name].flatMap { MergedColumns.value($0, as: column.type) }
-                }
-                return CovariateRow(subject: subject, session: label, values: values, problem: problem)
-            }
+            ) { try $0.decode(String.self, [UInt8].self) }
+            var digests: [String: ArtifactDigest] = [:]
+            for (path, bytes) in rows { digests[path] = try ArtifactDigest(bytes: bytes, table: "source_file") }
+            return digests
         }
     }
 }

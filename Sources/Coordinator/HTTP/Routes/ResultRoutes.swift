@@ -23,61 +23,26 @@ func resultRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
             let query = try QueryValues(request, known: ["format"])
             let format = try query.value("format", "json, csv or tsv") { ResultFormat(rawValue: $0) } ?? .json
             _ = try await parts.existing(run: run)
-            let rows = try parts.store.copyResults(view: view, run: run, format: format)
+            let rows = try await parts.store.copyResults(view: view, run: run, format: format)
             // Awaited before the answer begins: what goes wrong at the start can still be said.
             var iterator = rows.makeAsyncIterator()
             let first = try await iterator.next() ?? []
             let body = ResponseBody { writer in
-                var list = JSONArrayText(isActive: format == .json)
-                try await writer.write(ByteBuffer(bytes: list.append(first)))
-                for try await piece in rows { try await writer.write(ByteBuffer(bytes: list.append(piece))) }
-                try await writer.write(ByteBuffer(bytes: list.finish()))
+                try await writer.write(ByteBuffer(bytes: first))
+                for try await piece in rows { try await writer.write(ByteBuffer(bytes: piece)) }
                 try await writer.finish(nil)
             }
             return Response(status: .ok, headers: [.contentType: format.mediaType], body: body)
-        }
+        },
+        APIRoute(
+            .get, "/v1/runs/{run}/digest", .readers, operation: "digestResults", tag: "results",
+            summary: "SHA-256 over all measurements of a run in a fixed order: equal digests, equal results.",
+            parameters: [.path("run", WireSchemas.run)],
+            answers: [.init(200, .json("ResultDigest"), "The digest.")], errors: [404]
+        ) { _, context in
+            let run = try context.run()
+            _ = try await parts.existing(run: run)
+            return try .json(ResultDigest(digest: try await parts.store.measurementDigest(run: run)))
+        },
     ]
-}
-
-extension ResultFormat {
-    var mediaType: String {
-        switch self {
-        case .json: "application/json"
-        case .csv: "text/csv; charset=utf-8; header=present"
-        case .tsv: "text/tab-separated-values; charset=utf-8"
-        }
-    }
-}
-
-/// Makes one JSON array of lines that hold a JSON object each, as they pass by. JSON escapes line breaks, so every line
-/// break ends an object.
-struct JSONArrayText {
-    let isActive: Bool
-    private var hasBegun = false
-    private var owesComma = false
-
-    init(isActive: Bool) { self.isActive = isActive }
-
-    mutating func append(_ bytes: [UInt8]) -> [UInt8] {
-        guard isActive else { return bytes }
-        var text: [UInt8] = []
-        text.reserveCapacity(bytes.count + bytes.count / 64 + 2)
-        if !hasBegun { text.append(UInt8(ascii: "[")) }
-        hasBegun = true
-        for byte in bytes {
-            if byte == UInt8(ascii: "\n") {
-                owesComma = true
-                continue
-            }
-            if owesComma { text += [UInt8(ascii: ","), UInt8(ascii: "\n")] }
-            owesComma = false
-            text.append(byte)
-        }
-        return text
-    }
-
-    func finish() -> [UInt8] {
-        guard isActive else { return [] }
-        return Array((hasBegun ? "]\n" : "[]\n").utf8)
-    }
 }
