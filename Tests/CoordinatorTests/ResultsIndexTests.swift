@@ -114,11 +114,8 @@ struct ResultsIndexTests {
         try await place.store.recordDigests([read])
         func stored() async throws -> String? { try await place.files().first?.digest }
         #expect(try await stored() == digest.hex)
-        #expect(try await place.store.undigested([place.dataset]).isEmpty)
-        #expect(
-            try await place.store.digests(ofPaths: [place.root + "/" + image, "/none"]) == [
-                place.root + "/" + image: digest
-            ])
+        let remembered = try await place.store.knownDigests([(read.path, read.stamp), ("/none", read.stamp)])
+        #expect(remembered == [read.path: read.digest])
 
         try place.write("sub-01/anat/sub-01_T1w.json", #"{"EchoTime": 0.003}"#)
         #expect(try await place.index().changed == 1)
@@ -201,9 +198,10 @@ struct ResultsIndexTests {
         #expect(after.labels == ["01"] && after.rows["01"] == ["age": .integer(42)])
         let (_, remaining) = try await place.store.covariateColumns(place.dataset)
         #expect(remaining.map(\.name) == ["weight"] && remaining[0].type == .integer)
-        #expect(try await place.store.sessionRows(place.dataset).mapValues(\.rows) == [
-            "01": ["b": ["weight": .integer(72)]], "02": ["a": ["weight": .integer(65)]],
-        ])
+        let left = try await place.store.sessionRows(place.dataset)
+        #expect(left.keys.sorted() == ["01", "02"])
+        #expect(left["01"]?.rows == ["b": ["weight": .integer(72)]])
+        #expect(left["02"]?.rows == ["a": ["weight": .integer(65)]])
     }
 
     @Test("a problem of a file is told again when the file is found unchanged")
