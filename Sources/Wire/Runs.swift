@@ -340,6 +340,12 @@ package struct Affected: Codable, Sendable {
     package init(tasks: Int) { self.tasks = tasks }
 }
 
+/// `GET /v1/runs/{run}/digest`: equal digests, equal measurements, bit for bit.
+package struct ResultDigest: Codable, Sendable {
+    package var digest: ArtifactDigest
+    package init(digest: ArtifactDigest) { self.digest = digest }
+}
+
 package struct WorkerSummary: Codable, Sendable {
     package var worker: String
     package var state: String
