@@ -191,13 +191,13 @@ extension Store {
         return try text.map { try StoredJSON.decode([DatasetProblem].self, $0, table: "dataset") } ?? []
     }
 
-    /// The files of some datasets, ordered by dataset and path.
+    /// The files of some datasets with their roots and what is known of their digests, ordered by dataset and path.
     package func files(in datasets: [DatasetID]) async throws -> [(dataset: DatasetID, file: BIDSFile)] {
         try await report { session in
             let rows = try session.query(
                 """
                 SELECT f.dataset_id, d.kind, d.pipeline, f.path, f.size_bytes, f.modified_ns, f.inode, f.datatype,
-                       f.metadata, f.sidecar_stamp, f.problem
+                       f.metadata, f.sidecar_stamp, f.problem, d.path, encode(f.digest, 'hex')
                 FROM bids_file f JOIN dataset d USING (dataset_id)
                 WHERE f.dataset_id = ANY ($1) ORDER BY f.dataset_id, f.path
                 """, [.bigintArray(datasets.map(\.rawValue))])
@@ -207,6 +207,7 @@ extension Store {
                     try row.decode(
                         Int64.self, String.self, String?.self, String.self, Int64.self, Int64.self, Int64.self,
                         String?.self, String?.self, String.self, String?.self)
+                let (root, digest): (String, String?) = (try row[11], try row[12])
                 if let metadata, parsed[metadata] == nil {
                     parsed[metadata] = try StoredJSON.value(metadata, table: "bids_file")
                 }
@@ -217,10 +218,12 @@ extension Store {
                     throw StoreError.damagedRow(table: "bids_file", what: "\(error)")
                 }
                 let file = BIDSFile(
-                    path: path, stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
+                    root: root, path: path,
+                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode),
                     name: name, datatype: datatype,
                     dataset: kind == "raw" ? .raw : .derivative(name: kind, pipeline: pipeline),
-                    metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem)
+                    metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem,
+                    digest: digest)
                 return (DatasetID(rawValue: dataset), file)
             }
         }
