@@ -123,7 +123,8 @@ struct CohortLayout: Sendable {
             tissue[v] += sampled.means[2][v] * SubjectImages.variation(sampled.pattern[v], 0, 0)
         }
         // As sharp as the maps of the participants.
-        tissue = Volume(grid: grid, values: tissue)
+        tissue =
+            Volume(grid: grid, values: tissue)
             .smoothed(sigmaMillimetres: SubjectImages.inversionBlurMillimetres).values
         for v in tissue.indices { tissue[v] *= sampled.means[1][v] >= 0.5 ? 1e-3 : 0 }
         try NIfTIFile.write(t1w, to: atlas + "/T1w.nii.gz")
