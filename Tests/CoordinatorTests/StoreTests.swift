@@ -81,6 +81,25 @@ struct StoreTests {
         #expect(try await fixture.store.fsck() == [])
     }
 
+    @Test func oneRunFinishesWhileOthersWait() async throws {
+        let fixture = try await StoreFixture.make()
+        var quick = GraphBuilder()
+        quick.add("a", file: "1")
+        let first = try await fixture.create(quick).run
+        var slow = GraphBuilder()
+        slow.add("b", kind: "other", file: "2")
+        slow.add("b", subject: "2", kind: "other", file: "3")
+        let second = try await fixture.create(slow).run
+        let session = try await fixture.openSession()
+        let other = try await fixture.openSession(kinds: ["other": 1])
+        // One of the other run's tasks is ready, one is leased.
+        #expect(try await fixture.claim(other).count == 1)
+        try await fixture.drain(session)
+        #expect(try await fixture.store.run(first)?.finishedAt != nil)
+        #expect(try await fixture.store.run(second)?.finishedAt == nil)
+        #expect(try await fixture.store.fsck() == [])
+    }
+
     @Test func claimsRespectWhatAWorkerOffers() async throws {
         let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()

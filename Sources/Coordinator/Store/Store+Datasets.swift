@@ -206,7 +206,7 @@ extension Store {
             let rows = try session.query(
                 """
                 SELECT f.dataset_id, d.path, d.kind, d.pipeline, f.path, f.size_bytes, f.modified_ns, f.inode,
-                       f.datatype, f.metadata, f.sidecar_stamp, f.problem, f.digest
+                       f.datatype, f.metadata, f.sidecar_stamp, f.problem, encode(f.digest, 'hex')
                 FROM bids_file f JOIN dataset d USING (dataset_id)
                 WHERE f.dataset_id = ANY ($1) ORDER BY f.dataset_id, f.path
                 """, [.bigintArray(datasets.map(\.rawValue))])
@@ -217,7 +217,7 @@ extension Store {
                     digest
                 ) = try row.decode(
                     Int64.self, String.self, String.self, String?.self, String.self, Int64.self, Int64.self,
-                    Int64.self, String?.self, String?.self, String.self, String?.self, [UInt8]?.self)
+                    Int64.self, String?.self, String?.self, String.self, String?.self, String?.self)
                 if let metadata, parsed[metadata] == nil {
                     parsed[metadata] = try StoredJSON.value(metadata, table: "bids_file")
                 }
@@ -229,10 +229,9 @@ extension Store {
                 }
                 let file = BIDSFile(
                     root: root, path: path,
-                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode), name: name,
-                    datatype: datatype, dataset: kind == "raw" ? .raw : .derivative(name: kind, pipeline: pipeline),
-                    metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem,
-                    digest: try digest.map { try ArtifactDigest(bytes: $0, table: "bids_file").hex })
+                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode), name: name, datatype: datatype,
+                    dataset: kind == "raw" ? .raw : .derivative(name: kind, pipeline: pipeline),
+                    metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem, digest: digest)
                 return (DatasetID(rawValue: dataset), file)
             }
         }

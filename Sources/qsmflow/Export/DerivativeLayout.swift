@@ -150,10 +150,6 @@ struct DerivativeLayout: Sendable {
             }
             return input.path.map(places.uri(of:))
         }
-        func sources(_ ports: String...) -> [String] {
-            var seen: Set<String> = []
-            return inputs.filter { ports.contains($0.port) }.compactMap(source).filter { seen.insert($0).inserted }
-        }
         func reference(_ port: String) -> String? { inputs.first { $0.port == port }.flatMap(source) }
         func described(_ text: String, _ ports: [String], reference: String?) -> JSONValue {
             var seen: Set<String> = []
