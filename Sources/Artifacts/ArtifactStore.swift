@@ -138,7 +138,7 @@ package struct ArtifactStore: Sendable {
     }
 
     /// Makes the artifact young again, so that a sweep with a grace period leaves alone what was just asked for.
-    private func touch(_ digest: ArtifactDigest) throws {
+    package func touch(_ digest: ArtifactDigest) throws {
         let path = path(of: digest)
         if utimensat(AT_FDCWD, path, nil, 0) != 0, errno != ENOENT { throw ArtifactError.last("touch", path) }
     }
@@ -183,6 +183,14 @@ package struct ArtifactStore: Sendable {
     /// - Returns: false when the store did not have it.
     @discardableResult
     package func remove(_ digest: ArtifactDigest) throws -> Bool { try FileTree.remove(path(of: digest)) }
+
+    /// Removes the artifact unless it became young meanwhile: somebody asked for it to be stored.
+    package func remove(_ digest: ArtifactDigest, olderThanSeconds age: Double) throws -> Bool {
+        guard let status = try FileTree.status(path(of: digest)),
+            Date().timeIntervalSince1970 - Double(status.st_mtim.tv_sec) > age
+        else { return false }
+        return try remove(digest)
+    }
 
     /// Reads the artifact and compares it with its name; a damaged one is removed, so that it can be stored anew.
     ///

@@ -16,7 +16,12 @@ final class FileDescriptor: Sendable {
         (self.number, self.path) = (number, path)
     }
 
-    deinit { close(number) }
+    deinit {
+        // A lock ends here in so many words: a child of this process between fork and exec still has a copy of the
+        // descriptor, and would keep it.
+        flock(number, LOCK_UN)
+        close(number)
+    }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws {
         var rest = bytes

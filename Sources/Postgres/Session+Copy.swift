@@ -31,6 +31,39 @@ extension Session {
     }
 }
 
+extension Session {
+    /// Runs `COPY (…) TO STDOUT` and hands over the data in pieces, each a whole number of rows.
+    ///
+    /// - Parameter sql: the whole COPY statement.
+    /// - Parameter receive: what it throws ends the COPY; the connection is then not used again.
+    package func copyOut(_ sql: String, receive: ([UInt8]) throws -> Void) throws {
+        guard PQsendQuery(connection, sql) == 1 else { throw lost() }
+        let start = try result(of: sql, expecting: PGRES_COPY_OUT)
+        guard PQresultStatus(start.pointer) == PGRES_COPY_OUT else {
+            throw PostgresError.unexpected("\(sql) gave no data")
+        }
+        var piece: [UInt8] = []
+        while true {
+            var row: UnsafeMutablePointer<CChar>?
+            let count = PQgetCopyData(connection, &row, 0)
+            if count > 0, let row {
+                piece.append(contentsOf: UnsafeRawBufferPointer(start: row, count: Int(count)))
+                PQfreemem(row)
+                if piece.count >= 1 << 16 {
+                    try receive(piece)
+                    piece.removeAll(keepingCapacity: true)
+                }
+            } else if count == -1 {
+                break
+            } else {
+                throw lost()
+            }
+        }
+        if !piece.isEmpty { try receive(piece) }
+        try result(of: sql)
+    }
+}
+
 /// Rows in the text format of COPY: columns apart by tabs, rows by newlines, backslash escapes.
 package struct CopyBuffer: Sendable {
     private(set) var bytes: [UInt8] = []

@@ -146,7 +146,7 @@ package final class Session {
 
     /// Collects everything the server says about the statement just sent and returns its last result.
     @discardableResult
-    func result(of sql: String) throws -> ResultHandle {
+    func result(of sql: String, expecting copy: ExecStatusType = PGRES_COPY_IN) throws -> ResultHandle {
         var last: ResultHandle?
         var failure: PostgresError?
         while let pointer = try nextResult() {
@@ -154,11 +154,11 @@ package final class Session {
             switch PQresultStatus(pointer) {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
                 last = handle
-            case PGRES_COPY_IN:
+            case copy where copy == PGRES_COPY_IN || copy == PGRES_COPY_OUT:
                 return handle
-            case PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                // Nobody reads it; leave the connection to be discarded.
-                throw PostgresError.unexpected("COPY TO is not supported here")
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                // Nobody reads or writes it; the connection is left in the middle, and will be discarded.
+                throw PostgresError.unexpected("COPY where no data was expected")
             default:
                 failure = failure ?? report(pointer, sql)
             }

@@ -115,3 +115,11 @@ func requireSameGrid(_ first: VoxelGrid, _ firstName: String, _ second: VoxelGri
         throw GridError.mismatch(first: firstName, firstGrid: first, second: secondName, secondGrid: second)
     }
 }
+
+extension Mask {
+    /// Inside where either mask is; both on one grid.
+    func union(_ other: Mask) -> Mask {
+        precondition(other.values.count == values.count)
+        return Mask(grid: grid, values: zip(values, other.values).map { $0 | $1 })
+    }
+}

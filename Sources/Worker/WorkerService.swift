@@ -16,14 +16,10 @@ package struct WorkerService: Service {
     private let client: CoordinatorClient
     private let logger: Logger
 
-    /// - Throws: `ClientError.badURL`, or `WorkerError.unusable`.
-    package init(
-        _ configuration: WorkerConfiguration, coordinator: ClientConfiguration, logger: Logger
-    ) throws {
+    /// - Throws: `WorkerError.unusable` for a configuration under which every attempt would fail.
+    package init(configuration: WorkerConfiguration, client: CoordinatorClient, logger: Logger) throws(WorkerError) {
         try configuration.validate()
-        self.configuration = configuration
-        client = try CoordinatorClient(coordinator)
-        self.logger = logger
+        (self.configuration, self.client, self.logger) = (configuration, client, logger)
     }
 
     /// - Throws: `APIError` when the coordinator does not want this worker (its token, its version); `WorkerError` and

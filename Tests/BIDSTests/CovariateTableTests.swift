@@ -124,4 +124,21 @@ import Testing
         #expect(problems.isEmpty)
         #expect(table.rows["02"] == ["pressure": .integer(113)])
     }
+
+    @Test func tablesOfSessionsGetOneType() throws {
+        func table(_ text: String) throws -> CovariateTable {
+            let (file, _) = try TabularFile.parse(text, path: "s.tsv")
+            return try CovariateTable.make(file, kind: .sessions, sidecar: nil, path: "s.tsv").0
+        }
+        let (columns, tables) = CovariateTable.unify([
+            try table("session_id\tdose\tscore\tsite\tflag\nses-1\tn/a\t3\tA\ttrue\n"),
+            try table("session_id\tdose\tscore\tsite\nses-1\t2\t3.5\t7\n"),
+            try table("session_id\tdose\tnote\nses-1\t4\tok\n"),
+        ])
+        #expect(columns.map(\.name) == ["dose", "score", "site", "flag", "note"])
+        #expect(columns.map(\.type) == [.integer, .number, .category, .boolean, .category])
+        #expect(tables.map { $0.rows["1"]?["dose"] } == [nil, .integer(2), .integer(4)])
+        #expect(tables.map { $0.rows["1"]?["score"] } == [.number(3), .number(3.5), nil])
+        #expect(tables.map { $0.rows["1"]?["site"] } == [.category("A"), .category("7"), nil])
+    }
 }

@@ -238,4 +238,38 @@ import Testing
         #expect(sentences(scan).contains { $0.hasPrefix("participants.json, line 1, column 2") })
         #expect(scan.changed.count == 2)
     }
+
+    @Test func tablesOfTheRootServeEverySubject() throws {
+        let tree = try TemporaryTree([
+            "dataset_description.json": Self.description, "desc-nuclei_dseg.tsv": "index\tname\n1\tputamen\n",
+            "dseg.json": #"{"Atlas": "X"}"#, "README.md": "x", "participants.tsv": "participant_id\nsub-01\n",
+            "sub-01/anat/sub-01_desc-nuclei_dseg.nii.gz": "a",
+        ])
+        let scanner = DatasetScanner(root: tree.root)
+        let scan = try scanner.scan()
+        #expect(scan.summary.changed.map(\.path) == ["desc-nuclei_dseg.tsv"])
+        #expect(scan.summary.changed[0].subject == nil)
+        #expect(scan.summary.changed[0].metadata == ["Atlas": "X"])
+        let again = try scanner.scan(known: known(scan))
+        #expect(again.summary.unchanged == ["desc-nuclei_dseg.tsv"])
+        #expect(again.changed.isEmpty)
+        #expect(again.removed.isEmpty)
+        try tree.remove("desc-nuclei_dseg.tsv")
+        #expect(try scanner.scan(known: known(scan)).removed == ["desc-nuclei_dseg.tsv"])
+    }
+
+    @Test func namesThatAreNotUTF8AreReported() throws {
+        let tree = try TemporaryTree([
+            "dataset_description.json": Self.description, "sub-01/anat/sub-01_T1w.nii.gz": "a",
+        ])
+        let bytes = Array((tree.root + "/sub-01/anat/sub-01_acq-").utf8) + [0xE9, 0x2E, 0x6E, 0x69, 0x69, 0]
+        let descriptor = bytes.withUnsafeBytes {
+            open($0.bindMemory(to: CChar.self).baseAddress!, O_CREAT | O_RDWR, 0o644)
+        }
+        #expect(descriptor >= 0)
+        close(descriptor)
+        let scan = try DatasetScanner(root: tree.root).scan()
+        #expect(sentences(scan).contains { $0.contains("sub-01/anat holds a name that is not UTF-8") })
+        #expect(scan.changed.map(\.path) == ["sub-01/anat/sub-01_T1w.nii.gz"])
+    }
 }

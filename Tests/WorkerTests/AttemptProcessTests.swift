@@ -69,11 +69,13 @@ import Worker
     }
 
     @Test func aProcessThatIgnoresTerminationIsKilledAfterTheGrace() async throws {
-        let end = try await process(
-            "trap '' TERM; while :; do sleep 1000; done", seconds: 0.05, grace: .milliseconds(50)
-        ).run()
-        #expect(end.intervention == .timeLimit)
-        #expect(end.signal == Int(SIGKILL))
+        let process = process(
+            "trap '' TERM; echo ready; while :; do sleep 1000; done", grace: .milliseconds(50))
+        async let end = process.run()
+        #expect(await eventually { log.contains("ready") })
+        process.stop(gently: true)
+        #expect(try await end.intervention == .stopped)
+        #expect(try await end.signal == Int(SIGKILL))
     }
 
     @Test(arguments: [true, false]) func aStoppedProcessEnds(gently: Bool) async throws {

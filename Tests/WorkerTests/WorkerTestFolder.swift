@@ -22,13 +22,13 @@ final class WorkerTestFolder: Sendable {
     }
 }
 
-/// Waits for something that happens by itself soon, such as the kernel ending a process; false when it never does.
-func eventually(_ condition: () throws -> Bool) async rethrows -> Bool {
-    let giveUp = ContinuousClock.now.advanced(by: .seconds(30))
-    while try !condition() {
-        guard ContinuousClock.now < giveUp else { return false }
-        await Task.yield()
-        usleep(1000)
+/// Looks again and again for something that happens by itself outside this process, or behind a socket; false when it
+/// never does. The pauses only keep the looking cheap.
+func eventually(_ condition: () -> Bool) async -> Bool {
+    let giveUp = ContinuousClock.now.advanced(by: .seconds(60))
+    while !condition() {
+        guard ContinuousClock.now < giveUp, !Task.isCancelled else { return false }
+        try? await Task.sleep(for: .milliseconds(2))  // cancelled: seen above
     }
     return true
 }

@@ -54,10 +54,10 @@ package struct DatasetScanner: Sendable {
     ) throws -> DatasetSummary {
         guard FileSystem.exists(root) else { throw BIDSError.cannotRead(path: root, reason: "there is no such folder") }
         guard FileSystem.isFolder(root) else { throw BIDSError.notADirectory(path: root) }
-        let top = try TopLevel.read(root: root, statedRole: statedRole)
+        let top = try TopLevel.read(root: root, statedRole: statedRole, known: known)
         var summary = top.summary
         var seen = 0
-        var seenPaths: Set<String> = []
+        var seenPaths = Set(summary.unchanged + summary.changed.map(\.path))
 
         let blockSize = max(32, 8 * parallelism)
         for start in stride(from: 0, to: top.subjectFolders.count, by: blockSize) {

@@ -19,6 +19,34 @@ extension Request {
     }
 }
 
+extension Request {
+    /// A header that counts bytes; nil when it is absent.
+    func byteCount(_ name: HTTPField.Name) throws -> Int64? {
+        guard let text = headers[name] else { return nil }
+        guard let count = Int64(text), count >= 0 else {
+            throw APIFailure.invalid(
+                "The header \(name) is not a number of bytes, but “\(text)”.", details: ["\(name)"])
+        }
+        return count
+    }
+}
+
+extension RequestBody {
+    /// The body as it arrives, in pieces that are not copied. Asking for the next is what lets the client send more.
+    var views: some AsyncSequence<ByteBufferView, any Error> & Sendable { BodyViews(body: self) }
+}
+
+private struct BodyViews: AsyncSequence, Sendable {
+    let body: RequestBody
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var base: RequestBody.AsyncIterator
+        mutating func next() async throws -> ByteBufferView? { try await base.next()?.readableBytesView }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: body.makeAsyncIterator()) }
+}
+
 extension Response {
     static func json(
         _ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]

@@ -18,6 +18,7 @@ enum ErrorMapping {
         case let error as DecodingError: decoding(error)
         case let error as ArtifactError: artifact(error, request: request)
         case let error as PostgresError: database(error, request: request)
+        case let error as StoreError: store(error, request: request)
         case let error as BIDSError: APIFailure(.unprocessableContent, "invalid_dataset", "\(error)")
         case is NIOTooManyBytesError:
             APIFailure(.contentTooLarge, "too_large", "The body of the request is too large; send it in parts.")
@@ -103,6 +104,18 @@ enum ErrorMapping {
             return APIFailure(.serviceUnavailable, "stopping", "The coordinator is stopping; try again shortly.")
         default:
             return internalError(request: request)
+        }
+    }
+
+    private static func store(_ error: StoreError, request: String) -> APIFailure {
+        switch error {
+        case .tokenExists: APIFailure(.conflict, "conflict", "\(error)")
+        case .emptyTokenName: .invalid("\(error)", details: ["name"])
+        case .tooManyTasks: APIFailure(.unprocessableContent, "invalid_run", "\(error)")
+        case .unknownView: .notFound("\(error)")
+        case .serverTooOld, .wrongEncoding, .schemaNewer, .schemaAltered:
+            APIFailure(.serviceUnavailable, "database_unavailable", "\(error)")
+        case .missingDigest, .brokenGraph, .damagedRow: internalError(request: request)
         }
     }
 

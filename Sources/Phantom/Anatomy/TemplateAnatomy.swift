@@ -10,6 +10,48 @@ struct TemplateAnatomy: Sendable {
     private let origin: SIMD3<Double>
     private let perMillimetre: Double
 
+    /// Variation within tissues that all heads share (tracts, laminae, subnuclei), mean 0 and standard deviation 1:
+    /// of brightness and of susceptibility.
+    let brightnessPattern: Pattern
+    let susceptibilityPattern: Pattern
+
+    /// A smooth function of template position on a 2.5 mm lattice.
+    struct Pattern: Sendable {
+        private static let spacing = 2.5
+        private let counts: (Int, Int, Int)
+        private let values: [Float]
+
+        init(_ name: String) {
+            let size = TemplateAnatomy.high - TemplateAnatomy.low
+            counts = (
+                Int(size.x / Self.spacing) + 2, Int(size.y / Self.spacing) + 2, Int(size.z / Self.spacing) + 2
+            )
+            // A fixed seed: this is anatomy, not a subject.
+            var random = RandomStream(seed: 2718, name)
+            values = SmoothNoise.field(counts, spacingVoxels: 5 / Self.spacing, &random)
+        }
+
+        @inline(__always)
+        func value(at p: SIMD3<Double>) -> Float {
+            let limit = SIMD3(Double(counts.0 - 1), Double(counts.1 - 1), Double(counts.2 - 1)) - 1e-6
+            let v = pointwiseMin(
+                pointwiseMax((p - TemplateAnatomy.low) / Self.spacing, SIMD3(repeating: 0)), limit)
+            let (i, j, k) = (Int(v.x), Int(v.y), Int(v.z))
+            let f = SIMD3<Float>(v - SIMD3(Double(i), Double(j), Double(k)))
+            let (row, plane) = (counts.0, counts.0 * counts.1)
+            let base = i + row * j + plane * k
+            return values.withUnsafeBufferPointer { d in
+                let a = d[base] + f.x * (d[base + 1] - d[base])
+                let b = d[base + row] + f.x * (d[base + row + 1] - d[base + row])
+                let c = d[base + plane] + f.x * (d[base + plane + 1] - d[base + plane])
+                let e = d[base + row + plane] + f.x * (d[base + row + plane + 1] - d[base + row + plane])
+                let lower = a + f.y * (b - a)
+                let upper = c + f.y * (e - c)
+                return lower + f.z * (upper - lower)
+            }
+        }
+    }
+
     /// The template that cohorts are made from; rendered at first use and kept, as it takes seconds.
     static func standard(threads: Int) -> TemplateAnatomy {
         kept.withLock { kept in
@@ -36,6 +78,8 @@ struct TemplateAnatomy: Sendable {
             affine: .translation(Self.low) * .scaling(SIMD3(repeating: spacing)))
         origin = Self.low
         perMillimetre = 1 / spacing
+        brightnessPattern = Pattern("brightness")
+        susceptibilityPattern = Pattern("susceptibility")
         let model = HeadModel()
         // Every second voxel first. Where the eight around a voxel agree on a tissue that nothing thin runs through, the
         // voxel is of that tissue too; this saves two thirds of the work and changes nothing that matters.

@@ -96,7 +96,7 @@ struct CohortLayout: Sendable {
 
     /// The undeformed head as an atlas folder: T1w, Chimap at age 50, labels and their names.
     func writeAtlas(template: TemplateAnatomy, options: PhantomCohort.Options) throws {
-        let voxel = options.atlasVoxelMillimetres ?? max(1, 0.75 * options.voxelMillimetres)
+        let voxel = options.atlasVoxelMillimetres ?? max(1, options.voxelMillimetres * 2 / 3)
         let size = TemplateAnatomy.high - TemplateAnatomy.low
         let grid = Geometry.grid(
             size - SIMD3(4, 4, 14), centre: TemplateAnatomy.low + size / 2 + SIMD3(0, 0, 6), voxel: voxel,
@@ -115,8 +115,13 @@ struct CohortLayout: Sendable {
             chi[Int(code)] = Float(model.mean(age: 50, severity: 0))
         }
         let brain = (0..<Tissue.count).map { Tissue.isBrain(UInt8($0)) ? Float(1) : 0 }
-        var sampled = sampler.sample(grid, pose: .identity, tables: [chi, brain])
-        for v in sampled.means[0].indices { sampled.means[0][v] *= sampled.means[1][v] >= 0.5 ? 1e-3 : 0 }
+        let spread = SubjectImages.spread(of: chi)
+        var sampled = sampler.sample(
+            grid, pose: .identity, tables: [chi, brain, spread], pattern: template.susceptibilityPattern)
+        for v in sampled.means[0].indices {
+            let tissue = sampled.means[0][v] + sampled.means[2][v] * SubjectImages.variation(sampled.pattern[v], 0, 0)
+            sampled.means[0][v] = sampled.means[1][v] >= 0.5 ? tissue * 1e-3 : 0
+        }
         try NIfTIFile.write(t1w, to: atlas + "/T1w.nii.gz")
         try NIfTIFile.write(Volume(grid: grid, values: sampled.means[0]), to: atlas + "/Chimap.nii.gz")
         try NIfTIFile.write(labels, to: atlas + "/dseg.nii.gz")

@@ -17,8 +17,8 @@ package enum PhantomCohort {
         /// Factor on the shift of χ in hemochromatosis; 0 makes a null cohort whose groups mean nothing.
         package var effect = 1.0
         /// Edge of voxels of all images, mm, 0.8…4.
-        package var voxelMillimetres = 2.0
-        /// Edge of voxels of the atlas, mm, 0.8…4; nil: three quarters of `voxelMillimetres`, at least 1.
+        package var voxelMillimetres = 1.5
+        /// Edge of voxels of the atlas, mm, 0.8…4; nil: two thirds of `voxelMillimetres`, at least 1.
         package var atlasVoxelMillimetres: Double?
         package var seed: UInt64 = 1
         /// Further participants, each broken in one way.

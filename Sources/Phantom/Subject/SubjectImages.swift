@@ -33,6 +33,8 @@ struct SubjectImages {
     }
 
     static let echoTimeSeconds = 0.020
+    /// Standard deviation of the point spread of susceptibility maps (1.9 mm full width at half maximum).
+    static let inversionBlurMillimetres = 0.8
 
     init(plan: SubjectPlan, template: TemplateAnatomy, options: PhantomCohort.Options) {
         func stream(_ step: String) -> RandomStream {
@@ -48,11 +50,13 @@ struct SubjectImages {
         let geometry = Geometry(voxelMillimetres: options.voxelMillimetres, &pose)
         self.geometry = geometry
 
+        // Noise falls with the volume of a voxel, and a scan with fewer voxels is also shorter.
+        let voxel = options.voxelMillimetres
         var anatomical = stream("T1w")
         (t1w, t1wLabels) = Self.anatomicalImage(
             sampler, geometry.anatomical, pose: geometry.poseAnatomical, whiteMatter: plan.site.intensity,
             contrastSpread: 0.03,
-            noise: anatomical.uniform(0.018, 0.03) * max(0.5, min(1, 1 / options.voxelMillimetres)),
+            noise: anatomical.uniform(0.018, 0.03) * options.noise / (voxel * voxel),
             biasSpread: anatomical.uniform(0.04, 0.09), &anatomical)
 
         // Gradient echo: everything on one grid.
@@ -62,22 +66,20 @@ struct SubjectImages {
         let brain = codes.map { Tissue.isBrain($0) ? Float(1) : 0 }
         let density = codes.map { Float(Physiology.contrast(of: $0).density) }
         let rate = codes.map { Float(1000 / Physiology.contrast(of: $0).t2Milliseconds) }
-        // Texture inside a tissue: 8 % of its value, at least 3 ppb; fluid has almost none.
-        let spread = codes.map { code -> Float in
-            if code == Tissue.ventricle || code == Tissue.sulcus || code == Tissue.cistern { return 1 }
-            return max(3, 0.08 * abs(chi[Int(code)]))
-        }
+        let spread = Self.spread(of: chi)
         let sampled = sampler.sample(
-            grid, pose: geometry.poseGradientEcho, tables: [chi, brain, density, rate, spread])
+            grid, pose: geometry.poseGradientEcho, tables: [chi, brain, density, rate, spread],
+            pattern: template.susceptibilityPattern)
         let counts = (grid.nx, grid.ny, grid.nz)
         var random = stream("texture")
-        let voxel = options.voxelMillimetres
         let fine = SmoothNoise.field(counts, spacingVoxels: max(1, 2 / voxel), &random)
         let broad = SmoothNoise.field(counts, spacingVoxels: 7 / voxel, &random)
         var tissue = sampled.means[0]
         for v in tissue.indices {
-            tissue[v] += sampled.means[4][v] * max(-3, min(3, 0.8 * fine[v] + 0.6 * broad[v]))
+            tissue[v] += sampled.means[4][v] * Self.variation(sampled.pattern[v], fine[v], broad[v])
         }
+        // Dipole inversion is regularised, so a susceptibility map is less sharp than its voxels.
+        tissue = Volume(grid: grid, values: tissue).smoothed(sigmaMillimetres: Self.inversionBlurMillimetres).values
         mask = Mask(grid: grid, values: sampled.means[1].map { $0 >= 0.5 ? 1 : 0 })
         labels = LabelMap(grid: grid, values: Self.labels(sampled.codes))
         let (gain, offset) = (Float(plan.site.gain), Float(plan.site.offsetPPB))
@@ -137,7 +139,8 @@ struct SubjectImages {
             brightness[pair + 1] *= factor
         }
         for code in Int(Tissue.white)..<Tissue.count { brightness[code] *= Float(1 + random.normal(0, contrastSpread)) }
-        let sampled = sampler.sample(grid, pose: pose, tables: [brightness])
+        let sampled = sampler.sample(
+            grid, pose: pose, tables: [brightness], pattern: sampler.template.brightnessPattern)
         let counts = (grid.nx, grid.ny, grid.nz)
         let voxel = grid.spacingMillimetres.max()
         let texture = SmoothNoise.field(counts, spacingVoxels: max(1, 3 / voxel), &random)
@@ -145,11 +148,27 @@ struct SubjectImages {
         var values = sampled.means[0]
         let sigma = Float(noise)
         for v in values.indices {
-            let signal = values[v] * (1 + 0.02 * texture[v]) * (1 + Float(biasSpread) * bias[v])
+            let variation = 1 + 0.025 * sampled.pattern[v] + 0.012 * texture[v]
+            let signal = values[v] * variation * (1 + Float(biasSpread) * bias[v])
             let (re, im) = (signal + sigma * Float(random.normal()), sigma * Float(random.normal()))
             values[v] = (Float(whiteMatter) * (re * re + im * im).squareRoot()).rounded()
         }
         return (Volume(grid: grid, values: values), LabelMap(grid: grid, values: labels(sampled.codes)))
+    }
+
+    /// Standard deviation of χ within each tissue, ppb: 8 % of its value, at least 3; fluid has almost none. Half of the
+    /// variance is anatomy that all heads share, half is the person's own.
+    static func spread(of chi: [Float]) -> [Float] {
+        chi.indices.map { code in
+            let isFluid = [Tissue.ventricle, Tissue.sulcus, Tissue.cistern].contains(UInt8(code))
+            return isFluid ? 1 : max(3, 0.08 * abs(chi[code]))
+        }
+    }
+
+    /// Shared, fine and broad personal variation, all of standard deviation 1, as one of about 1 and at most 3.
+    @inline(__always)
+    static func variation(_ shared: Float, _ fine: Float, _ broad: Float) -> Float {
+        max(-3, min(3, 0.7 * shared + 0.57 * fine + 0.42 * broad))
     }
 
     /// Region numbers from tissue codes: they agree where there is a region.

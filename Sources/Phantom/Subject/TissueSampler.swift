@@ -11,12 +11,17 @@ struct TissueSampler {
         var codes: [UInt8]
         /// Per table asked for: its mean over the points of the voxel.
         var means: [[Float]]
+        /// The shared variation within tissues at the middle of the voxel.
+        var pattern: [Float]
     }
 
     /// - Parameters:
     ///   - pose: template axes to the world of `grid`.
     ///   - tables: a value per tissue code each.
-    func sample(_ grid: VoxelGrid, pose: Affine, tables: [[Float]]) -> Result {
+    ///   - pattern: which of the template's patterns to read along.
+    func sample(
+        _ grid: VoxelGrid, pose: Affine, tables: [[Float]], pattern: TemplateAnatomy.Pattern
+    ) -> Result {
         guard let inverse = pose.inverse else { preconditionFailure("a pose is a rotation and a scale") }
         let toTemplate = inverse * grid.affine
         let spacing = grid.spacingMillimetres.max()
@@ -34,7 +39,8 @@ struct TissueSampler {
         let share = 1 / Float(offsets.count)
         var result = Result(
             codes: [UInt8](repeating: 0, count: grid.count),
-            means: tables.map { _ in [Float](repeating: 0, count: grid.count) })
+            means: tables.map { _ in [Float](repeating: 0, count: grid.count) },
+            pattern: [Float](repeating: 0, count: grid.count))
         var votes = [Int32](repeating: 0, count: Tissue.count)
         var found = [UInt8](repeating: 0, count: offsets.count)
         var place = 0
@@ -43,6 +49,7 @@ struct TissueSampler {
                 for i in 0..<grid.nx {
                     let q = toTemplate(SIMD3(Double(i), Double(j), Double(k)))
                     let centre = q + deformation.displacement(at: q)
+                    result.pattern[place] = pattern.value(at: centre)
                     var isPure = true
                     for (n, offset) in offsets.enumerated() {
                         found[n] = template.code(at: centre + offset)

@@ -131,11 +131,11 @@ package final class AttemptProcess: Sendable {
         let kernelKills = Self.kernelMemoryKills()
         let ownPeak = Self.ownPeakResidentBytes()
         let pid = try spawn(log: log)
-        let isWanted = state.withLock { state in
+        state.withLock { state in
             state.pid = pid
-            return state.intervention == nil
+            // Stopped while it was being started: the signal found no process then.
+            if let killAt = state.killAt { kill(-pid, killAt > .now ? SIGTERM : SIGKILL) }
         }
-        if !isWanted { kill(-pid, SIGKILL) }
 
         let sampledPeak = try watch(pid, log: log)
 

@@ -97,7 +97,11 @@ final class LockFile: Sendable {
         guard descriptor >= 0 else { throw WorkerError.last("opening", path) }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Unlocked in so many words: a child between fork and exec still has a copy of the descriptor.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// False when another holds it.
     func tryLock() throws -> Bool {

@@ -31,7 +31,6 @@ extension APIError {
 
     /// The same request may succeed later.
     var isPassing: Bool {
-        ["database_unavailable", "internal", "overloaded", "too_many_requests", "storage_full", "unavailable"]
-            .contains(code)
+        ["database_unavailable", "stopping", "internal", "storage_full", "damaged", "upload_in_progress"].contains(code)
     }
 }

@@ -104,7 +104,7 @@ final class WorkerSession: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.keepBeating(drain: drain) }
             group.addTask { await self.watchTrust() }
-            group.addTask { await self.pull() }
+            group.addTask { await self.pull(drain: drain) }
             group.addTask { await self.leave(drain: drain) }
             group.addTask {
                 await force.wait()
@@ -133,12 +133,16 @@ final class WorkerSession: Sendable {
 
     // MARK: - Claims
 
-    private func pull() async {
+    private func pull(drain: Latch) async {
         var signals = wake.stream.makeAsyncIterator()
         while !Task.isCancelled {
-            let step = state.withLock { $0.pull.next(at: .now, newClaim: UUID()) }
+            let step = state.withLock { state in
+                // Here and below, so that nothing is begun once the latch is set, whoever comes to act on it first.
+                if drain.isSet { state.pull.drain() }
+                return state.pull.next(at: .now, newClaim: UUID())
+            }
             switch step {
-            case .claim(let request): await claim(request)
+            case .claim(let request): await claim(request, drain: drain)
             case .wait(let until): try? await Task.sleep(until: until, clock: .continuous)  // cancelled: seen above
             case .idle: _ = await signals.next()
             case .drained:
@@ -148,11 +152,12 @@ final class WorkerSession: Sendable {
         }
     }
 
-    private func claim(_ request: ClaimRequest) async {
+    private func claim(_ request: ClaimRequest, drain: Latch) async {
         do {
             let response = try await contact.client.claim(session: grant.session, request, patience: .zero)
             let now = ContinuousClock.now
             let (run, handBack) = state.withLock { state in
+                if drain.isSet { state.pull.drain() }
                 let answer = state.pull.answered(response.leases)
                 for lease in answer.run { state.controls[lease.name] = AttemptControl() }
                 return answer
@@ -193,10 +198,13 @@ final class WorkerSession: Sendable {
             state.withLock { $0.pull.computed(lease.name) }
             wake.continuation.yield()
         }
-        state.withLock { state in
+        let isDrained = state.withLock { state in
             state.pull.finished(lease.name)
             state.controls[lease.name] = nil
+            return state.pull.isDraining && state.pull.isIdle
         }
+        // A claim that still waits at the coordinator ends with the session.
+        if isDrained { eventSink.yield(.end(.drained)) }
         wake.continuation.yield()
     }
 
@@ -274,9 +282,10 @@ final class WorkerSession: Sendable {
             return state.controls.count
         }
         logger.notice("draining", metadata: ["attempts": "\(held)"])
-        // Nothing in hand: a claim that still waits at the coordinator ends with the session.
         if held == 0 { eventSink.yield(.end(.drained)) }
         wake.continuation.yield()
+        // At once: a claim that waits at the coordinator must not be given what this worker is about to hand back.
+        await beat(drain: drain)
         do {
             try await Task.sleep(for: equipment.configuration.drainGrace)
             logger.notice("handing back what is not finished")

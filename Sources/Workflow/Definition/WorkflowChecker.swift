@@ -108,7 +108,9 @@ struct WorkflowChecker {
                     error(draft.mark, "“\(draft.port)” cannot name an input; use letters a–z, digits, _ and -")
                     continue
                 }
-                port = TaskPort(draft.port, .file, .many, "Declared by the step.")
+                // One file unless the step says otherwise: a query that meets two must not become two arguments.
+                let cardinality: TaskPort.Cardinality = draft.isGathered?.value == true ? .many : .optional
+                port = TaskPort(draft.port, .file, cardinality, "Declared by the step.")
             } else {
                 let clause = Suggestion.clause(for: draft.port, among: kind.inputs.map(\.name))
                 error(draft.mark, "\(kind.name) has no input “\(draft.port)”\(clause)")
@@ -118,6 +120,10 @@ struct WorkflowChecker {
                 error(
                     isOptional.mark, "input \(port.name) of step \(step.name) cannot be optional: \(kind.name) needs it"
                 )
+            }
+            if let isGathered = draft.isGathered, !kind.hasOpenPorts {
+                let takes = port.cardinality == .many ? "gathers by itself" : "takes one item"
+                error(isGathered.mark, "gather is for inputs of the kind command; the input \(port.name) \(takes)")
             }
             guard let source = check(draft, port: port, step: step, scope: scope) else { continue }
             inputs.append(

@@ -47,4 +47,6 @@ struct InputDraft {
     /// Nil when the source could not be read, which is reported already.
     var source: Source?
     var isOptional: Marked<Bool>?
+    /// For ports that the step itself declares (kind `command`).
+    var isGathered: Marked<Bool>?
 }

@@ -49,6 +49,9 @@ package enum WorkflowFile {
         return Parsed(definition: isValid ? definition : nil, problems: problems)
     }
 
+    /// Everything wrong with a workflow, for those who want nothing else of it.
+    package static func check(text: String, path: String) -> [WorkflowProblem] { parse(text, path: path).problems }
+
     /// Reads a file from disk; that it cannot be read is a problem like any other.
     package static func read(
         _ path: String, parameters: [String: JSONValue] = [:], atlases: [String: String] = [:]

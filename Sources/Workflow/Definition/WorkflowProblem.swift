@@ -22,6 +22,8 @@ package struct WorkflowProblem: Codable, Hashable, Sendable, CustomStringConvert
         self.sentence = sentence
     }
 
+    package var isError: Bool { severity == .error }
+
     /// `file:line:column: error: sentence`, which editors and terminals make clickable.
     package var description: String {
         let place = [file, line.map(String.init), column.map(String.init)].compactMap { $0 }.joined(separator: ":")

@@ -16,13 +16,14 @@ extension WorkflowReader {
             return input
         }
         var isStated = false
-        for entry in members(member.value, of: what, allowed: Self.sourceKeys + ["optional"]) {
-            if entry.key == "optional" {
-                if let isOptional = entry.value.json.boolValue {
-                    input.isOptional = Marked(value: isOptional, mark: entry.keyMark)
-                } else {
-                    error(entry.value.mark, "optional of \(what) is \(entry.value.kindName); write true or false")
+        for entry in members(member.value, of: what, allowed: Self.sourceKeys + ["optional", "gather"]) {
+            if entry.key == "optional" || entry.key == "gather" {
+                guard let isSet = entry.value.json.boolValue else {
+                    error(entry.value.mark, "\(entry.key) of \(what) is \(entry.value.kindName); write true or false")
+                    continue
                 }
+                let marked = Marked(value: isSet, mark: entry.keyMark)
+                if entry.key == "optional" { input.isOptional = marked } else { input.isGathered = marked }
                 continue
             }
             if isStated {
@@ -49,7 +50,7 @@ extension WorkflowReader {
             return queries.count == nodes.count && !queries.isEmpty ? .bids(queries) : nil
         case "step":
             return text(entry.value, of: "step of \(what)").map { .step(Marked(value: $0, mark: entry.value.mark)) }
-        case "file": return text(entry.value, of: "file of \(what)").map { .file(resolved($0)) }
+        case "file": return label(entry.value, of: "file of \(what)").map { .file(resolved($0)) }
         case "atlas":
             guard let name = text(entry.value, of: "atlas of \(what)") else { return nil }
             if let role = AtlasRole(rawValue: name) { return .atlas(role) }
@@ -79,7 +80,7 @@ extension WorkflowReader {
                     error(member.value.mark, "the extension “\(text)” of \(what) lacks its dot; write .\(text)")
                 }
             case "dataset":
-                guard let name = text(member.value, of: "dataset of \(what)") else { break }
+                guard let name = label(member.value, of: "dataset of \(what)") else { break }
                 switch name {
                 case "any": query.source = .any
                 case "raw": query.source = .raw
@@ -122,17 +123,25 @@ extension WorkflowReader {
         return labels.isEmpty ? nil : .anyOf(labels)
     }
 
-    /// One text or a list of texts, as written: `run: 01` asks for the label 01.
+    /// One text or a list of texts, as written: `run: 01` asks for the label 01. `${name}` may hold either.
     private mutating func labels(_ node: YAMLNode, of what: String) -> [String] {
         let nodes = node.elements ?? [node]
-        var labels: [String] = []
-        for node in nodes {
-            if let text = node.text {
-                labels.append(text)
-            } else {
-                error(node.mark, "\(what) is \(node.kindName); write a text, or a list of texts")
+        return nodes.flatMap { node -> [String] in
+            guard let text = node.text, text.contains("${") else {
+                return label(node, of: what).map { [$0] } ?? []
             }
+            let value = substituted(.string(text), node.mark)
+            return (value.arrayValue ?? [value]).map { $0.stringValue ?? $0.canonicalString }
         }
-        return labels
+    }
+
+    private mutating func label(_ node: YAMLNode, of what: String) -> String? {
+        guard let text = node.text else {
+            error(node.mark, "\(what) is \(node.kindName); write a text, or a list of texts")
+            return nil
+        }
+        guard text.contains("${") else { return text }
+        let value = substituted(.string(text), node.mark)
+        return value.stringValue ?? value.canonicalString
     }
 }

@@ -75,10 +75,12 @@ package enum WorkflowSchema {
 
     private static var source: JSONValue {
         let optional: JSONValue = described("The step can do without.", ["type": "boolean"])
+        let gather: JSONValue = described(
+            "Kind command only: the input takes any number of items.", ["type": "boolean"])
         func alternative(_ key: String, _ text: String, _ schema: JSONValue) -> JSONValue {
             [
                 "type": "object", "required": [.string(key)], "additionalProperties": false,
-                "properties": .object([key: described(text, schema), "optional": optional]),
+                "properties": .object([key: described(text, schema), "optional": optional, "gather": gather]),
             ]
         }
         return [
@@ -190,3 +192,6 @@ package enum WorkflowSchema {
         return schema
     }
 }
+
+/// The schema over the whole catalogue.
+package func workflowJSONSchema() -> JSONValue { WorkflowSchema.json() }

@@ -28,8 +28,10 @@ package struct Cohort: Hashable, Sendable {
 
     /// Sorted by label.
     package var subjects: [Subject]
+    /// Files of no subject, at the root of a dataset: a query that finds nothing of the subject's own looks here.
+    package var shared: [BIDSFile]
 
-    package init(subjects: [Subject]) { self.subjects = subjects }
+    package init(subjects: [Subject], shared: [BIDSFile] = []) { (self.subjects, self.shared) = (subjects, shared) }
 
     package var sessionCount: Int { subjects.reduce(0) { $0 + $1.sessions.count } }
 
@@ -43,6 +45,7 @@ package struct Cohort: Hashable, Sendable {
         for file in files {
             if let subject = file.subject { bySubject[subject, default: []].append(file) }
         }
+        shared = files.filter { $0.subject == nil }.sorted { ($0.path, $0.root) < ($1.path, $1.root) }
         var reasons: [TaskContext: String] = [:]
         for problem in problems where problem.severity == .error {
             guard let subject = problem.subject else { continue }

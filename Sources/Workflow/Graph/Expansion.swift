@@ -38,7 +38,7 @@ package struct Expansion: Sendable {
         let layout = try Layout(definition: definition, cohort: cohort, atlasCount: atlases.count)
         try checkSources()
         let salted = try saltedSteps()
-        var resolver = FileResolver(layout: layout)
+        var resolver = FileResolver(layout: layout, shared: cohort.shared)
         var tasks: [ExpandedTask] = []
         tasks.reserveCapacity(layout.total)
         // A task that can never start, because of its own files or because of what it strictly depends on.

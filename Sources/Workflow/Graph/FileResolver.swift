@@ -22,7 +22,9 @@ struct FileResolver {
     /// By question and session.
     private var answers: [[Answer?]] = []
 
-    init(layout: Expansion.Layout) { self.layout = layout }
+    private let shared: [BIDSFile]
+
+    init(layout: Expansion.Layout, shared: [BIDSFile]) { (self.layout, self.shared) = (layout, shared) }
 
     mutating func question(_ queries: [DatasetQuery], _ input: StepInput) -> Question {
         if let known = questions.first(where: { $0.queries == queries && $0.isGathered == input.isGathered }) {
@@ -117,7 +119,11 @@ struct FileResolver {
                 fileQuery.entities["ses"] = session
                 candidates = all
             }
-            let found = fileQuery.matches(in: candidates)
+            var found = fileQuery.matches(in: candidates)
+            if found.isEmpty, !shared.isEmpty {
+                found = fileQuery.matches(in: shared)
+                if !found.isEmpty { candidates = shared }
+            }
             if found.isEmpty || (found.count > 1 && !question.isGathered) {
                 guard case .failure(let problem) = fileQuery.single(in: candidates, owner: context.description) else {
                     continue

@@ -34,7 +34,7 @@ struct BIDSAppCommand: AsyncParsableCommand {
         try await connection.withLocalCoordinator { local in
             let client = try local.client()
             var request = try selection.request(workflow: workflow, dataset: bidsDir)
-            if level == .participant { request.workflowText = try WorkflowFile.withoutCohortSteps(request.workflowText, path: workflow) }
+            request.participantLevelOnly = level == .participant
             let run: RunID
             if let unfinished = try await Submission.unfinished(request, client) {
                 run = unfinished

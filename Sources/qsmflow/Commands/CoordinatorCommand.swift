@@ -6,6 +6,7 @@ import LocalPostgres
 import Logging
 import Postgres
 import ServiceLifecycle
+import UnixSignals
 
 struct CoordinatorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -27,7 +27,7 @@ struct PhantomCommand: AsyncParsableCommand {
         options.seed = seed
         options.voxelMillimetres = voxel
         options.effect = effect
-        options.defects = defects
+        options.defects = defects ? PhantomCohort.Defect.allCases : []
         let summary = try PhantomCohort.write(
             to: CohortSelection.absolute(folder), options: options, threads: ProcessInfo.processInfo.activeProcessorCount
         ) { done, total in
@@ -35,7 +35,7 @@ struct PhantomCommand: AsyncParsableCommand {
         }
         if !quiet {
             if Console.errorIsTerminal { Console.write("\r\u{1b}[K", to: STDERR_FILENO) }
-            Console.print(summary.description)
+            Console.print("\(summary)")
         }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BIDS
+import CoordinatorClient
 import Foundation
 import Wire
 import Workflow

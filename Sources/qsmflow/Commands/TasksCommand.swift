@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoordinatorClient
 import Wire
 import Workflow
 

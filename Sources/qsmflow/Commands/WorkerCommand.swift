@@ -4,6 +4,7 @@ import Foundation
 import Kernels
 import Logging
 import ServiceLifecycle
+import UnixSignals
 import Worker
 import Workflow
 
@@ -37,7 +38,7 @@ struct WorkerCommand: AsyncParsableCommand {
         var configuration = WorkerConfiguration(
             name: name ?? ProcessInfo.processInfo.hostName, cores: machine.cores, memoryMiB: machine.memoryMiB,
             kinds: TaskKindCatalog.versions, allowedCommands: try LocalWorkerOptions.commands(allowCommand),
-            instructionSet: InstructionSet.active.name, version: Version.text,
+            instructionSet: "\(InstructionSet.active)", version: Version.text,
             attemptExecutable: ProgramPath.current, attemptArguments: [RunTaskCommand.name],
             scratchFolder: scratch ?? temporary + "/qsmflow-\(name ?? "worker")")
         configuration.cacheFolder = cache

@@ -9,7 +9,7 @@ struct LocalWorkerOptions: ParsableArguments {
     @Option(name: .long, parsing: .upToNextOption, help: "NAME=PATH of a program that the kind `command` may run.") var allowCommand: [String] = []
 
     var totalCores: Int { max(1, cores ?? ProcessInfo.processInfo.activeProcessorCount) }
-    var totalMemoryMiB: Int { memoryMiB ?? Int(ProcessInfo.processInfo.physicalMemory / 5 * 4 >> 20) }
+    var totalMemoryMiB: Int { memoryMiB ?? Int((ProcessInfo.processInfo.physicalMemory / 5 * 4) >> 20) }
 
     func validate() throws {
         guard workers >= 1, workers <= 256 else { throw ValidationError("--workers takes 1 to 256.") }

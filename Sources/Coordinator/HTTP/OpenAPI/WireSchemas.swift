@@ -83,6 +83,7 @@ package enum WireSchemas {
         "CheckReport": .object(
             "Broken invariants, one sentence each; empty when all hold.",
             .required("violations", .list(of: .string()))),
+        "OpenAPI": .object("An OpenAPI document.", .required("openapi", .string())),
         "Status": .object("State of the coordinator.", .required("status", .string())),
     ]
 }
