@@ -31,9 +31,10 @@ lint: ## Check the formatting of every Swift file.
 format: ## Format every Swift file in place.
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
-bench: packages ## Run our own benchmarks (JSON in Benchmarks/results).
+bench: packages ## Run our own benchmarks (JSON lines in Benchmarks/results).
 	$(SWIFT) build -c release --product qsmflow-benchmarks $(BUILD_FLAGS)
-	.build/release/qsmflow-benchmarks --output Benchmarks/results
+	mkdir -p Benchmarks/results
+	.build/release/qsmflow-benchmarks | tee Benchmarks/results/ours.jsonl
 
 peers: ## Run the peers side by side in a Python environment (JSON in Benchmarks/results).
 	Benchmarks/peers/run.sh

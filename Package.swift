@@ -33,12 +33,16 @@ let optimised = common + [.unsafeFlags(fast)]
 #endif
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "qsmflow",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "qsmflow", targets: ["qsmflow"])],
+    products: [
+        .executable(name: "qsmflow", targets: ["qsmflow"]),
+        .executable(name: "qsmflow-benchmarks", targets: ["Benchmarks"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -71,7 +75,8 @@ let package = Package(
         .target(
             name: "Tasks",
             dependencies: [
-                "BIDS", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation", "Statistics",
+                "BIDS", "CSpawn", "Kernels", "NIfTI", "Pictures", "Radiomics", "Registration", "Segmentation",
+                "Statistics",
                 "Workflow",
             ],
             swiftSettings: optimised),
@@ -99,7 +104,7 @@ let package = Package(
         .target(
             name: "Worker",
             dependencies: [
-                "Artifacts", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
+                "Artifacts", "BIDS", "CSpawn", "CoordinatorClient", "Wire", "Workflow", lifecycle,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
@@ -108,14 +113,15 @@ let package = Package(
         .executableTarget(
             name: "qsmflow",
             dependencies: [
-                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres",
-                "Report",
-                "Tasks", "Wire", "Worker", "Workflow", lifecycle,
+                "Artifacts", "BIDS", "CSpawn", "Coordinator", "CoordinatorClient", "Kernels", "LocalPostgres",
+                "Phantom", "Postgres", "Report", "Tasks", "Wire", "Worker", "Workflow", lifecycle, unixSignals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
-        .target(name: "Report", dependencies: ["BIDS", "Wire"], swiftSettings: common),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["Kernels", "Registration"], swiftSettings: optimised),
+        .target(name: "Report", dependencies: ["Statistics"], swiftSettings: common),
 
         // C libraries and small C shims.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -153,7 +159,14 @@ let package = Package(
         .testTarget(name: "WorkflowTests", dependencies: ["BIDS", "TestSupport", "Workflow"], swiftSettings: common),
         .testTarget(
             name: "WorkerTests",
-            dependencies: ["Artifacts", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow"],
+            dependencies: [
+                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "Postgres", "TestSupport", "Wire", "Worker",
+                "Workflow",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["CSpawn", "LocalPostgres", "Postgres", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "CoordinatorTests",
@@ -163,7 +176,7 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
-            name: "ReportTests", dependencies: ["BIDS", "Report", "TestSupport", "Wire"], swiftSettings: common),
+            name: "ReportTests", dependencies: ["Report", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["BIDS", "CoordinatorClient", "TestSupport", "Wire", "Workflow", "qsmflow"],

@@ -369,6 +369,28 @@ int qsm_await_exit(pid_t pid, int timeout_milliseconds) {
     return info.si_pid == pid ? 1 : 0;
 }
 
+int qsm_await_process(pid_t pid, int wake_fd, int timeout_milliseconds) {
+    int descriptor = (int)syscall(SYS_pidfd_open, pid, 0U);
+    if (descriptor < 0) {
+        return errno == ESRCH ? 1 : -errno;
+    }
+    struct pollfd entries[2] = {{descriptor, POLLIN, 0}, {wake_fd, POLLIN, 0}};
+    int ready;
+    do {
+        // An interruption starts the wait anew: a caller that counts on the time passes short ones.
+        ready = poll(entries, 2, timeout_milliseconds);
+    } while (ready < 0 && errno == EINTR);
+    int code = errno;
+    close(descriptor);
+    if (ready < 0) {
+        return -code;
+    }
+    if (entries[0].revents != 0) {
+        return 1;
+    }
+    return ready > 0 ? 2 : 0;
+}
+
 static int64_t microseconds(struct timeval time) {
     return (int64_t)time.tv_sec * 1000000 + time.tv_usec;
 }

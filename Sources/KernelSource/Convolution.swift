@@ -58,7 +58,9 @@ package func convolveLines(
         for a in first..<end {
             let centre = source + a * step + x
             let t0 = Lanes(repeating: taps[0])
-            var (s0, s1, s2, s3) = (load(centre) * t0, load(centre + 16) * t0, load(centre + 32) * t0, load(centre + 48) * t0)
+            var (s0, s1, s2, s3) = (
+                load(centre) * t0, load(centre + 16) * t0, load(centre + 32) * t0, load(centre + 48) * t0
+            )
             for d in 1..<(radius + 1) {
                 let before = source + clamp(a - d, last) * step + x
                 let after = source + clamp(a + d, last) * step + x

@@ -32,9 +32,15 @@ func linear(
     let (j, fy) = corner(y, ny)
     let (k, fz) = corner(z, nz)
     let index: WholeLanes = i &+ Int32(nx) &* (j &+ Int32(ny) &* k)
-    let right = nx > 1 ? 1 : 0
-    let up = ny > 1 ? nx : 0
-    let above = nz > 1 ? nx * ny : 0
+    return eight(values, index, nx > 1 ? 1 : 0, ny > 1 ? nx : 0, nz > 1 ? nx * ny : 0, fx, fy, fz)
+}
+
+/// Blends the eight voxels at `index`, one step to the right, up and above.
+@inline(__always)
+func eight(
+    _ values: UnsafePointer<Float>, _ index: WholeLanes, _ right: Int, _ up: Int, _ above: Int, _ fx: Lanes,
+    _ fy: Lanes, _ fz: Lanes
+) -> Lanes {
     var (a0, a1, b0, b1) = (Lanes(), Lanes(), Lanes(), Lanes())
     var (c0, c1, d0, d1) = (Lanes(), Lanes(), Lanes(), Lanes())
     for lane in 0..<16 {

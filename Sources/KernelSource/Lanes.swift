@@ -42,3 +42,16 @@ func store(_ v: Lanes, _ p: UnsafeMutablePointer<Float>) {
 
 @inline(__always)
 func clamp(_ x: Int, _ last: Int) -> Int { x < 0 ? 0 : (x > last ? last : x) }
+
+/// One over square roots of positive values, to single precision: an estimate from the bits, then three Newton steps.
+/// (The square root of the vector type calls libm once per lane.)
+@inline(__always)
+func inverseSquareRoot(_ v: Lanes) -> Lanes {
+    let bits = unsafeBitCast(v, to: SIMD16<UInt32>.self)
+    var y = unsafeBitCast(SIMD16<UInt32>(repeating: 0x5f37_59df) &- (bits &>> 1), to: Lanes.self)
+    let half = v * 0.5
+    y *= 1.5 - half * y * y
+    y *= 1.5 - half * y * y
+    y *= 1.5 - half * y * y
+    return y
+}

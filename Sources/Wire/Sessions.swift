@@ -1,6 +1,7 @@
 import BIDS
-import Foundation
 import Workflow
+
+import struct Foundation.UUID
 
 // Bodies of the worker protocol. Durations cross the wire, never points in time: expiry is decided by the database's
 // clock alone, and a worker measures durations on its own monotonic clock.

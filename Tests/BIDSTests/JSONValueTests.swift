@@ -104,4 +104,29 @@ import Testing
         value["x"] = "new"
         #expect(value["x"]?.stringValue == "new")
     }
+
+    /// Damaged texts end in an error or a value, never in a trap; what is read is what canonical writing reads again.
+    @Test func damagedTextsNeverTrap() throws {
+        let text = Array(#"{"a": [1, -2.5e-3, "x\u00e9\n\ud83e\udde0", null, true], "b": {"c": {}}, "é": "🧠"}"#.utf8)
+        var state: UInt64 = 11
+        func random(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        var readable = 0
+        for _ in 0..<20_000 {
+            var damaged = text
+            for _ in 0...random(3) {
+                switch random(3) {
+                case 0: damaged[random(damaged.count)] = UInt8(random(256))
+                case 1: damaged.remove(at: random(damaged.count))
+                default: damaged.removeLast(random(min(4, damaged.count)))
+                }
+            }
+            guard let value = try? JSONValue.parse(Data(damaged)) else { continue }
+            readable += 1
+            #expect(try JSONValue.parse(value.canonicalData) == value)
+        }
+        #expect(readable > 0)
+    }
 }

@@ -28,6 +28,8 @@ package enum DatasetRole: Codable, Hashable, Sendable {
 
 /// One file of a dataset, as the index keeps it.
 package struct BIDSFile: Codable, Hashable, Sendable {
+    /// Absolute path of the dataset.
+    package var root: String
     /// Relative to the dataset's root, with `/`.
     package var path: String
     package var stamp: FileStamp
@@ -41,11 +43,14 @@ package struct BIDSFile: Codable, Hashable, Sendable {
     package var sidecarStamp: String
     /// Why this file cannot be used (broken link, empty, unreadable sidecar), as one sentence.
     package var problem: String?
+    /// SHA-256, 64 hexadecimal digits, where the index has it; a scan leaves it nil.
+    package var digest: String?
 
     package init(
-        path: String, stamp: FileStamp, name: BIDSName, datatype: String?, dataset: DatasetRole,
-        metadata: JSONValue? = nil, sidecarStamp: String = "", problem: String? = nil
+        root: String = "", path: String, stamp: FileStamp, name: BIDSName, datatype: String?, dataset: DatasetRole,
+        metadata: JSONValue? = nil, sidecarStamp: String = "", problem: String? = nil, digest: String? = nil
     ) {
+        self.root = root
         self.path = path
         self.stamp = stamp
         self.name = name
@@ -54,7 +59,11 @@ package struct BIDSFile: Codable, Hashable, Sendable {
         self.metadata = metadata
         self.sidecarStamp = sidecarStamp
         self.problem = problem
+        self.digest = digest
     }
+
+    package var absolutePath: String { root + "/" + path }
+    package var fileName: String { path.split(separator: "/").last.map(String.init) ?? path }
 
     package var subject: String? { name.subject }
     package var session: String? { name.session }

@@ -12,6 +12,16 @@ package enum EntityOrder {
 
     private static let rank = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
 
+    private static let keysByLongName = [
+        "subject": "sub", "participant": "sub", "session": "ses", "template": "tpl", "acquisition": "acq",
+        "reconstruction": "rec", "direction": "dir", "modality": "mod", "inversion": "inv", "hemisphere": "hemi",
+        "segmentation": "seg", "resolution": "res", "density": "den", "description": "desc", "processed": "proc",
+        "processing": "proc", "nucleus": "nuc", "volume": "voi", "ceagent": "ce", "tracer": "trc", "mtransfer": "mt",
+    ]
+
+    /// The key of an entity by the long name that the standard's prose uses: `acquisition` is `acq`.
+    package static func key(named longName: String) -> String? { keysByLongName[longName.lowercased()] }
+
     package static func isKnown(_ key: String) -> Bool { rank[key] != nil }
 
     /// `entities` in the standard's order; unknown ones keep their order and stand before `desc`, which is always last.

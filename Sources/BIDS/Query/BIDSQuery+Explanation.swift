@@ -98,7 +98,7 @@ extension BIDSQuery {
             return "they differ in \(key) (\(labels)): say which, e.g. \(key): \(example(key, found))"
         }
         let datasets = Set(found.map(\.dataset.label)).sorted()
-        if datasets.count > 1 { return "say which dataset with from: one of \(datasets.joined(separator: ", "))" }
+        if datasets.count > 1 { return "say which dataset: one of \(datasets.joined(separator: ", "))" }
         let extensions = Set(found.map(\.name.fileExtension)).sorted()
         if extensions.count > 1 {
             return "they differ in their extension only (\(extensions.joined(separator: ", "))): remove one, or say "

@@ -32,6 +32,10 @@ package struct DatasetSummary: Sendable {
     package var participants: CovariateTable?
     /// Labels of the subject folders, sorted.
     package var subjects: [String] = []
+    /// New or changed files of the root folder that serve all subjects (`desc-nuclei_dseg.tsv`); they name no subject.
+    package var changed: [BIDSFile] = []
+    /// Paths of such files that are as the index knows them.
+    package var unchanged: [String] = []
     /// Known files that are no longer there.
     package var removed: [String] = []
     /// Problems of the dataset as a whole.
@@ -45,9 +49,9 @@ package struct DatasetScan: Sendable {
     package var summary: DatasetSummary
     package var subjects: [SubjectScan]
 
-    /// New and changed files of all subjects.
-    package var changed: [BIDSFile] { subjects.flatMap(\.changed) }
-    package var unchanged: [String] { subjects.flatMap(\.unchanged) }
+    /// New and changed files, those of the root first.
+    package var changed: [BIDSFile] { summary.changed + subjects.flatMap(\.changed) }
+    package var unchanged: [String] { summary.unchanged + subjects.flatMap(\.unchanged) }
     package var removed: [String] { summary.removed }
     /// All problems: of the dataset, its folders and tables, and of the new and changed files.
     package var problems: [DatasetProblem] {

@@ -7,8 +7,8 @@ import Synchronization
 /// Every file is looked at (one `fstatat`), none but JSON and a few tables is opened, and JSON only when a file or one
 /// of its sidecars is not as the index knows it. Folder times are not trusted: writing into a file does not change them.
 ///
-/// Not entered: `derivatives` (each is a dataset of its own), `sourcedata`, `code`, names that begin with a dot, what
-/// `.bidsignore` lists, and folders below a datatype folder.
+/// Left out: `derivatives` (each is a dataset of its own), `sourcedata`, `code`, names that begin with a dot, folders
+/// below a datatype folder, and what `.bidsignore` lists (in a derivative: its folders only).
 package struct DatasetScanner: Sendable {
     package let root: String
     package let parallelism: Int
@@ -54,10 +54,10 @@ package struct DatasetScanner: Sendable {
     ) throws -> DatasetSummary {
         guard FileSystem.exists(root) else { throw BIDSError.cannotRead(path: root, reason: "there is no such folder") }
         guard FileSystem.isFolder(root) else { throw BIDSError.notADirectory(path: root) }
-        let top = try TopLevel.read(root: root, statedRole: statedRole)
+        let top = try TopLevel.read(root: root, statedRole: statedRole, known: known)
         var summary = top.summary
         var seen = 0
-        var seenPaths: Set<String> = []
+        var seenPaths = Set(summary.unchanged + summary.changed.map(\.path))
 
         let blockSize = max(32, 8 * parallelism)
         for start in stride(from: 0, to: top.subjectFolders.count, by: blockSize) {

@@ -57,7 +57,13 @@ struct SubjectWalk {
         var folders: [String] = []
         for entry in listing.entries {
             let path = place.path + "/" + entry.name
-            if !top.ignore.isEmpty, top.ignore.ignores(path, isFolder: entry.isFolder) { continue }
+            // Pipelines list what the standard has no name for yet, transforms above all: in a derivative a file so
+            // listed may still be an input. Folders are left out everywhere.
+            if !top.ignore.isEmpty, entry.isFolder || top.summary.role == .raw,
+                top.ignore.ignores(path, isFolder: entry.isFolder)
+            {
+                continue
+            }
             let stamp: FileStamp
             var brokenTarget: String?
             switch entry.kind {
@@ -72,6 +78,11 @@ struct SubjectWalk {
                 let name = try BIDSName(parsing: entry.name)
                 if name.fileExtension == ".json", brokenTarget == nil {
                     sidecars.append(SidecarFile(path: path, stamp: stamp, name: name))
+                } else if name.entities.isEmpty {
+                    // README.md, notes.txt
+                    if top.summary.role == .raw {
+                        report(.warning, path, place, "\(path) names no subject; rename it or list it in .bidsignore")
+                    }
                 } else {
                     files.append((path, name, stamp, brokenTarget))
                 }
@@ -150,7 +161,7 @@ struct SubjectWalk {
         }
         scan.changed.append(
             BIDSFile(
-                path: path, stamp: stamp, name: name, datatype: place.datatype, dataset: top.summary.role,
+                root: root, path: path, stamp: stamp, name: name, datatype: place.datatype, dataset: top.summary.role,
                 metadata: metadata, sidecarStamp: sidecarStamp,
                 problem: problem(path, name, stamp, place, brokenTarget: brokenTarget) ?? sidecarProblem))
     }

@@ -8,7 +8,9 @@ struct TopLevel: Sendable {
     var sidecars: [SidecarFile]
     var contents: [String: SidecarContent]
 
-    static func read(root: String, statedRole: DatasetRole?) throws(BIDSError) -> TopLevel {
+    static func read(
+        root: String, statedRole: DatasetRole?, known: [String: KnownFile]
+    ) throws(BIDSError) -> TopLevel {
         let listing = try FileSystem.list(root) { $0 == ".bidsignore" || !$0.hasPrefix(".") }
         var top = TopLevel(
             summary: DatasetSummary(root: root, role: statedRole ?? .raw), ignore: .none, subjectFolders: [],
@@ -58,6 +60,7 @@ struct TopLevel: Sendable {
             case .brokenLink, .other: continue
             }
         }
+        top.recordShared(listing, root: root, known: known)
         top.summary.subjects = top.subjectFolders.map { String($0.dropFirst(4)) }
         if top.subjectFolders.isEmpty {
             top.report(
@@ -68,6 +71,33 @@ struct TopLevel: Sendable {
             top.readParticipants(root: root, hasSidecar: files.contains("participants.json"))
         }
         return top
+    }
+
+    /// Tables and images of the root that apply to files below, as the inheritance principle has it for tables too.
+    private mutating func recordShared(_ listing: FileSystem.Listing, root: String, known: [String: KnownFile]) {
+        for entry in listing.entries {
+            guard case .file(let stamp) = entry.kind, !entry.name.hasSuffix(".json"),
+                !ignore.ignores(entry.name, isFolder: false) || summary.role != .raw,
+                // A name that is not BIDS (README, CHANGES) is nothing to share.
+                let name = try? BIDSName(parsing: entry.name), name.subject == nil,
+                name.fileExtension == ".tsv" || name.isImage, name.suffix != "participants", name.suffix != "samples"
+            else { continue }
+            let applicable = SidecarInheritance.applicable(to: name, levels: [sidecars])
+            let sidecarStamp = SidecarInheritance.stamp(applicable)
+            if known[entry.name] == KnownFile(stamp: stamp, sidecarStamp: sidecarStamp) {
+                summary.unchanged.append(entry.name)
+                continue
+            }
+            let (metadata, problem) = SidecarInheritance.merge(applicable) { sidecar in
+                contents[sidecar.path] ?? SidecarInheritance.read(root: root, sidecar)
+            }
+            let isEmpty = stamp.sizeBytes == 0
+            summary.changed.append(
+                BIDSFile(
+                    root: root, path: entry.name, stamp: stamp, name: name, datatype: nil, dataset: summary.role,
+                    metadata: metadata, sidecarStamp: sidecarStamp,
+                    problem: isEmpty ? "\(entry.name) is empty (0 bytes); copy or write it again" : problem))
+        }
     }
 
     private mutating func report(_ severity: DatasetProblem.Severity, path: String?, _ sentence: String) {

@@ -109,7 +109,7 @@ struct qsm_exit_status {
     /// Signal when not `exited`, else 0.
     int signal;
     bool dumped_core;
-    /// Largest resident set, bytes.
+    /// Largest resident set, bytes; counts that of the fork before exec too, so never below the parent's at that time.
     int64_t peak_resident_bytes;
     int64_t user_microseconds;
     int64_t system_microseconds;
@@ -136,6 +136,13 @@ const char *_Nonnull qsm_spawn_step_name(int step);
 /// timeout_milliseconds: negative waits for ever, 0 only looks.
 /// Returns 1 when it has ended, 0 when the time ran out, or a negative errno (-ECHILD: no such child).
 int qsm_await_exit(pid_t pid, int timeout_milliseconds);
+
+/// Waits until any process, child or not, has ended. Does not reap it.
+///
+/// wake_fd: a descriptor that ends the wait when it becomes readable, or -1.
+/// timeout_milliseconds: negative waits for ever.
+/// Returns 1 when it has ended (or never existed), 2 when woken, 0 when the time ran out, or a negative errno.
+int qsm_await_process(pid_t pid, int wake_fd, int timeout_milliseconds);
 
 /// Reaps child `pid`, waiting for its end.
 ///

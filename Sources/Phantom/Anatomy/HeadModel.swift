@@ -8,23 +8,27 @@ import Foundation
 /// tubes at the places and of the sizes that anatomy gives them.
 struct HeadModel {
     private let folds = FoldField()
+    private let core = Shape.Ellipsoid([0, -6, 4], [42, 42, 30], isBoxy: true)
 
     // Hull of the brain. Left and right are mirror images: shapes are those of the right side (x ≥ 0).
-    private let hemispheres = Shape.Ellipsoid([0, -16, 12], [68, 88, 64], exponent: 2.3)
+    private let hemispheres = Shape.Ellipsoid([0, -16, 12], [67, 86, 62], isBoxy: true)
     private let temporalLobe = Shape.Ellipsoid([42, -12, -22], [26, 42, 23], turnZ: -6)
-    private let cerebellum = Shape.Ellipsoid([0, -62, -36], [51, 34, 25], exponent: 2.2)
-    private let stem = Shape.Tube([
-        [0, -15, -3, 13], [0, -22, -14, 14.5], [0, -24, -30, 15.5], [0, -33, -46, 10.5], [0, -40, -62, 7.5],
-        [0, -47, -130, 6.5],
-    ])
+    private let cerebellum = Shape.Ellipsoid([0, -62, -35], [51, 34, 25])
+    private let stem = Shape.Tube(
+        [
+            [0, -15, -3, 13], [0, -22, -14, 14.5], [0, -24, -30, 15.5], [0, -33, -46, 10.5], [0, -40, -62, 7.5],
+            [0, -47, -130, 6.5],
+        ], isExactFarAway: true)
 
     // CSF spaces inside.
     private let lateralVentricle = Shape.Tube([
         [5.5, 27, 4, 2.6], [5.5, 18, 9, 3.6], [6, 6, 15, 3.8], [7.5, -8, 19, 3.6], [10.5, -20, 20.5, 3.8],
         [18, -33, 17, 5], [24, -44, 9, 4.8], [26, -58, 7, 3], [24, -70, 6, 1.6],
     ])
-    private let temporalHorn = Shape.Tube([[24, -44, 8, 3.5], [31, -36, -3, 2.8], [36, -27, -11, 2], [35, -14, -19, 1.7]])
-    private let thirdVentricle = Shape.Ellipsoid([0, -10, -1], [2.1, 13, 10], exponent: 2.6)
+    private let temporalHorn = Shape.Tube([
+        [24, -44, 8, 3.5], [31, -36, -3, 2.8], [36, -27, -11, 2], [35, -14, -19, 1.7],
+    ])
+    private let thirdVentricle = Shape.Ellipsoid([0, -10, -1], [2.1, 13, 10], isBoxy: true)
     private let aqueduct = Shape.Tube([[0, -24, 2, 1.3], [0, -29, -9, 1.3], [0, -36, -22, 1.6]])
     private let fourthVentricle = Shape.Ellipsoid([0, -41, -31], [6.5, 5, 10], turnX: 20)
 
@@ -33,21 +37,21 @@ struct HeadModel {
         [11, 19, -3, 5.2], [13, 15, 5, 6.6], [14, 8, 12.5, 5.6], [15.5, -3, 19, 4], [18, -15, 22, 3.1],
         [24, -27, 20, 2.5], [30.5, -34, 11, 2], [34, -31, 0, 1.7], [34.5, -22, -8, 1.4],
     ])
-    private let putamen = Shape.Ellipsoid([27, 2, 1], [7.4, 18.5, 12.2], exponent: 2.2, turnZ: 9)
+    private let putamen = Shape.Ellipsoid([27, 2, 1], [6.7, 16.6, 10.9], isBoxy: true, turnZ: 9)
     private let pallidum = Shape.Ellipsoid([19.8, -3.5, -1], [4.7, 9.2, 6.2], turnZ: 16)
     private let accumbens = Shape.Ellipsoid([10, 11, -8.5], [4.6, 5.6, 4.2])
-    private let thalamus = Shape.Ellipsoid([11.3, -18.5, 7], [8.6, 15.8, 10.2], exponent: 2.4, turnZ: 18)
-    private let nigra = Shape.Ellipsoid([10.2, -17.5, -13], [2.9, 6.6, 6.2], turnZ: -38, turnY: 24)
+    private let thalamus = Shape.Ellipsoid([11.3, -18.5, 7], [8.6, 15.8, 10.2], isBoxy: true, turnZ: 18)
+    private let nigra = Shape.Ellipsoid([10.2, -17.5, -13], [2.9, 6.6, 6.2], turnY: 24, turnZ: -38)
     private let redNucleus = Shape.Ellipsoid([5.2, -20, -8.5], [3.6, 4, 4.4])
-    private let dentate = Shape.Ellipsoid([15.5, -59, -33], [6.6, 9.4, 6.6], turnZ: -24)
+    private let dentate = Shape.Ellipsoid([15.5, -59, -33], [6.0, 8.4, 6.0], turnZ: -24)
     private let hippocampus = Shape.Tube([
-        [24, -10, -21, 5.2], [27, -17, -18.5, 4.7], [29, -25, -13.5, 4], [27.5, -33, -7, 3.4], [22, -38, 0, 2.6],
+        [23.5, -11, -20, 5.6], [26.5, -17, -18, 5.5], [28.5, -25, -13, 4.9], [27, -33, -7, 4.2], [21, -38, 0, 3.2],
     ])
     private let amygdala = Shape.Ellipsoid([22.5, -3, -19], [7, 7, 7.6])
 
     // Around the brain.
-    private let face = Shape.Ellipsoid([0, 34, -74], [58, 58, 66], exponent: 2.4)
-    private let neck = Shape.Tube([[0, -42, -60, 54], [0, -50, -180, 56]])
+    private let face = Shape.Ellipsoid([0, 34, -74], [58, 58, 66], isBoxy: true)
+    private let neck = Shape.Tube([[0, -42, -60, 54], [0, -50, -180, 56]], isExactFarAway: true)
     private let nasalCavity = Shape.Ellipsoid([0, 64, -52], [11, 22, 20])
     private let pharynx = Shape.Tube([[0, 45, -78, 8], [0, 4, -80, 9], [0, -2, -140, 9]])
     private let eyeball = Shape.Ellipsoid([32, 58, -36], [12, 12.5, 12])
@@ -57,7 +61,7 @@ struct HeadModel {
     private func cerebralFloor(_ p: SIMD3<Double>) -> Double {
         let back = min(1, max(0, (-30 - p.y) / 25))
         let front = min(1, max(0, (p.y - 20) / 40))
-        return -21 + back * (9 + 0.06 * max(0, 40 - abs(p.x)) - 0.1 * max(0, -60 - p.y)) + front * 4
+        return -21 + back * (12 - 0.27 * min(abs(p.x), 52) - 0.12 * max(0, -60 - p.y)) + front * 4
     }
 
     /// The tissue at a position; see `Tissue` for the codes.
@@ -147,7 +151,8 @@ struct HeadModel {
         if stem < -3 { distance = min(distance, depth + 0.3) }
         let reach = folds.reach(p)
         if distance > halfWidth, depth < reach + ribbon + 1 {
-            distance = min(distance, hypot(folds.distance(p), max(0, depth - reach)))
+            // No sulcus enters the core that holds the deep nuclei.
+            distance = min(distance, hypot(folds.distance(p), max(0, depth - reach, core.depth(q) + 4)))
         }
         if distance < halfWidth { return Tissue.sulcus }
         return distance < halfWidth + ribbon ? Tissue.cortex : Tissue.white
@@ -159,14 +164,16 @@ struct HeadModel {
             let local = dentate.local(q)
             let crumple = 0.5 * sin(local.y * 0.95) * sin(local.z * 1.1 + 0.6)
             let depth = dentate.depth(local: local) + crumple
-            let isHilum = local.x < -1.5 && abs(local.z) < 2.2 && local.y > -4
-            if depth > 0, depth < 3.1, !isHilum { return Tissue.nucleus(.dentate, right: isRight) }
+            let isHilum = local.x < -2.5 && abs(local.z) < 1.6 && local.y > -3
+            if depth > 0, depth < 4, !isHilum { return Tissue.nucleus(.dentate, right: isRight) }
         }
         // Folia: fans of thin leaves seen from the fourth ventricle.
         let angle = atan2(p.z + 34, -(p.y + 40))
         let leaves = sin(angle * 22 + 1.4 * sin(p.x / 11))
-        if depth < 9, leaves > 0.9 - 0.04 * max(0, depth - 5) { return depth < 5 ? Tissue.sulcus : Tissue.cerebellarCortex }
-        let white = 7.5 + 5 * leaves + 1.5 * sin(p.x / 7)
+        if depth < 9, leaves > 0.9 - 0.04 * max(0, depth - 5) {
+            return depth < 5 ? Tissue.sulcus : Tissue.cerebellarCortex
+        }
+        let white = 10.5 + 5 * leaves + 1.5 * sin(p.x / 7)
         return depth > max(2.5, white) ? Tissue.cerebellarWhite : Tissue.cerebellarCortex
     }
 
@@ -217,5 +224,5 @@ private struct FoldField {
     }
 
     /// How deep sulci go here, mm.
-    func reach(_ p: SIMD3<Double>) -> Double { 13 + 4 * sin(p.x / 17 + 1) * sin(p.y / 23) * cos(p.z / 19) }
+    func reach(_ p: SIMD3<Double>) -> Double { 20 + 4 * sin(p.x / 17 + 1) * sin(p.y / 23) * cos(p.z / 19) }
 }

@@ -106,6 +106,11 @@ enum Tissue {
         UInt8(2 * Nucleus.allCases.firstIndex(of: nucleus)! + (right ? 2 : 1))
     }
 
+    /// Whether a tissue has no thin structures of another kind inside (cortex has sulci, bone has marrow).
+    static func isSolid(_ code: UInt8) -> Bool {
+        code <= white || code == brainstem || code == cistern || code == muscle || code == marrow
+    }
+
     /// Whether a tissue belongs to the brain mask.
     static func isBrain(_ code: UInt8) -> Bool { code > 0 && code < cistern }
 }

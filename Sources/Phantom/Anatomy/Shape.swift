@@ -3,20 +3,20 @@ import Foundation
 /// Solids of the analytic anatomy. A shape answers with its depth: mm below its surface, negative outside. Depths are
 /// close to distances near the surface, which is where they decide.
 enum Shape {
-    /// |x/a|ⁿ + |y/b|ⁿ + |z/c|ⁿ < 1 about a centre, turned about the z axis (degrees, counter-clockwise from above) and
-    /// then about the x axis.
+    /// |x/a|ⁿ + |y/b|ⁿ + |z/c|ⁿ < 1 about a centre, turned (degrees) about the x, then the y, then the z axis. The exponent
+    /// n is 2, or 5/2 for a boxier solid.
     struct Ellipsoid {
         let centre: SIMD3<Double>
         let semiAxes: SIMD3<Double>
-        let exponent: Double
+        let isBoxy: Bool
         /// Rows are the axes of the shape in the world.
         private let axes: (SIMD3<Double>, SIMD3<Double>, SIMD3<Double>)
 
         init(
-            _ centre: SIMD3<Double>, _ semiAxes: SIMD3<Double>, exponent: Double = 2, turnZ: Double = 0,
-            turnX: Double = 0, turnY: Double = 0
+            _ centre: SIMD3<Double>, _ semiAxes: SIMD3<Double>, isBoxy: Bool = false, turnX: Double = 0,
+            turnY: Double = 0, turnZ: Double = 0
         ) {
-            (self.centre, self.semiAxes, self.exponent) = (centre, semiAxes, exponent)
+            (self.centre, self.semiAxes, self.isBoxy) = (centre, semiAxes, isBoxy)
             let rotation = Rotation(degrees: SIMD3(turnX, turnY, turnZ))
             // The shape is turned, so a point is turned back: rows of the transpose.
             axes = (rotation.column(0), rotation.column(1), rotation.column(2))
@@ -32,32 +32,36 @@ enum Shape {
 
         func depth(local q: SIMD3<Double>) -> Double {
             let u = q / semiAxes
-            if exponent == 2 {
+            if !isBoxy {
                 let k0 = (u * u).sum().squareRoot()
                 let g = u / semiAxes
                 let k1 = (g * g).sum().squareRoot()
                 return k1 < 1e-9 ? semiAxes.min() : k0 * (1 - k0) / k1
             }
-            // (1 − k) / |∇k| for the n-norm k of u.
+            // (1 − k) / |∇k| for the norm k of u with exponent 5/2.
             let (x, y, z) = (abs(u.x), abs(u.y), abs(u.z))
-            let (px, py, pz) = (pow(x, exponent - 1), pow(y, exponent - 1), pow(z, exponent - 1))
-            let sum = px * x + py * y + pz * z
+            let powers = SIMD3(x * x.squareRoot(), y * y.squareRoot(), z * z.squareRoot())
+            let sum = (powers * SIMD3(x, y, z)).sum()
             if sum < 1e-12 { return semiAxes.min() }
-            let k = pow(sum, 1 / exponent)
-            let scale = k / sum
-            let g = SIMD3(px, py, pz) * scale / semiAxes
+            let k = pow(sum, 0.4)
+            let g = powers * (k / sum) / semiAxes
             return (1 - k) / (g * g).sum().squareRoot()
         }
     }
 
     /// Balls swept along a polyline, with a radius per point.
     struct Tube {
-        private let segments: [(start: SIMD3<Double>, step: SIMD3<Double>, square: Double, radius: Double, taper: Double)]
+        private let segments:
+            [(start: SIMD3<Double>, step: SIMD3<Double>, square: Double, radius: Double, taper: Double)]
         private let low: SIMD3<Double>
         private let high: SIMD3<Double>
+        private let isExactFarAway: Bool
 
-        /// - Parameter points: x, y, z and radius in mm.
-        init(_ points: [SIMD4<Double>]) {
+        /// - Parameters:
+        ///   - points: x, y, z and radius in mm.
+        ///   - isExactFarAway: without it, depths outside the bounding box are only bounds.
+        init(_ points: [SIMD4<Double>], isExactFarAway: Bool = false) {
+            self.isExactFarAway = isExactFarAway
             var (low, high) = (SIMD3(repeating: Double.infinity), SIMD3(repeating: -Double.infinity))
             for p in points {
                 low = pointwiseMin(low, SIMD3(p.x, p.y, p.z) - p.w)
@@ -72,10 +76,10 @@ enum Shape {
         }
 
         func depth(_ p: SIMD3<Double>) -> Double {
-            // Outside the box the depth is only needed roughly.
-            let outside = pointwiseMax(pointwiseMax(low - p, p - high), SIMD3(repeating: 0))
-            let away = outside.max()
-            if away > 0 { return -away }
+            if !isExactFarAway {
+                let away = pointwiseMax(low - p, p - high).max()
+                if away > 0 { return -away }
+            }
             var best = -Double.infinity
             for s in segments {
                 let t = min(1, max(0, ((p - s.start) * s.step).sum() / s.square))

@@ -32,7 +32,17 @@ package enum AttemptRunner {
             }
             return try implementation.run(environment)
         } catch {
-            return TaskResult(failure: classify(error))
+            var failure = classify(error)
+            failure.message = renamed(failure.message, request)
+            return TaskResult(failure: failure)
+        }
+    }
+
+    /// People know the files of their dataset, not the places where a worker staged them.
+    private static func renamed(_ message: String, _ request: TaskRequest) -> String {
+        // Longest first: one path may begin another.
+        request.inputs.sorted { $0.path.count > $1.path.count }.reduce(message) { text, item in
+            text.replacing(item.path, with: item.input.sourcePath ?? item.input.name)
         }
     }
 

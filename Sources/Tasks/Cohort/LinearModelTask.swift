@@ -14,7 +14,7 @@ enum LinearModelTask: TaskImplementation {
         let reference = environment.text("reference")
         let (subjects, regions, values) = try outcomes(environment, outcome: outcome, reference: reference)
         let covariateFile = try environment.input("covariates")
-        let table = try CovariateTable(try covariateFile.readJSON(), name: covariateFile.input.name)
+        let table = try CohortCovariates(try covariateFile.readJSON(), name: covariateFile.input.name)
 
         var warnings = table.problems
         var covariates: [Covariate] = []

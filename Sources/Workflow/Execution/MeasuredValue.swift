@@ -6,7 +6,7 @@ package struct MeasuredValue: Codable, Hashable, Sendable {
     package var context: TaskContext?
     /// Region name, e.g. `L_putamen`; nil for whole-image numbers.
     package var region: String?
-    /// What susceptibility is referenced to: `none`, `brain`, `csf`, or a region name.
+    /// What susceptibility is referenced to: `none`, `whole_brain`, `csf`, or a region name.
     package var reference: String?
     /// Term of a statistical model, e.g. `age`, `group[HH]`.
     package var term: String?

@@ -17,7 +17,7 @@ extension TaskKindCatalog {
             ],
             parameters: [
                 TaskParameter("outcome", .choice(["mean", "median", "volume"]), default: "mean", "What is modelled."),
-                TaskParameter("reference", .text, default: "brain", "Which reference the values are against."),
+                TaskParameter("reference", .text, default: "whole_brain", "Which reference the values are against."),
                 TaskParameter(
                     "terms", .list, default: ["age", "sex", "site", "group"],
                     "Covariates; those that the cohort lacks or that do not vary are left out and named in the report."),

@@ -19,7 +19,7 @@ extension TaskKindCatalog {
                     "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
                     "Unit of the susceptibility map: as its sidecar says, or stated here for data without one."),
                 TaskParameter(
-                    "nonfinite_limit", .number(0...1), default: 0.001,
+                    "nonfinite_limit", .number(0...1), default: 0.01,
                     "Largest fraction of not-a-number or infinite voxels inside the brain."),
                 TaskParameter(
                     "plausible_ppm", .number(0.1...100), default: 2,

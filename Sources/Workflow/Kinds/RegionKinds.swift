@@ -16,8 +16,8 @@ extension TaskKindCatalog {
             outputs: [TaskPort("table", .table, .one, "One row per region and reference.")],
             parameters: [
                 TaskParameter(
-                    "references", .list, default: ["none", "brain", "csf"],
-                    "What χ is referenced to: none, brain, csf, or names of regions."),
+                    "references", .list, default: ["none", "whole_brain", "csf"],
+                    "What χ is referenced to: none, whole_brain, csf, or names of regions."),
                 TaskParameter(
                     "csf_regions", .list,
                     default: ["csf", "ventricles", "lateral_ventricle", "L_lateral_ventricle", "R_lateral_ventricle"],
@@ -26,8 +26,8 @@ extension TaskKindCatalog {
                     "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
                     "Unit of the susceptibility map: as its sidecar says, or stated here."),
                 TaskParameter(
-                    "high_percentile", .number(50...99), default: 75,
-                    "The high-χ sub-region of a region are the voxels above this percentile."),
+                    "high_deviations", .number(0...5), default: 1,
+                    "The high-χ sub-region of a region are its voxels above mean + this many standard deviations."),
             ],
             measurements: [
                 MeasurementDeclaration("voxels", unit: "1", "Voxels of the region."),

@@ -29,8 +29,6 @@ extension TaskKindCatalog {
             inputs: [
                 TaskPort("t1w", .volume, .one, "T1-weighted image."),
                 TaskPort("atlas_t1w", .volume, .one, "T1-weighted image of the atlas."),
-                TaskPort(
-                    "atlas_labels", .labelMap, .one, "Regions of the atlas, on the grid of its T1-weighted image."),
                 TaskPort("brain", .mask, .optional, "Brain mask on the grid of the T1-weighted image."),
                 TaskPort("chimap", .volume, .optional, "Susceptibility map, for the hybrid contrast."),
                 TaskPort(
@@ -44,8 +42,6 @@ extension TaskKindCatalog {
                 TaskPort(
                     "inverse_warp", .displacement, .one,
                     "Its inverse, T1w world mm, applied after the inverse affine map."),
-                TaskPort("labels", .labelMap, .one, "Regions of the atlas on the grid of the T1-weighted image."),
-                TaskPort("warped", .volume, .one, "Atlas T1-weighted image on the grid of the person's."),
                 TaskPort("report", .json, .one, "Quality of the registration."),
             ],
             parameters: [
@@ -75,8 +71,10 @@ extension TaskKindCatalog {
                 TaskPort("t1w", .volume, .one, "T1-weighted image."),
                 TaskPort("target", .volume, .one, "Image whose grid the labels are wanted on: the susceptibility map."),
                 TaskPort("transform", .transform, .one, "Rigid map, target world mm to T1w world mm."),
-                TaskPort("labels", .labelMap, .many, "Atlas labels on the T1w grid, one per atlas."),
-                TaskPort("warped", .volume, .many, "Atlas T1w images on the T1w grid, one per atlas."),
+                TaskPort("affine", .transform, .many, "Affine map of registration.atlas, one per atlas."),
+                TaskPort("warp", .displacement, .many, "Displacement of registration.atlas, one per atlas."),
+                TaskPort("atlas_t1w", .volume, .many, "T1-weighted image of each atlas."),
+                TaskPort("atlas_labels", .labelMap, .many, "Regions of each atlas."),
                 TaskPort("table", .table, .many, "dseg.tsv of each atlas."),
             ],
             outputs: [

@@ -3,7 +3,7 @@ import Statistics
 import Workflow
 
 /// What is known about each person: the JSON form of participants.tsv and sessions.tsv that a run hands to cohort tasks.
-struct CovariateTable {
+struct CohortCovariates {
     struct Column {
         var name: String
         var isNumeric: Bool

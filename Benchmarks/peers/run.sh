@@ -1,0 +1,10 @@
+#!/bin/sh
+# The same kernels in SciPy, SimpleITK and others beside ours, in one run: JSON lines in Benchmarks/results/kernels.jsonl.
+set -eu
+cd "$(dirname "$0")/../.."
+[ -d .venv ] || python3 -m venv .venv
+.venv/bin/pip install --quiet --disable-pip-version-check -r Benchmarks/peers/requirements.txt
+swift build -c release --product qsmflow-benchmarks
+mkdir -p Benchmarks/results
+.venv/bin/python Benchmarks/peers/kernels.py --edge "${EDGE:-256}" --repeats "${REPEATS:-5}" \
+    --ours .build/release/qsmflow-benchmarks | tee Benchmarks/results/kernels.jsonl

@@ -1,0 +1,52 @@
+import Foundation
+import Kernels
+
+/// Times our kernels on volumes that anybody can make again: `make bench`. One line of JSON per benchmark.
+///
+/// Every line carries a checksum of the result, so that a change that is fast because it computes something else shows.
+@main
+enum Benchmarks {
+    static let all: [any Benchmark] = [
+        GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
+        DistanceBenchmark(), ComponentsBenchmark(),
+    ]
+
+    static func main() throws {
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        func option(_ name: String) -> String? {
+            guard let index = arguments.firstIndex(of: name), index + 1 < arguments.count else { return nil }
+            defer { arguments.removeSubrange(index...(index + 1)) }
+            return arguments[index + 1]
+        }
+        let edge = Int(option("--edge") ?? "256") ?? 256
+        let repeats = Int(option("--repeats") ?? "5") ?? 5
+        let threads = Int(option("--threads") ?? "1") ?? 1
+        let only = option("--only")
+        for benchmark in all where only == nil || benchmark.name == only {
+            var seconds: [Double] = []
+            var checksum = 0.0
+            let body = try benchmark.prepare(edge: edge, threads: threads)
+            checksum = try body()  // the first is a warm-up
+            for _ in 0..<repeats {
+                let start = ContinuousClock.now
+                checksum = try body()
+                let taken = ContinuousClock.now - start
+                seconds.append(Double(taken.components.seconds) + Double(taken.components.attoseconds) * 1e-18)
+            }
+            seconds.sort()
+            let line: [String: Any] = [
+                "name": benchmark.name, "tool": "qsmflow", "edge": edge, "threads": threads,
+                "minimum_s": seconds[0], "median_s": seconds[seconds.count / 2], "checksum": checksum,
+                "instruction_set": "\(InstructionSet.active)",
+            ]
+            let data = try JSONSerialization.data(withJSONObject: line, options: [.sortedKeys])
+            print(String(decoding: data, as: UTF8.self))
+        }
+    }
+}
+
+protocol Benchmark: Sendable {
+    var name: String { get }
+    /// Makes the input; the closure is what is timed and returns a checksum of its result.
+    func prepare(edge: Int, threads: Int) throws -> () throws -> Double
+}

@@ -1,0 +1,25 @@
+// #embed is C23; clang has it as an extension for earlier standards, and says so.
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+#include "include/cresources.h"
+
+static const unsigned char initial[] = {
+#embed "../Coordinator/Migrations/SQL/0001_initial.sql"
+};
+
+static const unsigned char views[] = {
+#embed "../Coordinator/Migrations/SQL/0002_result_views.sql"
+};
+
+static const struct qsm_resource migrations[] = {
+    {"0001_initial", initial, sizeof initial},
+    {"0002_result_views", views, sizeof views},
+};
+
+_Bool qsm_migration(size_t index, struct qsm_resource *resource) {
+    if (index >= sizeof migrations / sizeof migrations[0]) {
+        return 0;
+    }
+    *resource = migrations[index];
+    return 1;
+}

@@ -1,0 +1,86 @@
+import Wire
+import Workflow
+
+// What the types of a request cannot say: ranges that the rest of the program relies on.
+
+/// - Throws: `APIFailure` 400 naming the field.
+private func check<Value: Comparable>(_ name: String, _ value: Value, in range: ClosedRange<Value>) throws {
+    guard range.contains(value) else {
+        throw APIFailure.invalid(
+            "“\(name)” is \(value), but must lie between \(range.lowerBound) and \(range.upperBound).", details: [name])
+    }
+}
+
+private let counts = 0...Int(Int32.max)
+
+extension SessionRequest {
+    func check() throws {
+        try Coordinator.check("worker", worker.utf8.count, in: 1...800)
+        try Coordinator.check("cores", cores, in: 1...65_536)
+        try Coordinator.check("memoryMiB", memoryMiB, in: 1...Int(Int32.max))
+        for (kind, version) in kinds { try Coordinator.check("kinds.\(kind)", version, in: counts) }
+    }
+}
+
+extension ClaimRequest {
+    func check() throws {
+        try Coordinator.check("freeCores", freeCores, in: 0...65_536)
+        try Coordinator.check("freeMemoryMiB", freeMemoryMiB, in: counts)
+        try Coordinator.check("maximumTasks", maximumTasks, in: 1...1000)
+        try Coordinator.check("waitMilliseconds", waitMilliseconds, in: 0...25_000)
+    }
+}
+
+extension HeartbeatRequest {
+    func check() throws {
+        for (index, item) in held.enumerated() {
+            if let progress = item.progress { try Coordinator.check("held[\(index)].progress", progress, in: 0...1) }
+            if let resident = item.residentMiB {
+                try Coordinator.check("held[\(index)].residentMiB", resident, in: counts)
+            }
+        }
+    }
+}
+
+extension CompletionRequest {
+    func check() throws {
+        for (index, item) in items.enumerated() {
+            let place = "items[\(index)]"
+            let usage = item.usage
+            try Coordinator.check("\(place).usage.wallMilliseconds", usage.wallMilliseconds, in: counts)
+            try Coordinator.check("\(place).usage.userMilliseconds", usage.userMilliseconds, in: counts)
+            try Coordinator.check("\(place).usage.systemMilliseconds", usage.systemMilliseconds, in: counts)
+            try Coordinator.check("\(place).usage.peakResidentMiB", usage.peakResidentMiB, in: counts)
+            guard item.outcome != .cached else {
+                throw APIFailure.invalid(
+                    "“\(place).outcome” is cached, which only the coordinator itself can say.",
+                    details: ["\(place).outcome"])
+            }
+        }
+    }
+}
+
+extension RunRequest {
+    func check() throws {
+        guard weight.isFinite, weight > 0, weight <= 1e6 else {
+            throw APIFailure.invalid(
+                "“weight” is \(weight), but must be above 0 and at most 1000000.", details: ["weight"])
+        }
+        for (name, path) in [("dataset", dataset)] + derivatives.map({ ("derivatives", $0) }) where !path.hasPrefix("/")
+        {
+            throw APIFailure.invalid("“\(name)” must be an absolute path, not “\(path)”.", details: [name])
+        }
+    }
+}
+
+extension IndexRequest {
+    func check() throws {
+        for (name, path) in [("path", path)] + derivatives.map({ ("derivatives", $0) }) where !path.hasPrefix("/") {
+            throw APIFailure.invalid("“\(name)” must be an absolute path, not “\(path)”.", details: [name])
+        }
+    }
+}
+
+extension TokenRequest {
+    func check() throws { try Coordinator.check("name", name.utf8.count, in: 1...400) }
+}

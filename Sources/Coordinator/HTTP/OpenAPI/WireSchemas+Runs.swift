@@ -1,0 +1,117 @@
+import Wire
+import Workflow
+
+extension WireSchemas {
+    private static let path = Schema.string("Absolute path as the coordinator sees it.", minLength: 1)
+
+    static let runs: [String: Schema] = [
+        "IndexRequest": .object(
+            "A dataset to index.",
+            .required("path", path), .required("derivatives", .list(of: path, maxItems: 1000)),
+            .required("digestAll", .boolean("Digest every file now instead of at its first use."))),
+        "IndexedDataset": .object(
+            "A dataset in the index.",
+            .required("id", .integer()), .required("path", .string()), .required("name", .string()),
+            .required("files", count), .required("added", count), .required("changed", count),
+            .required("removed", count), .required("subjects", count), .required("sessions", count),
+            .required("digested", count), .required("seconds", .number())),
+        "IndexReport": .object(
+            "What indexing found.",
+            .required("datasets", .list(of: .reference("IndexedDataset"))),
+            .required("problems", .list(of: .string(), "One sentence per thing wrong."))),
+        "DatasetList": .object(
+            "The datasets of the index.", .required("datasets", .list(of: .reference("IndexedDataset")))),
+        "RunRequest": .object(
+            "A workflow over a dataset.",
+            .optional("name", .string()),
+            .required("workflowText", .string("The workflow file.")),
+            .required("workflowPath", .string("Where it lies; paths inside it are relative to its folder.")),
+            .required("dataset", path), .required("derivatives", .list(of: path, maxItems: 1000)),
+            .optional("participants", .list(of: .string(), "Labels without sub-; absent is everybody.")),
+            .optional("sessions", .list(of: .string(), "Labels without ses-.")),
+            .required("atlases", .map(of: .string(), "Folder by atlas name.")),
+            .required("parameters", .map(of: .anything("Value."), "Values in place of the file's.")),
+            .required("rerunFrom", .list(of: .string(), "Steps to compute anew, with all after them.")),
+            .required("weight", .number("Share among runs.", minimum: 0))),
+        "PlannedStep": .object(
+            "One step of a plan.",
+            .required("step", .string()), .required("kind", .string()), .required("tasks", count),
+            .required("cached", count), .required("problems", count)),
+        "PlanReport": .object(
+            "What a run would do.",
+            .required("workflow", .string()), .required("subjects", count), .required("sessions", count),
+            .required("tasks", count), .required("steps", .list(of: .reference("PlannedStep"))),
+            .required("problems", .list(of: .string()))),
+        "ValidationRequest": .object(
+            "A workflow file to check.", .required("text", .string()), .required("path", .string())),
+        "ValidationReport": .object(
+            "What is wrong with a workflow file; empty when nothing is.",
+            .required("problems", .list(of: .string()))),
+        "RunCreated": .object(
+            "A new run.",
+            .required("run", run), .required("tasks", count), .required("cached", count),
+            .required("problems", .list(of: .string()))),
+        "TaskCounts": .object(
+            "Tasks by state.",
+            .required("waiting", count), .required("ready", count), .required("running", count),
+            .required("succeeded", count), .required("cached", count), .required("failed", count),
+            .required("blocked", count), .required("cancelled", count)),
+        "StepCounts": .object(
+            "One step of a run.",
+            .required("step", .string()), .required("kind", .string()), .required("counts", .reference("TaskCounts")),
+            .optional("meanSeconds", .number()), .optional("peakResidentMiB", count)),
+        "RunSummary": .object(
+            "A run.",
+            .required("run", run), .required("name", .string()), .required("workflow", .string()),
+            .required("dataset", .string()),
+            .required("state", .choice(["running", "succeeded", "finished_with_failures", "cancelled"])),
+            .required("counts", .reference("TaskCounts")),
+            .optional("steps", .list(of: .reference("StepCounts"))), .required("createdAt", time),
+            .optional("finishedAt", time), .required("elapsedSeconds", .number()),
+            .optional("remainingSeconds", .number())),
+        "RunList": .object("Runs, newest first.", .required("runs", .list(of: .reference("RunSummary")))),
+        "ResultDigest": .object(
+            "A digest over the results of a run.",
+            .required("digest", digest)),
+        "Affected": .object("Number of tasks changed.", .required("tasks", count)),
+    ]
+
+    static let tasks: [String: Schema] = [
+        "TaskFilter": .object(
+            "Which tasks are meant; absent fields do not restrict.",
+            .optional("run", run),
+            .optional("states", .list(of: .integer("State by number.", minimum: 0, maximum: 5))),
+            .optional("steps", .list(of: .string())), .optional("subjects", .list(of: .string())),
+            .optional("outcomes", .list(of: outcome)), .optional("tasks", .list(of: task)),
+            .required("limit", .integer(minimum: 1, maximum: largestCount)), .optional("after", task)),
+        "TaskSummary": .object(
+            "A task.",
+            .required("task", task), .required("step", .string()), .required("kind", .string()),
+            .required("context", .reference("TaskContext")),
+            .required(
+                "state",
+                .integer("0 waiting, 1 ready, 2 succeeded, 3 failed, 4 blocked, 5 cancelled.", minimum: 0, maximum: 5)),
+            .required("running", .boolean("It holds a lease.")), .required("attempts", count),
+            .optional("outcome", outcome), .optional("message", .string()), .optional("wallMilliseconds", count),
+            .optional("worker", .string())),
+        "TaskList": .object(
+            "Tasks in the order of their numbers.", .required("tasks", .list(of: .reference("TaskSummary")))),
+        "TaskAttempt": .object(
+            "One try.",
+            .required("attempt", count), .required("outcome", outcome), .optional("message", .string()),
+            .optional("worker", .string()), .optional("startedAt", time), .required("finishedAt", time),
+            .optional("usage", .reference("AttemptUsage")), .optional("logTail", .string())),
+        "TaskDetail": .object(
+            "All about a task.",
+            .required("summary", .reference("TaskSummary")), .required("parameters", .anything("Of the kind.")),
+            .required("inputs", .list(of: .reference("TaskInput"))),
+            .required("outputs", .list(of: .reference("TaskOutput"))),
+            .required("attempts", .list(of: .reference("TaskAttempt"))),
+            .required("warnings", .list(of: .string()))),
+        "Explanation": .object(
+            "Why a task waits, failed, ran or was taken over.",
+            .required("task", task), .required("state", .integer(minimum: 0, maximum: 5)),
+            .required("reasons", .list(of: .string(), "The answer first.")),
+            .required("upstream", .list(of: .reference("TaskSummary")))),
+    ]
+}

@@ -1,0 +1,121 @@
+import Artifacts
+import BIDS
+import Foundation
+import HTTPTypes
+import Logging
+import Wire
+import Workflow
+
+/// From a request to a run: index the dataset, read the workflow, expand it, name every file by its bytes, store it all.
+struct Submission: Sendable {
+    let store: Store
+    let artifacts: ArtifactStore
+    let index: IndexService
+    let digests: SourceDigests
+    let logger: Logger
+
+    /// What is wrong with a workflow file, with line and column.
+    static func problems(inText text: String, path: String) -> [String] {
+        WorkflowFile.parse(text, path: path).problems.map(\.description)
+    }
+
+    /// - Throws: `APIFailure` 422 for what concerns the run as a whole; what concerns some participants is in the
+    ///   answer's problems, and the others go on.
+    func submit(_ request: RunRequest, requestedBy: String) async throws -> RunCreated {
+        var draft = try await draft(request)
+        try await digestFiles(of: &draft)
+        let tasks = try draft.expand()
+        let created = try await store.createRun(
+            request: request, workflow: draft.definition.name, dataset: draft.dataset, tasks: tasks,
+            requestedBy: requestedBy)
+        logger.notice(
+            "Run created",
+            metadata: [
+                "run": "\(created.run)", "tasks": "\(created.tasks)", "cached": "\(created.cached)",
+                "requested_by": "\(requestedBy)",
+            ])
+        return RunCreated(
+            run: created.run, tasks: created.tasks, cached: created.cached,
+            problems: draft.problems([]) + created.problems)
+    }
+
+    /// Everything a run needs, before its files are named by their bytes.
+    func draft(_ request: RunRequest) async throws -> RunDraft {
+        let parsed = WorkflowFile.parse(
+            request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases)
+        guard let definition = parsed.definition else {
+            throw APIFailure(
+                .unprocessableContent, "invalid_workflow",
+                "The workflow \(request.workflowPath) has errors; nothing was started.",
+                details: parsed.errors.map(\.description))
+        }
+        let indexed = try await index.refresh(path: request.dataset, derivatives: request.derivatives)
+        let files = try await store.files(in: indexed.ids).map(\.file)
+        do {
+            let cohort = try Cohort(files: files, problems: indexed.problems)
+                .selecting(participants: request.participants, sessions: request.sessions)
+            var draft = RunDraft(
+                request: request, definition: definition, dataset: indexed.ids[0], files: files,
+                datasetProblems: indexed.problems, cohort: cohort,
+                atlases: try definition.atlases.map { reference throws(WorkflowError) in
+                    try AtlasFolder.read(reference)
+                },
+                warnings: parsed.warnings.map(\.description))
+            if definition.usesCovariates { draft.covariates = try await covariates(of: draft) }
+            return draft
+        } catch let error as WorkflowError {
+            throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")
+        }
+    }
+
+    /// The covariates of those who take part, as an artifact: cohort tasks read it like any other file, and it changes
+    /// only when what is known about these participants changes.
+    private func covariates(of draft: RunDraft) async throws -> FileReference {
+        let table = CovariateDocument.make(
+            cohort: draft.cohort, participants: try await store.participants(draft.dataset),
+            sessions: try await store.sessionRows(draft.dataset))
+        let bytes = table.canonicalData
+        let digest = ArtifactDigest(of: bytes)
+        try await artifacts.put(digest, expectedBytes: Int64(bytes.count), chunks: OnePiece(bytes))
+        try await store.recordArtifact(
+            digest: digest, sizeBytes: Int64(bytes.count), mediaType: "application/json")
+        return FileReference(
+            path: artifacts.path(of: digest), name: "covariates.json", digest: digest, sizeBytes: Int64(bytes.count))
+    }
+
+    /// Digests what the tasks read and the index does not know yet, and finds images that are there twice.
+    private func digestFiles(of draft: inout RunDraft) async throws {
+        var used: Set<String> = []
+        for task in try draft.expand() where task.problem == nil {
+            for input in task.inputs {
+                if case .file(let file) = input.source, file.digest == nil { used.insert(file.path) }
+            }
+        }
+        let results = try await digests.digests(of: used.sorted())
+        var found: [Store.DigestedFile] = []
+        for (path, result) in results {
+            switch result {
+            case .success(let digest): found.append(try Store.DigestedFile(path: path, digest))
+            case .failure(let error): draft.unreadable[path] = "\(error)"
+            }
+        }
+        try await store.recordDigests(found)
+        draft.accept(found)
+    }
+}
+
+/// Bytes in memory as a stream of one piece.
+private struct OnePiece: AsyncSequence, Sendable {
+    let bytes: Data
+    init(_ bytes: Data) { self.bytes = bytes }
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var bytes: Data?
+        mutating func next() async throws -> Data? {
+            defer { bytes = nil }
+            return bytes
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(bytes: bytes) }
+}

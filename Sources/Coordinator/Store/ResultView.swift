@@ -1,0 +1,90 @@
+/// A view of the result schema that the interface hands out, with the order that makes its rows repeatable.
+struct ResultView: Sendable {
+    let name: String
+    /// How rows of one run are chosen.
+    let scope: Scope
+    /// Columns that together order every row; text in byte order, so that no locale matters.
+    let order: [String]
+
+    enum Scope: Sendable {
+        /// The view has a column `run`.
+        case run
+        /// The view has a column `dataset`, the path of the run's dataset.
+        case dataset
+        /// The same whatever the run.
+        case everything
+    }
+
+    static let all = [
+        ResultView("documentation", .everything, ["view_name", "position"]),
+        ResultView("runs", .run, ["run"]),
+        ResultView("subjects", .dataset, ["subject", "session"]),
+        ResultView(
+            "measurements", .run,
+            ["step", "subject", "session", "atlas", "region", "reference", "term", "metric", "value"]),
+        ResultView("roi_statistics", .run, ["step", "subject", "session", "atlas", "region", "reference"]),
+        ResultView("cohort_effects", .run, ["step", "region", "reference", "term"]),
+        ResultView("qc", .run, ["subject", "session", "metric"]),
+        ResultView("task_status", .run, ["ordinal"]),
+        ResultView("attempts", .run, ["ordinal", "attempt"]),
+        ResultView("failures", .run, ["ordinal"]),
+        ResultView("outputs", .run, ["ordinal", "port", "name"]),
+        ResultView(
+            "inputs", .run, ["ordinal", "port", "from_subject", "from_session", "from_atlas", "name", "digest"]),
+        ResultView("step_resources", .run, ["position"]),
+    ]
+
+    static func named(_ name: String) -> ResultView? { all.first { $0.name == name } }
+
+    private static let numeric: Set<String> = ["position", "run", "ordinal", "attempt", "value"]
+
+    init(_ name: String, _ scope: Scope, _ order: [String]) {
+        (self.name, self.scope, self.order) = (name, scope, order)
+    }
+
+    /// The rows of a run. The number is an integer and everything else is ours: COPY takes no bound parameters.
+    func query(run: Int64, columns: String = "v.*") -> String {
+        let condition =
+            switch scope {
+            case .run: " WHERE v.run = \(run)"
+            case .dataset:
+                " WHERE v.dataset = (SELECT dataset_path FROM qsmflow.run WHERE run_id = \(run))"
+            case .everything: ""
+            }
+        let keys = order.map { Self.numeric.contains($0) ? "v.\($0)" : "v.\($0) COLLATE \"C\" NULLS FIRST" }
+        return "SELECT \(columns) FROM qsmflow.\(name) v\(condition) ORDER BY \(keys.joined(separator: ", "))"
+    }
+}
+
+/// How the rows of a view are written.
+package enum ResultFormat: String, Sendable, CaseIterable {
+    /// One array of objects.
+    case json
+    case csv
+    /// As BIDS writes tables: tabs, `n/a` for what is missing.
+    case tsv
+
+    package var mediaType: String {
+        switch self {
+        case .json: "application/json"
+        case .csv: "text/csv; charset=utf-8; header=present"
+        case .tsv: "text/tab-separated-values; charset=utf-8"
+        }
+    }
+}
+
+package enum ResultError: Error, Sendable, CustomStringConvertible {
+    case unknownView(String)
+    case unknownRun(Int64)
+    /// Nobody took rows for this long.
+    case abandoned(seconds: Int)
+
+    package var description: String {
+        switch self {
+        case .unknownView(let name):
+            "There is no result view “\(name)”; there are \(Store.resultViews.joined(separator: ", "))."
+        case .unknownRun(let run): "There is no run \(run); `qsmflow status --all` lists those there are."
+        case .abandoned(let seconds): "Nobody took result rows for \(seconds) s, so the query was ended; ask again."
+        }
+    }
+}

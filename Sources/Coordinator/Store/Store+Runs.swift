@@ -1,0 +1,195 @@
+import BIDS
+import Foundation
+import Postgres
+import Wire
+import Workflow
+
+extension Store {
+    /// The latest runs, without their steps.
+    package func runs(limit: Int = 100) async throws -> [RunSummary] {
+        try await report { session in
+            let ids = try session.query(
+                "SELECT run_id FROM run ORDER BY run_id DESC LIMIT $1", [.bigint(limit)]
+            ) { try $0[0] as Int64 }
+            return try Self.summaries(ids, withSteps: false, session)
+        }
+    }
+
+    /// A run with its steps; nil when there is none.
+    package func run(_ run: RunID) async throws -> RunSummary? {
+        try await report { session in try Self.summaries([run.rawValue], withSteps: true, session).first }
+    }
+
+    /// What a run was asked for; nil when there is none.
+    package func request(of run: RunID) async throws -> RunRequest? {
+        let text = try await pool.run { session in
+            try session.first("SELECT request FROM run WHERE run_id = $1", [.bigint(run.rawValue)]) {
+                try $0[0] as String
+            }
+        }
+        return try text.map { try StoredJSON.decode(RunRequest.self, $0, table: "run") }
+    }
+
+    /// Those of the action keys whose results are known.
+    package func knownResults(_ keys: [ArtifactDigest]) async throws -> Set<ArtifactDigest> {
+        guard !keys.isEmpty else { return [] }
+        return try await pool.run { session in
+            Set(
+                try session.query(
+                    "SELECT action_key FROM result WHERE action_key = ANY ($1)", [.byteaArray(keys.map(\.bytes))]
+                ) { try ArtifactDigest(bytes: try $0[0], table: "result") })
+        }
+    }
+
+    private struct StepState {
+        var run: Int64
+        var step: Int64
+        var position: Int
+        var name: String
+        var kind: String
+        var cores: Int
+        var counts = TaskCounts()
+        var meanMilliseconds: Double?
+        var peakResidentMiB: Int?
+    }
+
+    private static func summaries(_ ids: [Int64], withSteps: Bool, _ session: Session) throws -> [RunSummary] {
+        guard !ids.isEmpty else { return [] }
+        let states = try stepStates(ids, session)
+        let coresAtWork =
+            try session.first(
+                "SELECT coalesce(sum(cores), 0)::int FROM worker_session WHERE expires_at > now()"
+            ) { try $0[0] as Int } ?? 0
+        return try session.query(
+            """
+            SELECT run_id, name, workflow, dataset_path, \(iso8601("created_at")), \(iso8601("finished_at")),
+                   extract(epoch FROM coalesce(finished_at, now()) - created_at)::float8, cancelled_at IS NOT NULL
+            FROM run WHERE run_id = ANY ($1) ORDER BY run_id DESC
+            """, [.bigintArray(ids)]
+        ) { row in
+            let (id, name, workflow, dataset, created, finished, elapsed, cancelled) = try row.decode(
+                Int64.self, String.self, String.self, String.self, String.self, String?.self, Double.self, Bool.self)
+            let steps = states.filter { $0.run == id }
+            let counts = steps.reduce(TaskCounts()) { $0.adding($1.counts) }
+            let state: RunState =
+                if cancelled {
+                    .cancelled
+                } else if counts.settled < counts.total {
+                    .running
+                } else if counts.succeeded == counts.total {
+                    .succeeded
+                } else {
+                    .finishedWithFailures
+                }
+            return RunSummary(
+                run: RunID(rawValue: id), name: name, workflow: workflow, dataset: dataset, state: state,
+                counts: counts, steps: withSteps ? merged(steps) : nil, createdAt: created, finishedAt: finished,
+                elapsedSeconds: elapsed,
+                remainingSeconds: state == .running ? remaining(steps, coresAtWork: coresAtWork) : nil)
+        }
+    }
+
+    private static func stepStates(_ ids: [Int64], _ session: Session) throws -> [StepState] {
+        var states: [StepState] = []
+        var index: [Int64: Int] = [:]
+        let rows = try session.query(
+            """
+            SELECT t.run_id, t.step_id, s.position, s.name, s.kind, s.cores, t.state, l.task_id IS NOT NULL,
+                   t.state = 2 AND t.outcome = 'cached', count(*)::int
+            FROM unnest($1::bigint[]) AS r (run_id)
+            JOIN task t ON t.task_id >= r.run_id << 24 AND t.task_id < (r.run_id + 1) << 24
+            JOIN step s USING (step_id)
+            LEFT JOIN lease l USING (task_id)
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY s.position
+            """, [.bigintArray(ids)])
+        for row in rows {
+            let (run, step, position, name, kind, cores, state, running, cached, count) = try row.decode(
+                Int64.self, Int64.self, Int.self, String.self, String.self, Int.self, Int16.self, Bool.self, Bool.self,
+                Int.self)
+            if index[step] == nil {
+                index[step] = states.count
+                states.append(
+                    StepState(run: run, step: step, position: position, name: name, kind: kind, cores: cores))
+            }
+            states[index[step]!].counts.add(try TaskState(stored: state), running: running, cached: cached, count)
+        }
+        let times = try session.query(
+            """
+            SELECT t.step_id, avg(a.wall_ms)::float8, max(a.peak_resident_mib)
+            FROM unnest($1::bigint[]) AS r (run_id)
+            JOIN task t ON t.task_id >= r.run_id << 24 AND t.task_id < (r.run_id + 1) << 24
+            JOIN attempt a ON a.task_id = t.task_id AND a.outcome = 'succeeded'
+            GROUP BY 1
+            """, [.bigintArray(ids)]
+        ) { try $0.decode(Int64.self, Double?.self, Int?.self) }
+        for (step, mean, peak) in times {
+            guard let place = index[step] else { continue }
+            states[place].meanMilliseconds = mean
+            states[place].peakResidentMiB = peak
+        }
+        return states
+    }
+
+    /// One line per step name; variants of a step are added up.
+    private static func merged(_ states: [StepState]) -> [StepCounts] {
+        var order: [String] = []
+        var groups: [String: [StepState]] = [:]
+        for state in states.sorted(by: { $0.position < $1.position }) {
+            if groups[state.name] == nil { order.append(state.name) }
+            groups[state.name, default: []].append(state)
+        }
+        return order.map { name in
+            let variants = groups[name] ?? []
+            let timed = variants.filter { $0.meanMilliseconds != nil }
+            let done = timed.reduce(0) { $0 + $1.counts.succeeded - $1.counts.cached }
+            let total = timed.reduce(0.0) {
+                $0 + ($1.meanMilliseconds ?? 0) * Double($1.counts.succeeded - $1.counts.cached)
+            }
+            return StepCounts(
+                step: name, kind: variants.first?.kind ?? "",
+                counts: variants.reduce(TaskCounts()) { $0.adding($1.counts) },
+                meanSeconds: done > 0 ? total / Double(done) / 1000 : nil,
+                peakResidentMiB: variants.compactMap(\.peakResidentMiB).max())
+        }
+    }
+
+    /// Work left over the cores at work; steps without a finished task are taken to last as long as the average.
+    private static func remaining(_ steps: [StepState], coresAtWork: Int) -> Double? {
+        let known = steps.compactMap(\.meanMilliseconds)
+        guard coresAtWork > 0, !known.isEmpty else { return nil }
+        let average = known.reduce(0, +) / Double(known.count)
+        let coreMilliseconds = steps.reduce(0.0) { sum, step in
+            let open = step.counts.waiting + step.counts.ready + step.counts.running
+            return sum + Double(open * step.cores) * (step.meanMilliseconds ?? average)
+        }
+        return coreMilliseconds / 1000 / Double(coresAtWork)
+    }
+}
+
+extension TaskCounts {
+    mutating func add(_ state: TaskState, running: Bool, cached: Bool, _ count: Int) {
+        switch state {
+        case .waiting: waiting += count
+        case .ready: if running { self.running += count } else { ready += count }
+        case .succeeded:
+            succeeded += count
+            if cached { self.cached += count }
+        case .failed: failed += count
+        case .blocked: blocked += count
+        case .cancelled: cancelled += count
+        }
+    }
+
+    func adding(_ other: TaskCounts) -> TaskCounts {
+        var sum = self
+        sum.waiting += other.waiting
+        sum.ready += other.ready
+        sum.running += other.running
+        sum.succeeded += other.succeeded
+        sum.cached += other.cached
+        sum.failed += other.failed
+        sum.blocked += other.blocked
+        sum.cancelled += other.cancelled
+        return sum
+    }
+}

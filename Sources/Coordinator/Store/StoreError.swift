@@ -1,0 +1,45 @@
+// What the store can refuse, apart from what PostgreSQL itself reports.
+
+package enum StoreError: Error, Sendable, Equatable {
+    case serverTooOld(found: Int, needed: Int)
+    case wrongEncoding(String)
+    case schemaNewer(found: Int, known: Int)
+    case schemaAltered(migration: String)
+    /// A file of a task was not digested before the run was stored.
+    case missingDigest(step: String, path: String)
+    /// An input names a task that does not come before it.
+    case brokenGraph(step: String, ordinal: Int)
+    case tooManyTasks(Int)
+    case unknownView(String, known: [String])
+    case tokenExists(String)
+    case emptyTokenName
+    case damagedRow(table: String, what: String)
+}
+
+extension StoreError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .serverTooOld(let found, let needed):
+            "The database server is PostgreSQL \(found / 10_000); qsmflow needs \(needed / 10_000) or newer."
+        case .wrongEncoding(let encoding):
+            "The database is encoded in \(encoding); create it anew with ENCODING 'UTF8'."
+        case .schemaNewer(let found, let known):
+            "The database has schema version \(found), and this qsmflow knows \(known): a newer qsmflow has used it. "
+                + "Update this one, or choose another database."
+        case .schemaAltered(let migration):
+            "Migration \(migration) was applied to the database with another text than this qsmflow has; use the "
+                + "release of qsmflow that made the database."
+        case .missingDigest(let step, let path):
+            "Step \(step) reads \(path), whose digest is not known yet; index the dataset first."
+        case .brokenGraph(let step, let ordinal):
+            "Task \(ordinal) of step \(step) reads the output of a task that does not come before it."
+        case .tooManyTasks(let count):
+            "The run would have \(count) tasks, more than the 16777216 a run can hold; restrict it to fewer participants."
+        case .unknownView(let name, let known):
+            "There is no result view \"\(name)\"; there are \(known.joined(separator: ", "))."
+        case .tokenExists(let name): "There is a token named \"\(name)\" already; revoke it or choose another name."
+        case .emptyTokenName: "A token needs a name."
+        case .damagedRow(let table, let what): "A row of table \(table) cannot be read: \(what)."
+        }
+    }
+}

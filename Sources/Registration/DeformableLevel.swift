@@ -1,0 +1,121 @@
+import Kernels
+
+/// One resolution of the deformable search: the images, the displacement so far and the memory to improve it.
+final class DeformableLevel {
+    let frame: LatticeFrame
+    private let moving: Volume
+    private let fixedToMoving: Affine
+    private let options: RegistrationOptions
+    private let threads: Int
+    private let weight: LatticeBuffer
+    private let warped: LatticeBuffer
+    private let correlation: LocalCorrelation
+    private var field: LatticeField
+    private var composed: LatticeField
+    private let update: LatticeField
+    private var correlationBefore: Double?
+    private var correlationAfter = 0.0
+
+    /// - Parameters:
+    ///   - fixed: scaled to 0…1, smoothed for the spacing of the frame, on its own grid.
+    ///   - region: where the fixed image counts.
+    ///   - moving: scaled to 0…1, at the resolution of the frame, on its own grid.
+    init(
+        frame: LatticeFrame, fixed: Volume, region: Mask, moving: Volume, affine: Affine,
+        options: RegistrationOptions, threads: Int
+    ) throws {
+        (self.frame, self.moving, self.options, self.threads) = (frame, moving, options, threads)
+        guard let worldToMoving = moving.grid.affine.inverse else { throw GridError.singularAffine("the moving image") }
+        fixedToMoving = worldToMoving * affine * frame.grid.affine
+        let lattice = frame.lattice
+        field = LatticeField(lattice)
+        composed = LatticeField(lattice)
+        update = LatticeField(lattice)
+        warped = LatticeBuffer(lattice)
+        weight = LatticeBuffer(lattice)
+        let target = LatticeBuffer(lattice)
+        target.copy(from: try fixed.resampled(to: frame.grid, threads: threads))
+        // A window counts where its middle is in the region and lands inside the moving image.
+        let inside = try region.resampled(to: frame.grid, threads: threads)
+        field.warp(
+            Volume(grid: moving.grid, filledWith: 1), matrix: fixedToMoving, outside: 0, into: weight,
+            threads: threads)
+        for n in 0..<lattice.count where inside.values[n] == 0 { weight.values[n] = 0 }
+        correlation = LocalCorrelation(
+            fixed: target, weight: weight, radius: options.correlationRadiusVoxels, noise: 0.02, threads: threads)
+    }
+
+    /// Takes over the displacement of a coarser level.
+    func start(from coarse: DeformableLevel) {
+        field.copy(from: coarse.field, grid: coarse.frame.grid, to: frame.grid, threads: threads)
+    }
+
+    /// Improves the displacement; returns the score reached.
+    func iterate(_ iterations: Int) -> Double {
+        let updateTaps = GaussianTaps(sigmaVoxels: options.updateSmoothingVoxels)
+        let fieldTaps = GaussianTaps(sigmaVoxels: options.fieldSmoothingVoxels)
+        var scores: [Double] = []
+        for _ in 0..<iterations {
+            scores.append(score())
+            if correlationBefore == nil { correlationBefore = scores[0] }
+            if hasConverged(scores) { break }
+            correlation.force(warped, into: update, threads: threads)
+            update.smooth(updateTaps, scratch: warped, threads: threads)
+            update.taper(width: 4, threads: threads)
+            let longest = update.largestLength(threads: threads)
+            guard longest > 0 else { break }
+            field.composed(
+                after: update, scale: Float(options.stepVoxels) / longest, into: composed, threads: threads)
+            swap(&field, &composed)
+            field.smooth(fieldTaps, scratch: warped, threads: threads)
+            field.taper(width: 1, threads: threads)
+        }
+        correlationAfter = score()
+        return correlationAfter
+    }
+
+    private func score() -> Double {
+        field.warp(moving, matrix: fixedToMoving, outside: 0, into: warped, threads: threads)
+        return correlation.score(warped, threads: threads)
+    }
+
+    /// Whether the last ten iterations gained less than a thousandth of the score.
+    private func hasConverged(_ scores: [Double]) -> Bool {
+        guard scores.count > 10 else { return false }
+        let (now, before) = (scores[scores.count - 1], scores[scores.count - 11])
+        return now - before < 1e-3 * now
+    }
+
+    // MARK: - The end
+
+    /// Inverts the displacement and measures both. The level is used up.
+    func finish() -> DeformableSearch.Outcome {
+        let spacing = frame.spacingMillimetres
+        let inverse = composed
+        field.invert(into: inverse, scratch: (warped, update.x), threads: threads)
+        // What is left: composing both should move nothing.
+        field.composed(after: inverse, scale: 1, into: update, threads: threads)
+        let count = frame.lattice.count
+        var (sum, worst) = (0.0, 0.0)
+        for n in 0..<count {
+            let e = SIMD3(update.x.values[n], update.y.values[n], update.z.values[n])
+            let length = Double((e * e).sum().squareRoot())
+            sum += length
+            worst = max(worst, length)
+        }
+        field.jacobian(into: warped, threads: threads)
+        var (low, high, folded) = (Float.infinity, -Float.infinity, 0)
+        for n in 0..<count {
+            low = min(low, warped.values[n])
+            high = max(high, warped.values[n])
+            if warped.values[n] <= 0 { folded += 1 }
+        }
+        return DeformableSearch.Outcome(
+            forward: field.inWorld(frame.grid), inverse: inverse.inWorld(frame.grid),
+            correlationBefore: correlationBefore ?? correlationAfter, correlationAfter: correlationAfter,
+            smallestJacobian: Double(low), largestJacobian: Double(high),
+            foldedFraction: Double(folded) / Double(count), inverseErrorMean: sum / Double(count) * spacing,
+            inverseErrorLargest: worst * spacing,
+            largestDisplacement: Double(field.largestLength(threads: threads)) * spacing)
+    }
+}

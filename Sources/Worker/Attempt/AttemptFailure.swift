@@ -1,0 +1,28 @@
+import Artifacts
+import CoordinatorClient
+import Foundation
+import Wire
+import Workflow
+
+/// What an error on the worker's side means for the attempt. Pure.
+enum AttemptFailure {
+    /// Nil when the coordinator knows already, or when there is nobody to tell.
+    static func verdict(on error: any Error) -> AttemptVerdict? {
+        switch error {
+        case is CancellationError, ClientError.abandoned: nil
+        case let error as APIError: verdict(on: error)
+        case WorkerError.unsafeName, WorkerError.badOutput: AttemptVerdict(.permanent, "\(error)")
+        case WorkerError.system(_, _, ENOSPC), WorkerError.system(_, _, EDQUOT):
+            AttemptVerdict(.transient, "the worker's disk is full (\(error)); free space in its scratch folder")
+        // Disks, connections, caches, programs that do not start: another worker or another time may do.
+        default: AttemptVerdict(.transient, "\(error)")
+        }
+    }
+
+    private static func verdict(on error: APIError) -> AttemptVerdict? {
+        if error.endsSession { return nil }
+        if error.isPassing || error.code == "not_found" { return AttemptVerdict(.transient, error.message) }
+        // `source_changed`, or a result the coordinator does not take: the same again would be refused again.
+        return AttemptVerdict(.permanent, error.description)
+    }
+}

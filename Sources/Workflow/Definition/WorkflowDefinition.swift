@@ -1,0 +1,153 @@
+import BIDS
+
+/// A workflow file that was found valid: every name resolved, every parameter filled in.
+package struct WorkflowDefinition: Hashable, Sendable {
+    package var name: String
+    package var version: String
+    package var description: String
+    /// In the order of the file, those of the command line after them.
+    package var atlases: [AtlasReference]
+    /// In the order of the file.
+    package var steps: [StepDefinition]
+
+    package init(
+        name: String, version: String, description: String, atlases: [AtlasReference], steps: [StepDefinition]
+    ) {
+        self.name = name
+        self.version = version
+        self.description = description
+        self.atlases = atlases
+        self.steps = steps
+    }
+
+    package func step(_ name: String) -> StepDefinition? { steps.first { $0.name == name } }
+
+    package var usesAtlases: Bool {
+        steps.contains { step in
+            step.isPerAtlas
+                || step.inputs.contains {
+                    if case .atlas = $0.source { true } else { false }
+                }
+        }
+    }
+
+    package var usesCovariates: Bool {
+        steps.contains { $0.inputs.contains { $0.source == .covariates } }
+    }
+
+    /// Edges between steps, by their places in `steps`.
+    package var graph: TaskGraph {
+        let place = Dictionary(uniqueKeysWithValues: steps.enumerated().map { ($1.name, $0) })
+        return TaskGraph(
+            names: steps.map(\.name),
+            predecessors: steps.map { step in
+                step.inputs.compactMap { input in
+                    if case .output(let name, _) = input.source { place[name] } else { nil }
+                }
+            })
+    }
+}
+
+/// An atlas by name and folder, not yet looked at.
+package struct AtlasReference: Hashable, Sendable {
+    package var name: String
+    /// Absolute.
+    package var folder: String
+
+    package init(name: String, folder: String) { (self.name, self.folder) = (name, folder) }
+}
+
+/// A step of a workflow.
+package struct StepDefinition: Hashable, Sendable {
+    package var name: String
+    package var kind: String
+    package var kindVersion: Int
+    package var scope: TaskScope
+    /// One task per atlas (`each: atlas`).
+    package var isPerAtlas: Bool
+    package var inputs: [StepInput]
+    /// All parameters of the kind, defaults filled in: an object.
+    package var parameters: JSONValue
+    package var resources: TaskResources
+    package var timeoutSeconds: Double
+    package var retry: RetryPolicy
+    package var fanIn: FanInPolicy
+
+    package init(
+        name: String, kind: String, kindVersion: Int, scope: TaskScope, isPerAtlas: Bool, inputs: [StepInput],
+        parameters: JSONValue, resources: TaskResources, timeoutSeconds: Double, retry: RetryPolicy, fanIn: FanInPolicy
+    ) {
+        self.name = name
+        self.kind = kind
+        self.kindVersion = kindVersion
+        self.scope = scope
+        self.isPerAtlas = isPerAtlas
+        self.inputs = inputs
+        self.parameters = parameters
+        self.resources = resources
+        self.timeoutSeconds = timeoutSeconds
+        self.retry = retry
+        self.fanIn = fanIn
+    }
+}
+
+/// What feeds one port of a step.
+package struct StepInput: Hashable, Sendable {
+    package enum Source: Hashable, Sendable {
+        /// Files of the dataset; of several queries the first that matches anything counts.
+        case bids([DatasetQuery])
+        /// Output port of another step.
+        case output(step: String, port: String)
+        /// One file, absolute path.
+        case file(String)
+        case atlas(AtlasRole)
+        /// Columns of `participants.tsv` and `sessions.tsv`, as JSON.
+        case covariates
+    }
+
+    package var port: String
+    package var source: Source
+    /// The step does without when there is none.
+    package var isOptional: Bool
+    /// The port takes any number of items.
+    package var isGathered: Bool
+
+    package init(port: String, source: Source, isOptional: Bool, isGathered: Bool) {
+        (self.port, self.source, self.isOptional, self.isGathered) = (port, source, isOptional, isGathered)
+    }
+}
+
+/// A query over the files of the task's own session, or of another that it names.
+package struct DatasetQuery: Hashable, Sendable {
+    package var query: BIDSQuery
+    /// Set by `ses:` in the workflow file: looked for among all files of the subject.
+    package var session: BIDSQuery.Match?
+
+    package init(query: BIDSQuery, session: BIDSQuery.Match? = nil) { (self.query, self.session) = (query, session) }
+}
+
+/// A file that an atlas folder holds.
+package enum AtlasRole: String, Hashable, Sendable, CaseIterable {
+    case t1w = "T1w"
+    case chimap = "Chimap"
+    case dseg
+    case table
+
+    /// As it is usually named.
+    package var usualFileName: String {
+        switch self {
+        case .t1w: "T1w.nii.gz"
+        case .chimap: "Chimap.nii.gz"
+        case .dseg: "dseg.nii.gz"
+        case .table: "dseg.tsv"
+        }
+    }
+
+    package var format: TaskPort.Format {
+        switch self {
+        case .t1w, .chimap: .volume
+        case .dseg: .labelMap
+        case .table: .table
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import BIDS
+
+/// Sources of inputs: `{bids: …}`, `{step: …}`, `{file: …}`, `{atlas: …}`, `{covariates: …}`.
+extension WorkflowReader {
+    static let sourceKeys = ["bids", "step", "file", "atlas", "covariates"]
+    static let queryKeys = ["suffix", "extension", "datatype", "dataset"]
+
+    mutating func readInput(_ member: YAMLNode.Member, step: String) -> InputDraft {
+        let what = "input \(member.key) of step \(step)"
+        var input = InputDraft(port: member.key, mark: member.keyMark)
+        guard member.value.members != nil else {
+            error(
+                member.value.mark,
+                "\(what) is \(member.value.kindName); write one of {bids: {suffix: …}}, {step: name.port}, "
+                    + "{file: path}, {atlas: …}, {covariates: participants}")
+            return input
+        }
+        var isStated = false
+        for entry in members(member.value, of: what, allowed: Self.sourceKeys + ["optional", "gather"]) {
+            if entry.key == "optional" || entry.key == "gather" {
+                guard let isSet = entry.value.json.boolValue else {
+                    error(entry.value.mark, "\(entry.key) of \(what) is \(entry.value.kindName); write true or false")
+                    continue
+                }
+                let marked = Marked(value: isSet, mark: entry.keyMark)
+                if entry.key == "optional" { input.isOptional = marked } else { input.isGathered = marked }
+                continue
+            }
+            if isStated {
+                error(
+                    entry.keyMark,
+                    "\(what) has more than one source; keep one of \(Self.sourceKeys.joined(separator: ", "))")
+                continue
+            }
+            isStated = true
+            input.source = readSource(entry, what: what)
+        }
+        if !isStated {
+            error(member.keyMark, "\(what) has no source; add one of \(Self.sourceKeys.joined(separator: ", "))")
+        }
+        return input
+    }
+
+    private mutating func readSource(_ entry: YAMLNode.Member, what: String) -> InputDraft.Source? {
+        switch entry.key {
+        case "bids":
+            let nodes = entry.value.elements ?? [entry.value]
+            if nodes.isEmpty { error(entry.value.mark, "\(what): the list of queries is empty; add {suffix: …}") }
+            let queries = nodes.compactMap { readQuery($0, what: what) }
+            return queries.count == nodes.count && !queries.isEmpty ? .bids(queries) : nil
+        case "step":
+            return text(entry.value, of: "step of \(what)").map { .step(Marked(value: $0, mark: entry.value.mark)) }
+        case "file": return label(entry.value, of: "file of \(what)").map { .file(resolved($0)) }
+        case "atlas":
+            guard let name = text(entry.value, of: "atlas of \(what)") else { return nil }
+            if let role = AtlasRole(rawValue: name) { return .atlas(role) }
+            let clause = Suggestion.clause(for: name, among: AtlasRole.allCases.map(\.rawValue))
+            error(entry.value.mark, "an atlas has no file “\(name)”\(clause)")
+            return nil
+        case "covariates":
+            if entry.value.text == "participants" { return .covariates }
+            error(entry.value.mark, "covariates is \(entry.value.kindName); the only table is participants")
+            return nil
+        default: return nil
+        }
+    }
+
+    private mutating func readQuery(_ node: YAMLNode, what: String) -> DatasetQuery? {
+        let errorsBefore = problems.count
+        var query = BIDSQuery(suffixes: [])
+        var session: BIDSQuery.Match?
+        for member in members(node, of: "the query of \(what)") {
+            switch member.key {
+            case "suffix": query.suffixes = labels(member.value, of: "suffix of \(what)")
+            case "datatype": query.datatypes = labels(member.value, of: "datatype of \(what)")
+            case "extension":
+                let extensions = labels(member.value, of: "extension of \(what)")
+                query.extensions = extensions == ["any"] ? [] : extensions
+                for text in query.extensions where !text.hasPrefix(".") {
+                    error(member.value.mark, "the extension “\(text)” of \(what) lacks its dot; write .\(text)")
+                }
+            case "dataset":
+                guard let name = label(member.value, of: "dataset of \(what)") else { break }
+                switch name {
+                case "any": query.source = .any
+                case "raw": query.source = .raw
+                case "derivatives": query.source = .anyDerivative
+                default: query.source = .derivative(name)
+                }
+            case "ses": session = match(member.value, of: "ses of \(what)")
+            case "sub":
+                error(member.keyMark, "\(what): the subject comes from the task; remove sub")
+            default:
+                checkEntity(member, what: what)
+                if let match = match(member.value, of: "\(member.key) of \(what)") {
+                    query.entities[member.key] = match
+                }
+            }
+        }
+        if query.suffixes.isEmpty, problems.count == errorsBefore {
+            error(node.mark, "the query of \(what) has no suffix; add suffix: T1w, Chimap, mask, …")
+        }
+        return problems[errorsBefore...].contains { $0.severity == .error }
+            ? nil : DatasetQuery(query: query, session: session)
+    }
+
+    private mutating func checkEntity(_ member: YAMLNode.Member, what: String) {
+        if EntityOrder.isKnown(member.key) { return }
+        let known = Self.queryKeys + EntityOrder.keys
+        if let short = EntityOrder.key(named: member.key) {
+            error(member.keyMark, "\(what): entities go by their short names; did you mean \(short)?")
+        } else if let nearest = Suggestion.nearest(to: member.key, among: known) {
+            error(member.keyMark, "\(what): no entity is called “\(member.key)”; did you mean \(nearest)?")
+        } else {
+            warning(member.keyMark, "\(what): “\(member.key)” is not an entity of the standard")
+        }
+    }
+
+    private mutating func match(_ node: YAMLNode, of what: String) -> BIDSQuery.Match? {
+        let labels = labels(node, of: what)
+        if labels == ["none"] { return .absent }
+        if labels == ["any"] { return .present }
+        return labels.isEmpty ? nil : .anyOf(labels)
+    }
+
+    /// One text or a list of texts, as written: `run: 01` asks for the label 01. `${name}` may hold either.
+    private mutating func labels(_ node: YAMLNode, of what: String) -> [String] {
+        let nodes = node.elements ?? [node]
+        return nodes.flatMap { node -> [String] in
+            guard let text = node.text, text.contains("${") else {
+                return label(node, of: what).map { [$0] } ?? []
+            }
+            let value = substituted(.string(text), node.mark)
+            return (value.arrayValue ?? [value]).map { $0.stringValue ?? $0.canonicalString }
+        }
+    }
+
+    private mutating func label(_ node: YAMLNode, of what: String) -> String? {
+        guard let text = node.text else {
+            error(node.mark, "\(what) is \(node.kindName); write a text, or a list of texts")
+            return nil
+        }
+        guard text.contains("${") else { return text }
+        let value = substituted(.string(text), node.mark)
+        return value.stringValue ?? value.canonicalString
+    }
+}

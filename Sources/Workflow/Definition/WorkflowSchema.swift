@@ -1,0 +1,197 @@
+import BIDS
+
+/// JSON Schema (draft 2020-12) of workflow files, for completion and checking in editors, made from the catalogue.
+package enum WorkflowSchema {
+    package static func json(kinds: [TaskKind] = TaskKindCatalog.kinds) -> JSONValue {
+        [
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "qsmflow workflow",
+            "type": "object",
+            "required": ["name", "steps"],
+            "additionalProperties": false,
+            "properties": [
+                "name": described("Name of the workflow.", name),
+                "version": described("Version of the workflow, free text.", ["type": ["string", "number"]]),
+                "description": described("One sentence.", ["type": "string"]),
+                "atlases": described(
+                    "Atlas name to folder, relative to this file. A folder holds T1w.nii.gz, dseg.nii.gz, dseg.tsv and "
+                        + "perhaps Chimap.nii.gz.",
+                    ["type": ["object", "null"], "propertyNames": name, "additionalProperties": ["type": "string"]]),
+                "parameters": described(
+                    "Values that steps take in with ${name}.", ["type": ["object", "null"], "propertyNames": name]),
+                "steps": described(
+                    "Step name to step.",
+                    [
+                        "type": "object", "minProperties": 1, "propertyNames": name,
+                        "additionalProperties": ["$ref": "#/$defs/step"],
+                    ]),
+            ],
+            "$defs": definitions(kinds),
+        ]
+    }
+
+    private static let name: JSONValue = ["type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"]
+    /// `${name}` may stand wherever a value is expected.
+    private static let reference: JSONValue = ["type": "string", "pattern": "^\\$\\{[A-Za-z0-9_-]+\\}$"]
+
+    private static func described(_ text: String, _ schema: JSONValue) -> JSONValue {
+        var schema = schema
+        schema["description"] = .string(text)
+        return schema
+    }
+
+    private static func oneOrMore(_ schema: JSONValue) -> JSONValue {
+        ["anyOf": [schema, ["type": "array", "items": schema, "minItems": 1]]]
+    }
+
+    private static func definitions(_ kinds: [TaskKind]) -> JSONValue {
+        [
+            "label": ["type": ["string", "number"]],
+            "query": described("Files of the task's subject and session.", query),
+            "source": source,
+            "step": step(kinds),
+        ]
+    }
+
+    private static var query: JSONValue {
+        let label: JSONValue = ["$ref": "#/$defs/label"]
+        var properties: [String: JSONValue] = [
+            "suffix": described("Suffix, or a list of suffixes: T1w, Chimap, mask, …", oneOrMore(label)),
+            "extension": described(
+                "Extension with its dot, a list of them, or any; NIfTI when left out.", oneOrMore(["type": "string"])),
+            "datatype": described("Folder of the file: anat, …", oneOrMore(label)),
+            "dataset": described(
+                "raw, derivatives (any), any, or the name of a derivative dataset.", ["type": "string"]),
+            "ses": described("A session other than the task's own, or none.", oneOrMore(label)),
+        ]
+        for key in EntityOrder.keys where key != "sub" && key != "ses" {
+            properties[key] = described("Label of \(key), a list of labels, none, or any.", oneOrMore(label))
+        }
+        return [
+            "type": "object", "required": ["suffix"], "properties": .object(properties),
+            "additionalProperties": oneOrMore(label),
+        ]
+    }
+
+    private static var source: JSONValue {
+        let optional: JSONValue = described("The step can do without.", ["type": "boolean"])
+        let gather: JSONValue = described(
+            "Kind command only: the input takes any number of items.", ["type": "boolean"])
+        func alternative(_ key: String, _ text: String, _ schema: JSONValue) -> JSONValue {
+            [
+                "type": "object", "required": [.string(key)], "additionalProperties": false,
+                "properties": .object([key: described(text, schema), "optional": optional, "gather": gather]),
+            ]
+        }
+        return [
+            "oneOf": [
+                alternative(
+                    "bids", "A query, or a list of queries of which the first that matches counts.",
+                    oneOrMore(["$ref": "#/$defs/query"])),
+                alternative("step", "step.port: output of another step.", ["type": "string"]),
+                alternative("file", "Path, relative to this file.", ["type": "string"]),
+                alternative(
+                    "atlas", "A file of the atlas.", ["enum": .array(AtlasRole.allCases.map { .string($0.rawValue) })]),
+                alternative("covariates", "participants.tsv and sessions.tsv as JSON.", ["const": "participants"]),
+            ]
+        ]
+    }
+
+    private static func step(_ kinds: [TaskKind]) -> JSONValue {
+        [
+            "type": "object",
+            "required": ["kind"],
+            "additionalProperties": false,
+            "properties": [
+                "kind": ["enum": .array(kinds.map { .string($0.name) })],
+                "scope": described(
+                    "For what the step has one task each.",
+                    ["enum": .array(TaskScope.allCases.map { .string($0.rawValue) })]),
+                "each": described("One task per atlas.", ["const": "atlas"]),
+                "inputs": ["type": ["object", "null"]],
+                "parameters": ["type": ["object", "null"]],
+                "resources": [
+                    "type": "object", "additionalProperties": false,
+                    "properties": [
+                        "cores": ["anyOf": [["type": "integer", "minimum": 1, "maximum": 1024], reference]],
+                        "memory": described("e.g. 512MiB, 2GiB", ["type": "string"]),
+                    ],
+                ],
+                "timeout": described("e.g. 90s, 30m, 1h30m", ["type": "string"]),
+                "retries": described(
+                    "How often to try again after a failure of its own.",
+                    ["type": "integer", "minimum": 0, "maximum": 100]),
+                "missing": described(
+                    "What to do about inputs that did not succeed.",
+                    [
+                        "oneOf": [
+                            ["enum": ["all", "any"]],
+                            [
+                                "type": "object", "required": ["at_least"], "additionalProperties": false,
+                                "properties": [
+                                    "at_least": [
+                                        "anyOf": [
+                                            ["type": "number", "exclusiveMinimum": 0, "maximum": 1], reference,
+                                        ]
+                                    ]
+                                ],
+                            ],
+                        ]
+                    ]),
+            ],
+            "allOf": .array(kinds.map(rules)),
+        ]
+    }
+
+    /// What holds for steps of one kind.
+    private static func rules(_ kind: TaskKind) -> JSONValue {
+        var inputs: JSONValue = [
+            "properties": .object(
+                Dictionary(
+                    uniqueKeysWithValues: kind.inputs.map {
+                        ($0.name, described("\($0.summary) (\($0.format.words))", ["$ref": "#/$defs/source"]))
+                    })),
+            "additionalProperties": kind.hasOpenPorts ? ["$ref": "#/$defs/source"] : false,
+        ]
+        let required = kind.inputs.filter { $0.cardinality != .optional }.map { JSONValue.string($0.name) }
+        if !required.isEmpty { inputs["required"] = .array(required) }
+        let parameters: JSONValue = [
+            "properties": .object(
+                Dictionary(uniqueKeysWithValues: kind.parameters.map { ($0.name, schema(of: $0)) })),
+            "additionalProperties": false,
+        ]
+        var then: JSONValue = [
+            "description": .string(kind.summary),
+            "properties": [
+                "scope": ["enum": .array(kind.scopes.map { .string($0.rawValue) })],
+                "inputs": inputs, "parameters": parameters,
+            ],
+        ]
+        if !required.isEmpty { then["required"] = ["inputs"] }
+        return ["if": ["properties": ["kind": ["const": .string(kind.name)]], "required": ["kind"]], "then": then]
+    }
+
+    private static func schema(of parameter: TaskParameter) -> JSONValue {
+        let own: JSONValue =
+            switch parameter.values {
+            case .boolean: ["type": "boolean"]
+            case .integer(let range):
+                [
+                    "type": "integer", "minimum": .integer(Int64(range.lowerBound)),
+                    "maximum": .integer(Int64(range.upperBound)),
+                ]
+            case .number(let range):
+                ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
+            case .text: ["type": "string"]
+            case .choice(let names): ["enum": .array(names.map { .string($0) })]
+            case .list: ["type": "array"]
+            case .map: ["type": "object"]
+            }
+        var schema: JSONValue = ["anyOf": [own, reference], "default": parameter.defaultValue]
+        schema["description"] = .string(parameter.summary)
+        return schema
+    }
+}
+
+/// The schema over the whole catalogue.
+package func workflowJSONSchema() -> JSONValue { WorkflowSchema.json() }

@@ -1,0 +1,150 @@
+import BIDS
+import Foundation
+
+/// Makes the tasks of a run: each step of a workflow for each part of the cohort that its scope names.
+///
+/// Ordinals are arithmetic. Steps follow each other in topological order, each with a block of ordinals: one per session
+/// (or subject, or one for the cohort), times one per atlas where the step fans out. Where a step's input comes from is
+/// therefore known without any lookup, and the same request always gives the same graph.
+package struct Expansion: Sendable {
+    package let definition: WorkflowDefinition
+    package let cohort: Cohort
+    package let atlases: [AtlasFolder]
+    /// The participants' covariates as a file; needed when `definition.usesCovariates`.
+    package let covariates: FileReference?
+    /// Results are shared only between tasks of equal salt; given to the steps of `rerunFrom` and all after them.
+    package let salt: String?
+    package let rerunFrom: [String]
+
+    package init(
+        definition: WorkflowDefinition, cohort: Cohort, atlases: [AtlasFolder], covariates: FileReference? = nil,
+        rerunFrom: [String] = [], salt: String? = nil
+    ) {
+        self.definition = definition
+        self.cohort = cohort
+        self.atlases = atlases
+        self.covariates = covariates
+        self.rerunFrom = rerunFrom
+        self.salt = salt
+    }
+
+    /// Expands the workflow.
+    ///
+    /// A task whose own files are missing, ambiguous or unusable carries the sentence in `problem`; those that depend on
+    /// it do not repeat it.
+    /// - Throws: what concerns the run as a whole; nothing that concerns one participant only.
+    /// - Complexity: linear in the number of tasks and bindings.
+    package func tasks() throws(WorkflowError) -> [ExpandedTask] {
+        let layout = try Layout(definition: definition, cohort: cohort, atlasCount: atlases.count)
+        try checkSources()
+        let salted = try saltedSteps()
+        var resolver = FileResolver(layout: layout, shared: cohort.shared)
+        var tasks: [ExpandedTask] = []
+        tasks.reserveCapacity(layout.total)
+        // A task that can never start, because of its own files or because of what it strictly depends on.
+        var isDoomed: [Bool] = []
+        isDoomed.reserveCapacity(layout.total)
+
+        for place in layout.order {
+            let step = definition.steps[place]
+            let contextCount = layout.contextCount(step.scope)
+            let questions = step.inputs.map { input -> FileResolver.Question? in
+                if case .bids(let queries) = input.source { resolver.question(queries, input) } else { nil }
+            }
+            let lanes = step.isPerAtlas ? Array(atlases.indices) : [-1]
+            for position in 0..<contextCount {
+                for lane in lanes {
+                    let atlas = lane < 0 ? nil : atlases[lane]
+                    var context = layout.context(step.scope, position)
+                    context.atlas = atlas?.name
+                    var task = ExpandedTask(
+                        ordinal: tasks.count, step: step.name, kind: step.kind, kindVersion: step.kindVersion,
+                        context: context, parameters: step.parameters, inputs: [], fanIn: step.fanIn,
+                        resources: step.resources, timeoutSeconds: step.timeoutSeconds, retry: step.retry,
+                        cacheSalt: salted.contains(place) ? salt : nil)
+                    var upstreamDoomed = false
+                    var readsFiles = false
+                    var readsSteps = false
+                    for (input, question) in zip(step.inputs, questions) {
+                        switch input.source {
+                        case .output(let producer, let port):
+                            readsSteps = true
+                            let ordinals = layout.producers(
+                                producer, for: step, position: position, lane: lane < 0 ? nil : lane)
+                            for ordinal in ordinals {
+                                task.inputs.append(
+                                    InputBinding(
+                                        port: input.port, context: tasks[ordinal].context,
+                                        source: .output(ordinal: ordinal, port: port)))
+                                if isDoomed[ordinal], !step.fanIn.isTolerant { upstreamDoomed = true }
+                            }
+                        case .bids:
+                            readsFiles = true
+                            guard let question else { continue }
+                            switch resolver.answer(
+                                question, input: input, scope: step.scope, position: position, fanIn: step.fanIn)
+                            {
+                            case .found(let bindings): task.inputs += bindings
+                            case .absent(let sentence), .unusable(let sentence):
+                                task.problem = task.problem ?? sentence
+                            }
+                        case .file(let path):
+                            let name = path.split(separator: "/").last.map(String.init) ?? path
+                            task.inputs.append(
+                                InputBinding(
+                                    port: input.port, context: .cohort,
+                                    source: .file(FileReference(path: path, name: name))))
+                        case .atlas(let role):
+                            for folder in atlas.map({ [$0] }) ?? atlases {
+                                // Absent only where the input is optional: `checkSources` saw to that.
+                                guard let file = folder.files[role] else { continue }
+                                task.inputs.append(
+                                    InputBinding(
+                                        port: input.port, context: TaskContext(atlas: folder.name),
+                                        source: .file(file)))
+                            }
+                        case .covariates:
+                            if let covariates {
+                                task.inputs.append(
+                                    InputBinding(port: input.port, context: .cohort, source: .file(covariates)))
+                            }
+                        }
+                    }
+                    if readsFiles || !readsSteps, let excluded = layout.exclusion(step.scope, position) {
+                        task.problem = excluded
+                    }
+                    // The reason is told once, where it arises.
+                    if upstreamDoomed { task.problem = nil }
+                    isDoomed.append(upstreamDoomed || task.problem != nil)
+                    tasks.append(task)
+                }
+            }
+        }
+        return tasks
+    }
+
+    private func saltedSteps() throws(WorkflowError) -> Set<Int> {
+        var places: Set<Int> = []
+        for name in rerunFrom {
+            guard let place = definition.steps.firstIndex(where: { $0.name == name }) else {
+                throw .unknownStep(name, known: definition.steps.map(\.name))
+            }
+            places.insert(place)
+        }
+        return definition.graph.descendants(of: places)
+    }
+
+    private func checkSources() throws(WorkflowError) {
+        for step in definition.steps {
+            if step.isPerAtlas, atlases.isEmpty { throw .noAtlas(step: step.name) }
+            for input in step.inputs {
+                if input.source == .covariates, covariates == nil { throw .noCovariates(step: step.name) }
+                guard case .atlas(let role) = input.source, !input.isOptional else { continue }
+                if atlases.isEmpty { throw .noAtlas(step: step.name) }
+                if let lacking = atlases.first(where: { $0.files[role] == nil }) {
+                    throw .atlasLacks(name: lacking.name, folder: lacking.folder, role: role, step: step.name)
+                }
+            }
+        }
+    }
+}

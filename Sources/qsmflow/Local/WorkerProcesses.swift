@@ -1,0 +1,100 @@
+import CSpawn
+import Foundation
+
+/// `qsmflow worker` processes that serve a local run. They die with this process, however it dies.
+final class WorkerProcesses {
+    private let program: String
+    private let arguments: [[String]]
+    private let environment: [String: String]
+    private let logFolder: String
+    private var pids: [pid_t] = []
+    private var starts: [Int]
+
+    init(local: LocalCoordinator, options: LocalWorkerOptions) throws {
+        program = ProgramPath.current
+        environment = ProcessInfo.processInfo.environment.merging(
+            ["QSMFLOW_COORDINATOR": local.url, "QSMFLOW_TOKEN": local.token]
+        ) { _, new in new }
+        logFolder = local.state.logs
+        let count = min(options.workers, options.totalCores)
+        arguments = (0..<count).map { n in
+            // Cores are dealt out so that none is lost; memory goes with them.
+            let cores = options.totalCores / count + (n < options.totalCores % count ? 1 : 0)
+            return [
+                "worker", "--name", "local-\(n + 1)", "--cores", "\(cores)",
+                "--memory-mib", "\(options.totalMemoryMiB * cores / options.totalCores)",
+                "--scratch", "\(local.state.scratch)/local-\(n + 1)", "--cache", "\(local.state.cache)/local-\(n + 1)",
+            ] + options.allowCommand.flatMap { ["--allow-command", $0] }
+        }
+        starts = [Int](repeating: 0, count: count)
+        for n in 0..<count { pids.append(try start(n)) }
+    }
+
+    /// A worker that died is started again, a few times: more means that it cannot work here at all.
+    func restartTheDead() throws {
+        for n in pids.indices {
+            var status = qsm_exit_status()
+            guard qsm_await_exit(pids[n], 0) == 1 else { continue }
+            _ = qsm_wait4(pids[n], &status)
+            guard starts[n] < 5 else {
+                throw CommandFailure("The worker process keeps ending; its log is \(log(n))")
+            }
+            pids[n] = try start(n)
+        }
+    }
+
+    /// Drains: attempts at work are handed back or finished within the workers' grace period.
+    func stop() {
+        for pid in pids { kill(pid, SIGTERM) }
+        for pid in pids {
+            if qsm_await_exit(pid, 10_000) != 1 { kill(-pid, SIGKILL) }
+            var status = qsm_exit_status()
+            _ = qsm_wait4(pid, &status)
+        }
+        pids = []
+    }
+
+    private func log(_ n: Int) -> String { "\(logFolder)/worker-local-\(n + 1).log" }
+
+    private func start(_ n: Int) throws -> pid_t {
+        starts[n] += 1
+        let descriptor = open(log(n), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw CommandFailure("\(log(n)) cannot be written: \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments[n]).map { strdup($0) } + [nil]
+        var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { (argv + envp).forEach { free($0) } }
+        return try program.withCString { executable in
+            try argv.withUnsafeMutableBufferPointer { argv in
+                try envp.withUnsafeMutableBufferPointer { envp in
+                    var options = qsm_spawn_defaults()
+                    options.executable = executable
+                    options.argv = UnsafePointer(argv.baseAddress!)
+                    options.envp = UnsafePointer(envp.baseAddress!)
+                    options.stdout_fd = descriptor
+                    options.stderr_fd = descriptor
+                    options.parent_death_signal = SIGTERM
+                    var failure = qsm_spawn_failure()
+                    let pid = qsm_spawn(&options, &failure)
+                    guard pid > 0 else {
+                        throw CommandFailure(
+                            "A worker process cannot be started: \(String(cString: strerror(failure.code)))")
+                    }
+                    return pid
+                }
+            }
+        }
+    }
+}
+
+/// Path of the running program.
+enum ProgramPath {
+    static let current: String = {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        guard count > 0 else { return CommandLine.arguments[0] }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }()
+}

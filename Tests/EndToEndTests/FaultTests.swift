@@ -1,0 +1,120 @@
+import Foundation
+import Testing
+
+/// Kills and stops at chosen moments: the run ends, and its numbers are those of a quiet run.
+@Suite(.serialized) struct FaultTests {
+    private struct Cluster {
+        var program: Program
+        var coordinator: Process
+        var workers: [Process]
+    }
+
+    private func submitArguments(_ program: Program) -> [String] {
+        ["submit", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas]
+    }
+
+    private func startCoordinator(_ program: Program, timeout: Int) async throws -> Process {
+        let process = try program.start(
+            "coordinator", "--listen", "127.0.0.1:0", "--worker-timeout", "\(timeout)",
+            log: "coordinator-\(UUID().uuidString)")
+        _ = try await program.eventually(within: 60) { () -> Bool? in
+            guard let text = try? String(contentsOfFile: program.state + "/coordinator.json", encoding: .utf8),  // not there yet
+                text.contains("\"pid\":\(process.processIdentifier)")
+            else { return process.isRunning ? nil : false }
+            return true
+        }
+        return process
+    }
+
+    private func connection(_ program: Program) throws -> [String: String] {
+        let data = try Data(contentsOf: URL(fileURLWithPath: program.state + "/coordinator.json"))
+        let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        return [
+            "QSMFLOW_COORDINATOR": try #require(json["url"] as? String), "QSMFLOW_TOKEN": try #require(json["token"] as? String),
+        ]
+    }
+
+    private func startWorker(_ program: Program, _ name: String) throws -> Process {
+        try program.start(
+            "worker", "--name", name, "--cores", "1", "--memory-mib", "4000", "--scratch", program.folder + "/scratch-" + name,
+            log: "worker-\(name)-\(UUID().uuidString)", environment: try connection(program))
+    }
+
+    private func isSettled(_ program: Program) async throws -> Bool? {
+        let status = try await program.run("status", "1", "--json")
+        guard status.code == 0 || status.code == 2,
+            let summary = try? JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any]  // coordinator away
+        else { return nil }
+        return summary["state"] as? String == "running" ? nil : true
+    }
+
+    private func postmaster(_ program: Program) throws -> pid_t? {
+        let search = FileManager.default.enumerator(atPath: program.state + "/postgres")
+        while let file = search?.nextObject() as? String {
+            guard file.hasSuffix("postmaster.pid") else { continue }
+            let text = try String(contentsOfFile: program.state + "/postgres/" + file, encoding: .utf8)
+            return text.split(separator: "\n").first.flatMap { pid_t($0) }
+        }
+        return nil
+    }
+
+    @Test(arguments: [1, 2]) func killedAnywhereItEndsWithTheSameNumbers(seed: Int) async throws {
+        // A quiet run of the same cohort in another state folder gives the digest to reach.
+        let program = try Program()
+        try await program.phantom(subjects: 2)
+        let quiet = try await program.run(
+            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas,
+            environment: ["QSMFLOW_STATE": program.folder + "/quiet"])
+        #expect(quiet.code == 0, "\(quiet.errors)")
+        let wanted = try await program.run("results", "1", "--digest", environment: ["QSMFLOW_STATE": program.folder + "/quiet"]).output
+
+        var coordinator = try await startCoordinator(program, timeout: 3)
+        var workers = [try startWorker(program, "a"), try startWorker(program, "b")]
+        let arguments = submitArguments(program)
+        let submitted = try await program.run(
+            arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6])
+        #expect(submitted.code == 0, "\(submitted.errors)")
+
+        var random = SystemLikeGenerator(seed: UInt64(seed))
+        for round in 0..<3 {
+            try await Task.sleep(for: .milliseconds(Int(random.next() % 900) + 200))  // a random moment is the point
+            switch round {
+            case 0:
+                kill(workers[0].processIdentifier, SIGKILL)
+                workers[0].waitUntilExit()
+                workers[0] = try startWorker(program, "a")
+            case 1:
+                kill(coordinator.processIdentifier, SIGKILL)
+                coordinator.waitUntilExit()
+                coordinator = try await startCoordinator(program, timeout: 3)
+                // Its port is new, so its workers are too; a fixed port would let them go on.
+                for worker in workers { worker.terminate() }
+                workers = [try startWorker(program, "a"), try startWorker(program, "b")]
+            default:
+                if let pid = try postmaster(program) { kill(pid, SIGKILL) }
+            }
+        }
+        _ = try await program.eventually(within: 180) { try await isSettled(program) }
+        let digest = try await program.run("results", "1", "--digest")
+        #expect(digest.output == wanted, "\(digest.errors)")
+        let check = try await program.run("fsck")
+        #expect(check.code == 0, "\(check.output)\(check.errors)")
+        for worker in workers { worker.terminate() }
+        coordinator.terminate()
+        coordinator.waitUntilExit()
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): the moments of a test are a number anybody can replay.
+private struct SystemLikeGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import Testing
+
+/// The main job on a small phantom cohort, with real processes.
+@Suite(.serialized) struct StandardWorkflowTests {
+    @Test func aCohortGoesInAndResultsComeOut() async throws {
+        let program = try Program()
+        try await program.phantom(subjects: 4)
+        let run = try await program.run(
+            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas)
+        #expect(run.code == 0, "\(run.output)\(run.errors)")
+
+        let rows = try await program.run("sql", "-c", "select count(distinct subject) from roi_statistics where reference = 'none' and mean_ppm is not null", "--", "-At")
+        #expect(rows.output.trimmingCharacters(in: .whitespacesAndNewlines) == "4", "\(rows.errors)")
+        let effects = try await program.run("results", "1", "cohort_effects", "--format", "tsv")
+        #expect(effects.output.contains("age"), "\(effects.errors)")
+
+        // The same again is taken over, not computed: no task has a worker.
+        let again = try await program.run(
+            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas, "--json")
+        #expect(again.code == 0)
+        let summary = try #require(try JSONSerialization.jsonObject(with: Data(again.output.utf8)) as? [String: Any])
+        let counts = try #require(summary["counts"] as? [String: Int])
+        #expect(counts["cached"] == counts["succeeded"])
+        let digests = [try await program.run("results", "1", "--digest"), try await program.run("results", "2", "--digest")]
+        #expect(digests[0].output == digests[1].output)
+        #expect(digests[0].output.count >= 64)
+    }
+
+    @Test func brokenPeopleHaveReasonsAndTheOthersFinish() async throws {
+        let program = try Program()
+        try await program.phantom(subjects: 3, options: "--defects")
+        let run = try await program.run(
+            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas)
+        #expect(run.code == 2, "\(run.errors)")
+        let sound = try await program.run(
+            "sql", "-c", "select count(distinct subject) from roi_statistics where mean_ppm is not null", "--", "-At")
+        #expect((Int(sound.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0) >= 3, "\(sound.errors)")
+        let failures = try await program.run("results", "1", "failures", "--format", "tsv")
+        #expect(failures.output.contains("_T1w"), "\(failures.output)")
+        let check = try await program.run("fsck")
+        #expect(check.code == 0, "\(check.output)")
+    }
+}
