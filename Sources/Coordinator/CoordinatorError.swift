@@ -23,7 +23,8 @@ package enum CoordinatorError: Error, Hashable, Sendable, CustomStringConvertibl
             throw .unusableSetting(name: "port", value: "\(configuration.port)", expected: "between 0 and 65535")
         }
         guard configuration.sessionTTL >= .seconds(1) else {
-            throw .unusableSetting(name: "sessionTTL", value: "\(configuration.sessionTTL)", expected: "at least a second")
+            throw .unusableSetting(
+                name: "sessionTTL", value: "\(configuration.sessionTTL)", expected: "at least a second")
         }
     }
 }

@@ -92,7 +92,8 @@ import Workflow
             let content = bytes(50_000)
             let digest = ArtifactDigest(of: content)
             let path = "/v1/uploads/\(digest)"
-            func patch(_ offset: Int, _ piece: ArraySlice<UInt8>, total: Int = 50_000) async throws -> APIFixture.Answer {
+            func patch(_ offset: Int, _ piece: ArraySlice<UInt8>, total: Int = 50_000) async throws -> APIFixture.Answer
+            {
                 try await api.send(
                     .patch, path,
                     headers: [

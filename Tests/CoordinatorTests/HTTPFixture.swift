@@ -36,7 +36,9 @@ struct APIFixture: Sendable {
         }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("qsmflow-\(UUID().uuidString)").path
         defer {
-            do { try FileManager.default.removeItem(atPath: folder) } catch { Issue.record("\(folder) stays: \(error)") }
+            do { try FileManager.default.removeItem(atPath: folder) } catch {
+                Issue.record("\(folder) stays: \(error)")
+            }
         }
         var configuration = CoordinatorConfiguration(host: "127.0.0.1", port: 0)
         configuration.ownerToken = "owner-secret"

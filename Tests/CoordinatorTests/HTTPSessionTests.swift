@@ -100,7 +100,8 @@ import Workflow
                 request: Sample.run(), workflow: "test", dataset: nil, tasks: [first, second], requestedBy: "test"
             ).run
             let lease = try #require(
-                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first)
+                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first
+            )
             async let answer = api.call(
                 .post, session + "/claim", json: Sample.claim(wait: 25_000), as: ClaimResponse.self)
             while api.server.parts.ready.waiting == 0 { await Task.yield() }
@@ -147,12 +148,14 @@ import Workflow
             let session = try await session(api)
             _ = try await run(api)
             let lease = try #require(
-                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first)
+                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first
+            )
             let name = LeaseName(task: lease.task, token: lease.token)
             #expect(
                 try await api.send(.post, session + "/release", json: ReleaseRequest(leases: [name])).status == 200)
             let again = try #require(
-                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first)
+                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first
+            )
             #expect(again.task == lease.task)
             #expect(again.token != lease.token)
         }
@@ -163,7 +166,8 @@ import Workflow
             let session = try await session(api)
             let run = try await run(api, tasks: 3)
             let lease = try #require(
-                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first)
+                try await api.call(.post, session + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases.first
+            )
             _ = try await api.send(
                 .post, session + "/complete",
                 json: CompletionRequest(items: [Sample.completion(lease, outcome: .permanent)]))

@@ -24,7 +24,8 @@ extension Request {
     func byteCount(_ name: HTTPField.Name) throws -> Int64? {
         guard let text = headers[name] else { return nil }
         guard let count = Int64(text), count >= 0 else {
-            throw APIFailure.invalid("The header \(name) is not a number of bytes, but “\(text)”.", details: ["\(name)"])
+            throw APIFailure.invalid(
+                "The header \(name) is not a number of bytes, but “\(text)”.", details: ["\(name)"])
         }
         return count
     }

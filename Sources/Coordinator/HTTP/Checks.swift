@@ -66,7 +66,8 @@ extension RunRequest {
             throw APIFailure.invalid(
                 "“weight” is \(weight), but must be above 0 and at most 1000000.", details: ["weight"])
         }
-        for (name, path) in [("dataset", dataset)] + derivatives.map({ ("derivatives", $0) }) where !path.hasPrefix("/") {
+        for (name, path) in [("dataset", dataset)] + derivatives.map({ ("derivatives", $0) }) where !path.hasPrefix("/")
+        {
             throw APIFailure.invalid("“\(name)” must be an absolute path, not “\(path)”.", details: [name])
         }
     }

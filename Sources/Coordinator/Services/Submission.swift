@@ -1,7 +1,7 @@
 import Artifacts
 import BIDS
-import HTTPTypes
 import Foundation
+import HTTPTypes
 import Logging
 import Wire
 import Workflow

@@ -27,15 +27,16 @@ struct PhantomCommand: AsyncParsableCommand {
         options.seed = seed
         options.voxelMillimetres = voxel
         options.effect = effect
-        options.defects = defects
+        options.defects = defects ? PhantomCohort.Defect.allCases : []
         let summary = try PhantomCohort.write(
-            to: CohortSelection.absolute(folder), options: options, threads: ProcessInfo.processInfo.activeProcessorCount
+            to: CohortSelection.absolute(folder), options: options,
+            threads: ProcessInfo.processInfo.activeProcessorCount
         ) { done, total in
             if !quiet, Console.errorIsTerminal { Console.write("\r\(done)/\(total) people\u{1b}[K", to: STDERR_FILENO) }
         }
         if !quiet {
             if Console.errorIsTerminal { Console.write("\r\u{1b}[K", to: STDERR_FILENO) }
-            Console.print(summary.description)
+            Console.print("\(summary)")
         }
     }
 }

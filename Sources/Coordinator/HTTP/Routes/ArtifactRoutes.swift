@@ -78,7 +78,8 @@ func uploadRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
                 .header("Upload-Length", count, isRequired: true), .header("Upload-Media-Type", .string()),
             ], body: .bytes,
             answers: [
-                .init(201, .json("Status"), "Complete and stored."), .init(200, .json("Status"), "It was there already."),
+                .init(201, .json("Status"), "Complete and stored."),
+                .init(200, .json("Status"), "It was there already."),
                 .init(204, .nothing, "More is to come, from Upload-Offset."),
             ], errors: [409, 422, 507]
         ) { request, context in
