@@ -39,16 +39,17 @@ struct QSMFlow: AsyncParsableCommand {
                     RetryCommand.self, RerunCommand.self, CancelCommand.self, LogsCommand.self, ExplainCommand.self,
                 ]),
             CommandGroup(
+                name: "Read results",
+                subcommands: [ResultsCommand.self, SQLCommand.self, ExportCommand.self, ReportCommand.self]),
+            CommandGroup(
                 name: "Prepare",
                 subcommands: [
                     IndexCommand.self, ValidateCommand.self, PlanCommand.self, KindsCommand.self, PhantomCommand.self,
                 ]),
             CommandGroup(
                 name: "Serve",
-                subcommands: [
-                    CoordinatorCommand.self, WorkerCommand.self, WorkersCommand.self, TokenCommand.self,
-                    GarbageCommand.self, FsckCommand.self,
-                ]),
+                subcommands: [CoordinatorCommand.self, WorkerCommand.self, WorkersCommand.self, TokenCommand.self,
+                    GarbageCommand.self, FsckCommand.self, DoctorCommand.self]),
         ],
         defaultSubcommand: nil)
 

@@ -47,11 +47,14 @@ struct ReadFile: Hashable, Sendable {
     var maker: Maker?
     var name: String
     var path: String?
+    /// Nil while the task that makes it has not succeeded.
+    var digest: ArtifactDigest?
 
     struct Maker: Hashable, Sendable { var ordinal: Int, port: String }
 
     static let columns = [
         "ordinal", "port", "from_subject", "from_session", "from_atlas", "from_task", "from_port", "name", "path",
+        "digest",
     ]
 
     init(_ row: CommaSeparatedTable.Row) throws {
@@ -66,6 +69,7 @@ struct ReadFile: Hashable, Sendable {
         }
         name = row.text("name")
         path = row["path"]
+        digest = row["digest"].flatMap { ArtifactDigest(hex: $0) }
     }
 }
 
@@ -86,6 +90,9 @@ struct RunFiles: Sendable {
         self.read = Dictionary(grouping: read, by: \.ordinal)
         byMaker = Dictionary(made.map { (ReadFile.Maker(ordinal: $0.ordinal, port: $0.port), $0) }) { first, _ in first }
     }
+
+    /// Files of datasets and atlases that tasks read.
+    var sources: [ReadFile] { read.values.flatMap { $0.filter { $0.maker == nil } } }
 
     func inputs(of file: MadeFile) -> [ReadFile] { read[file.ordinal] ?? [] }
 

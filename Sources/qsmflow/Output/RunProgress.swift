@@ -35,7 +35,7 @@ struct RunProgress {
         if c.running > 0 { parts.append("\(c.running) running") }
         if c.failed > 0 { parts.append("\(c.failed) failed") }
         if c.blocked > 0 { parts.append("\(c.blocked) blocked") }
-        let computed = c.settled - c.cached
+        let computed = c.succeeded - c.cached
         if run.elapsedSeconds > 1, computed > 0 {
             parts.append(String(format: "%.1f/min", Double(computed) / run.elapsedSeconds * 60))
         }

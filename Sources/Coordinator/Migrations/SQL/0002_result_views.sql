@@ -212,7 +212,7 @@ COMMENT ON COLUMN cohort_effects.run IS 'Number of the run.';
 COMMENT ON COLUMN cohort_effects.step IS 'Step of the workflow.';
 COMMENT ON COLUMN cohort_effects.region IS 'Region that was modelled.';
 COMMENT ON COLUMN cohort_effects.reference IS 'What the modelled susceptibility is against.';
-COMMENT ON COLUMN cohort_effects.term IS 'Term of the model, such as age or group[HH]; (intercept) is the mean at the baseline.';
+COMMENT ON COLUMN cohort_effects.term IS 'Term of the model, such as age or group[HH]; Intercept is the value at mean age (and other numbers) in the baseline groups.';
 COMMENT ON COLUMN cohort_effects.estimate IS 'Coefficient, in the column "unit" per unit of the covariate or against the baseline level.';
 COMMENT ON COLUMN cohort_effects.standard_error IS 'Standard error of the coefficient.';
 COMMENT ON COLUMN cohort_effects.ci_low IS 'Lower end of the confidence interval (95 % unless the step says otherwise).';
