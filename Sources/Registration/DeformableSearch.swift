@@ -3,7 +3,7 @@ import Kernels
 /// Diffeomorphic registration by local cross-correlation: greedy, compositional, coarse to fine.
 ///
 /// Each iteration warps the moving image through displacement and affine, takes the derivative of the correlation,
-/// smooths it, scales it to a step of a fraction of a voxel and composes it with the displacement so far. Small smooth
+/// turns it into a smooth step of a fraction of a voxel and composes that with the displacement so far. Small smooth
 /// steps are invertible, and so is their composition.
 struct DeformableSearch {
     let fixed: RegistrationImage

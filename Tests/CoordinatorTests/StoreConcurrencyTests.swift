@@ -189,7 +189,7 @@ struct StoreConcurrencyTests {
                     }
                 }
             }
-            try await group.waitForAll()
+            for try await _ in group {}
         }
         let states = try await fixture.states(run)
         #expect(states.filter { $0 == .ready }.count == 40)
@@ -231,7 +231,7 @@ struct StoreConcurrencyTests {
                     #expect(verdicts.allSatisfy { $0 == .accepted })
                 }
             }
-            try await group.waitForAll()
+            for try await _ in group {}
         }
         let deadlocks = try await fixture.count(
             "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
@@ -371,7 +371,7 @@ struct StoreConcurrencyTests {
                     }
                 }
             }
-            try await group.waitForAll()
+            for try await _ in group {}
         }
         flag.set()
         #expect(try await kills > 0)

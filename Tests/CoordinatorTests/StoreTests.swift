@@ -66,7 +66,7 @@ struct StoreTests {
         #expect(try await fixture.store.measurementDigest(run: second.run) == digest)
         #expect(
             try await fixture.count(
-                "SELECT count(*) FROM measurements WHERE run_id = $1", [.bigint(second.run.rawValue)]) == 6)
+                "SELECT count(*) FROM measurements WHERE run = $1", [.bigint(second.run.rawValue)]) == 6)
 
         // Another parameter in the middle: the first step is known, the rest is computed.
         graph.tasks[b].parameters = ["x": 2]
@@ -198,7 +198,7 @@ struct StoreTests {
         _ = try await fixture.complete(session, [Report.failure(lease, .permanent, "2-D image")])
         #expect(try await fixture.states(run) == [.failed])
         #expect(try await fixture.count("SELECT count(*) FROM delayed") == 0)
-        let failures = try await fixture.store.pool.run { try $0.table("SELECT message, log_tail FROM failures") }
+        let failures = try await fixture.store.pool.run { try $0.table("SELECT reason, log_tail FROM failures") }
         #expect(failures.rows == [["2-D image", "…"]])
     }
 

@@ -200,7 +200,7 @@ extension Store {
         return try text.map { try StoredJSON.decode([DatasetProblem].self, $0, table: "dataset") } ?? []
     }
 
-    /// The files of some datasets, ordered by dataset and path.
+    /// The files of some datasets with their roots and what is known of their digests, ordered by dataset and path.
     package func files(in datasets: [DatasetID]) async throws -> [(dataset: DatasetID, file: BIDSFile)] {
         try await report { session in
             let rows = try session.query(

@@ -37,7 +37,8 @@ struct PhantomWriteCommand: AsyncParsableCommand {
         options.effect = effect
         options.defects = defects ? PhantomCohort.Defect.allCases : []
         let summary = try PhantomCohort.write(
-            to: CohortSelection.absolute(folder), options: options, threads: ProcessInfo.processInfo.activeProcessorCount
+            to: CohortSelection.absolute(folder), options: options,
+            threads: ProcessInfo.processInfo.activeProcessorCount
         ) { done, total in
             if !quiet, Console.errorIsTerminal { Console.write("\r\(done)/\(total) people\u{1b}[K", to: STDERR_FILENO) }
         }

@@ -37,7 +37,13 @@ struct TextTable {
         var count = 0
         var inCode = false
         for character in text {
-            if character == "\u{1b}" { inCode = true } else if inCode { if character == "m" { inCode = false } } else { count += 1 }
+            if character == "\u{1b}" {
+                inCode = true
+            } else if inCode {
+                if character == "m" { inCode = false }
+            } else {
+                count += 1
+            }
         }
         return count
     }
