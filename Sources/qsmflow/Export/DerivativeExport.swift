@@ -39,6 +39,7 @@ struct DerivativeExport: Sendable {
         // The description first: from then on the folder says what it is, and may be continued.
         try OutputFile.createFolder(folder)
         try writeDescription(request, places: places, to: folder)
+        try writeAtlasDescriptions(request, layout.atlases, to: folder)
         var summary = Summary(folder: folder)
         try await transfer(entries, to: folder, summary: &summary, progress: progress)
         try await writeTables(reader, to: folder)
@@ -137,6 +138,30 @@ struct DerivativeExport: Sendable {
         try OutputFile.write(Data(Self.readme.utf8), to: folder + "/README.md")
         try OutputFile.createFolder(folder + "/logs")
         try OutputFile.createFolder(folder + "/tables")
+    }
+
+    /// What the standard asks for of each atlas that file names mention. What the atlas folder says of itself is taken
+    /// over where it can be read from here.
+    private func writeAtlasDescriptions(_ request: RunRequest, _ atlases: [String], to folder: String) throws {
+        let definition = WorkflowFile.parse(
+            request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases
+        ).definition
+        for name in atlases {
+            let place = definition?.atlases.first { $0.name == name }?.folder ?? request.atlases[name]
+            var description: JSONValue = [
+                "AtlasName": .string(name), "Name": .string(name),
+                "License": "not stated; ask who provides the atlas",
+            ]
+            // Absent, or on another machine.
+            if let place, let data = FileManager.default.contents(atPath: place + "/description.json"),
+                case .object(let members)? = try? JSONValue.parse(data)
+            {
+                for (key, value) in members where !value.isNull { description[key] = value }
+            }
+            let label = DerivativeName.label(name)
+            try OutputFile.write(
+                description.prettyData + Data("\n".utf8), to: folder + "/atlas-\(label)_description.json")
+        }
     }
 
     private static func name(of path: String) -> String {

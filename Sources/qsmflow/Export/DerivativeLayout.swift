@@ -21,16 +21,17 @@ struct DerivativeLayout: Sendable {
         var sidecar: JSONValue?
     }
 
-    /// What `.bidsignore` lists: files that BIDS has no name for yet.
+    /// What `.bidsignore` lists: files that BIDS has no name for yet. Folders stand without a slash at the end, as the
+    /// standard's validator asks for a pattern that matches the folder itself.
     static let ignored = [
-        "*_xfm.*", "*_roistats.tsv", "*_roistats.json", "**/figures/", "**/reports/", "cohort/", "other/", "tables/", "logs/",
+        "*_xfm.*", "*_roistats.tsv", "*_roistats.json", "**/figures", "**/reports", "cohort", "other", "tables", "logs",
     ]
 
     private let files: RunFiles
     private let places: SourcePlaces
     /// Steps of a kind, in the order of the graph: where there are several, their names tell their files apart.
     private let stepsByKind: [String: [String]]
-    private let atlases: [String]
+    let atlases: [String]
 
     init(files: RunFiles, places: SourcePlaces, atlases: [String]) {
         self.files = files
@@ -153,7 +154,9 @@ struct DerivativeLayout: Sendable {
         func reference(_ port: String) -> String? { inputs.first { $0.port == port }.flatMap(source) }
         func described(_ text: String, _ ports: [String], reference: String?) -> JSONValue {
             var seen: Set<String> = []
-            let sources = inputs.filter { ports.contains($0.port) }.compactMap(source).filter { seen.insert($0).inserted }
+            // The image that it lies on first, then the rest in the order of the ports.
+            let sources = ports.flatMap { port in inputs.filter { $0.port == port } }.compactMap(source)
+                .filter { seen.insert($0).inserted }
             return DerivativeDataset.sidecar(
                 description: text, sources: sources, skullStripped: nil, spatialReference: reference, further: further)
         }
