@@ -77,7 +77,7 @@ import Testing
             #expect(errors.count > fixed.grid.count / 2)
             // Half a voxel at worst: the displacement is known at voxel centres only.
             #expect(errors.max()! < 1)
-            #expect(errors.reduce(0, +) / Float(errors.count) < 0.03)
+            #expect(errors.reduce(0, +) / Float(errors.count) < 0.05)
         }
     }
 
