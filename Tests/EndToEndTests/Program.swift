@@ -1,10 +1,11 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// The built program and a folder of its own for one test. What a test starts, it ends.
-final class Program {
+final class Program: Sendable {
     let folder: String
-    private var running: [Process] = []
+    private let running = Mutex<[Process]>([])
 
     /// Beside the test bundle.
     static let path: String = {
@@ -26,8 +27,10 @@ final class Program {
     }
 
     deinit {
-        for process in running where process.isRunning { kill(process.processIdentifier, SIGKILL) }
-        for process in running { process.waitUntilExit() }
+        running.withLock { processes in
+            for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            for process in processes { process.waitUntilExit() }
+        }
         do { try FileManager.default.removeItem(atPath: folder) } catch { Issue.record(error) }
     }
 
@@ -77,7 +80,7 @@ final class Program {
     func start(_ arguments: String..., log: String, environment: [String: String] = [:]) throws -> Process {
         let process = try process(arguments, log: log, environment: environment)
         try process.run()
-        running.append(process)
+        running.withLock { $0.append(process) }
         return process
     }
 
