@@ -11,7 +11,9 @@ final class Program: Sendable {
     static let path: String = {
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let candidates = [bundle, bundle.deletingLastPathComponent(), URL(fileURLWithPath: ".build/debug")]
-        let found = candidates.map { $0.appending(path: "qsmflow").path }.first { FileManager.default.isExecutableFile(atPath: $0) }
+        let found = candidates.map { $0.appending(path: "qsmflow").path }.first {
+            FileManager.default.isExecutableFile(atPath: $0)
+        }
         return found ?? ".build/debug/qsmflow"
     }()
 
@@ -46,13 +48,15 @@ final class Program: Sendable {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.path)
         process.arguments = arguments
-        var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") && !$0.key.hasPrefix("QSMFLOW_") }
+        var variables = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("PG") && !$0.key.hasPrefix("QSMFLOW_")
+        }
         variables["QSMFLOW_STATE"] = state
         variables.merge(environment) { _, new in new }
         process.environment = variables
         for (end, name) in [("out", 1), ("err", 2)] {
             let path = "\(folder)/\(log).\(end)"
-            FileManager.default.createFile(atPath: path, contents: nil)
+            try Data().write(to: URL(fileURLWithPath: path))
             let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
             if name == 1 { process.standardOutput = handle } else { process.standardError = handle }
         }
@@ -72,7 +76,9 @@ final class Program: Sendable {
                 continuation.resume()
             }
         }
-        func text(_ end: String) throws -> String { try String(contentsOfFile: "\(folder)/\(log).\(end)", encoding: .utf8) }
+        func text(_ end: String) throws -> String {
+            try String(contentsOfFile: "\(folder)/\(log).\(end)", encoding: .utf8)
+        }
         return Outcome(code: process.terminationStatus, output: try text("out"), errors: try text("err"))
     }
 
@@ -87,7 +93,8 @@ final class Program: Sendable {
     /// A phantom cohort at a coarse voxel size; its atlas is at `folder/phantom/atlas`.
     func phantom(subjects: Int, voxel: Double = 4, options: String...) async throws {
         let process = try process(
-            ["phantom", folder + "/phantom", "--subjects", "\(subjects)", "--voxel", "\(voxel)", "--quiet"] + options, log: "phantom")
+            ["phantom", folder + "/phantom", "--subjects", "\(subjects)", "--voxel", "\(voxel)", "--quiet"] + options,
+            log: "phantom")
         await withCheckedContinuation { continuation in
             process.terminationHandler = { _ in continuation.resume() }
             do { try process.run() } catch {
