@@ -74,7 +74,7 @@ import Workflow
                 "sub-01/anat/sub-01_space-Chimap_atlas-A1_desc-regions_roistats.tsv",
                 "sub-01/figures/sub-01_desc-chimap_qc.png",
                 "cohort/model_effects.tsv",
-                "other/strip/sub-01_brain_.._x_brain.nii.gz",
+                "other/strip/sub-01_brain__.._x_brain.nii.gz",
             ])
     }
 
