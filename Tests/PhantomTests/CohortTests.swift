@@ -32,9 +32,10 @@ import Testing
     static func contents(_ folder: String) throws -> [String: Data] {
         var result: [String: Data] = [:]
         for path in try FileManager.default.subpathsOfDirectory(atPath: folder) {
-            var isFolder: ObjCBool = false
-            FileManager.default.fileExists(atPath: "\(folder)/\(path)", isDirectory: &isFolder)
-            if !isFolder.boolValue { result[path] = try Data(contentsOf: URL(filePath: "\(folder)/\(path)")) }
+            let url = URL(filePath: "\(folder)/\(path)")
+            if try url.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true {
+                result[path] = try Data(contentsOf: url)
+            }
         }
         return result
     }
