@@ -72,6 +72,7 @@ struct PoolTests {
             }
         }
         for await _ in started { break }
+        // Perhaps before the server has read the statement: it is stopped all the same.
         task.cancel()
         let error = await #expect(throws: PostgresError.self) { try await task.value }
         guard case .cancelled? = error else {
