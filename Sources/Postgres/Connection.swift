@@ -12,6 +12,8 @@ package final class Connection: Sendable {
 
     private struct JobState {
         var lastJob: UInt64 = 0
+        /// Jobs that have not ended.
+        var pending: Set<UInt64> = []
         /// The job on the thread now.
         var current: UInt64?
         /// Handle for stopping the current statement; freed at close.
@@ -92,8 +94,10 @@ package final class Connection: Sendable {
     ) async throws -> Outcome<Value> {
         let job = jobs.withLock { state in
             state.lastJob += 1
+            state.pending.insert(state.lastJob)
             return state.lastJob
         }
+        defer { jobs.withLock { _ = $0.pending.remove(job) } }
         let flag = Flag()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -104,10 +108,20 @@ package final class Connection: Sendable {
             }
         } onCancel: {
             flag.set()
-            // Not waited for: it only shortens the wait for the statement.
-            _ = Self.cancelThread.submit { self.stopStatement(of: job) }
+            // Not waited for: it only shortens the wait for the statement, and ends with it.
+            Task { [self] in
+                var pause = Duration.milliseconds(20)
+                while isPending(job) {
+                    _ = Self.cancelThread.submit { self.stopStatement(of: job) }
+                    // A request that arrives before the server has read the statement is lost, so it is repeated.
+                    try await Task.sleep(for: pause)
+                    pause = min(pause * 2, .seconds(1))
+                }
+            }
         }
     }
+
+    private func isPending(_ job: UInt64) -> Bool { jobs.withLock { $0.pending.contains(job) } }
 
     /// A flag shared by the caller, its cancellation handler and the thread.
     private final class Flag: Sendable {

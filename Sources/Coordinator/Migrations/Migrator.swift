@@ -107,7 +107,14 @@ package struct Migrator: Sendable {
     }
 
     private func exists(_ session: Session) throws -> Bool {
-        try session.first("SELECT to_regclass('qsmflow.schema_version') IS NOT NULL") { try $0[0] as Bool } ?? false
+        // Read from the catalogue itself: to_regclass may answer from a cache filled before the lock was waited for, and
+        // overlook the table another coordinator has made meanwhile.
+        try session.first(
+            """
+            SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                           WHERE n.nspname = 'qsmflow' AND c.relname = 'schema_version')
+            """
+        ) { try $0[0] as Bool } ?? false
     }
 
     private func prepareTables(_ session: Session) throws {
