@@ -34,7 +34,7 @@ package struct Mosaic: Sendable {
     /// What fills the picture.
     package var extent = Extent.brain
     /// Regions larger than this are not outlined (cortex and white matter would cover the nuclei); nil outlines all.
-    package var largestOutlineMillilitres: Double? = 40
+    package var largestOutlineMillilitres: Double? = 20
     /// Drawn in the top left corner; ASCII.
     package var caption = ""
     package var outlineColours: @Sendable (UInt16) -> Colour = { Palette.colour($0) }
