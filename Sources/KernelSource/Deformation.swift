@@ -78,36 +78,6 @@ package func composeRow(
     }
 }
 
-/// Values and derivatives along the three axes between the eight voxels at `index`.
-@inline(__always)
-func eightWithSlopes(
-    _ values: UnsafePointer<Float>, _ index: WholeLanes, _ right: Int, _ up: Int, _ above: Int, _ fx: Lanes,
-    _ fy: Lanes, _ fz: Lanes
-) -> (value: Lanes, dx: Lanes, dy: Lanes, dz: Lanes) {
-    var (a0, a1, b0, b1) = (Lanes(), Lanes(), Lanes(), Lanes())
-    var (c0, c1, d0, d1) = (Lanes(), Lanes(), Lanes(), Lanes())
-    for lane in 0..<16 {
-        let p = values + Int(index[lane])
-        (a0[lane], a1[lane]) = (p[0], p[right])
-        (b0[lane], b1[lane]) = (p[up], p[up + right])
-        let q = p + above
-        (c0[lane], c1[lane]) = (q[0], q[right])
-        (d0[lane], d1[lane]) = (q[up], q[up + right])
-    }
-    let (ax, bx, cx, ex) = (a1 - a0, b1 - b0, c1 - c0, d1 - d0)
-    let a = fused(ax, fx, a0)
-    let b = fused(bx, fx, b0)
-    let c = fused(cx, fx, c0)
-    let d = fused(ex, fx, d0)
-    let low = fused(b - a, fy, a)
-    let high = fused(d - c, fy, c)
-    let lowX = fused(bx - ax, fy, ax)
-    let highX = fused(ex - cx, fy, cx)
-    return (
-        fused(high - low, fz, low), fused(highX - lowX, fz, lowX), fused((d - c) - (b - a), fz, b - a), high - low
-    )
-}
-
 /// One Newton step of the inversion of u for row (j, k): with the residual e = v + u(p + v), v −= (1 + ∇u)⁻¹·e.
 ///
 /// - Parameters:

@@ -128,6 +128,20 @@ import Testing
         #expect(try labels.resampled(to: point, interpolation: .nearest).values == [7])
     }
 
+    @Test func positionsThatAreNoNumbersAreOutside() throws {
+        let grid = makeGrid([19, 20, 21])
+        let lost = SpatialMap.affine(.translation([.nan, 0, 0]))
+        let volume = try randomVolume(grid).resampled(to: grid, through: lost, outside: 7)
+        #expect(volume.values.allSatisfy { $0 == 7 })
+        let far = SpatialMap.affine(.translation([1e30, -1e30, .infinity]))
+        #expect(try randomVolume(grid).resampled(to: grid, through: far, outside: 7).values.allSatisfy { $0 == 7 })
+        let labels = LabelMap(grid: grid, values: [UInt16](repeating: 3, count: grid.count))
+        for interpolation in [LabelMap.Interpolation.nearest, .heaviest] {
+            let result = try labels.resampled(to: grid, through: lost, interpolation: interpolation)
+            #expect(result.values.allSatisfy { $0 == 0 })
+        }
+    }
+
     @Test func singularAffineIsRefused() throws {
         let flat = VoxelGrid(nx: 2, ny: 2, nz: 2, affine: .scaling([1, 1, 0]))
         #expect(throws: GridError.self) { try Volume(grid: flat).resampled(to: makeGrid([2, 2, 2])) }
