@@ -33,6 +33,7 @@ let optimised = common + [.unsafeFlags(fast)]
 #endif
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -112,16 +113,15 @@ let package = Package(
         .executableTarget(
             name: "qsmflow",
             dependencies: [
-                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "LocalPostgres", "Phantom", "Postgres",
-                "Report",
-                "Tasks", "Wire", "Worker", "Workflow", lifecycle,
+                "Artifacts", "BIDS", "CSpawn", "Coordinator", "CoordinatorClient", "Kernels", "LocalPostgres",
+                "Phantom", "Postgres", "Report", "Tasks", "Wire", "Worker", "Workflow", lifecycle, unixSignals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Kernels", "Registration"], swiftSettings: optimised),
-        .target(name: "Report", dependencies: ["BIDS", "Wire"], swiftSettings: common),
+        .target(name: "Report", dependencies: ["Statistics"], swiftSettings: common),
 
         // C libraries and small C shims.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -160,7 +160,8 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "Artifacts", "BIDS", "CoordinatorClient", "TestSupport", "Wire", "Worker", "Workflow",
+                "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "Postgres", "TestSupport", "Wire", "Worker",
+                "Workflow",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
@@ -175,10 +176,10 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
-            name: "ReportTests", dependencies: ["BIDS", "Report", "TestSupport", "Wire"], swiftSettings: common),
+            name: "ReportTests", dependencies: ["Report", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BIDS", "CoordinatorClient", "TestSupport", "Wire", "Workflow", "qsmflow"],
+            dependencies: ["BIDS", "CoordinatorClient", "Report", "TestSupport", "Wire", "Workflow", "qsmflow"],
             swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

@@ -84,12 +84,12 @@ static int lower_limit(int resource, int64_t soft, int64_t hard) {
 // A handler of the parent must not run in the child, and an ignored signal would stay ignored through exec: a child
 // that ignores SIGPIPE writes for ever into a pipe nobody reads.
 static void reset_signals(void) {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
+    // The kernel's own form of sigaction, whose zero is "the default action" on every architecture: the C library's
+    // wrapper refuses the two real-time signals it uses itself, which a parent may have left ignored.
+    static const char standard[64];
     for (int number = 1; number < NSIG; number++) {
-        // SIGKILL, SIGSTOP and the C library's own real-time signals refuse; they need no reset.
-        sigaction(number, &action, NULL);
+        // SIGKILL and SIGSTOP refuse; they need no reset.
+        syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)8);
     }
     sigset_t none;
     sigemptyset(&none);

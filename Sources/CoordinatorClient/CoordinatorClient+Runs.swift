@@ -86,6 +86,13 @@ extension CoordinatorClient {
         guard answer.isSuccess else { throw refusal(answer, target: target) }
     }
 
+    /// Digest over all measurements of a run: equal for equal results, whichever way they came about.
+    package func resultDigest(run: RunID) async throws -> ArtifactDigest {
+        let answer: ResultDigest = try await call(
+            .get, Self.run(run, "digest"), mayRepeat: true, timeout: .seconds(600))
+        return answer.digest
+    }
+
     private static func run(_ run: RunID, _ action: String? = nil) -> String {
         target(["runs", "\(run)"] + (action.map { [$0] } ?? []))
     }

@@ -91,7 +91,11 @@ extension CoordinatorClient {
         }
     }
 
-    /// How many bytes of an unfinished upload the coordinator has.
+    /// How many bytes of an unfinished upload the coordinator has; 0 when it knows of none.
+    package func uploadedBytes(of digest: ArtifactDigest) async throws -> Int64 {
+        try await uploadOffset(Self.target(["uploads", digest.hex]), patience: configuration.retryFor)
+    }
+
     private func uploadOffset(_ target: String, patience: Duration) async throws -> Int64 {
         let answer = try await send(
             HTTPRequest(method: .head, target: target), on: control, mayRepeat: true, patience: patience)

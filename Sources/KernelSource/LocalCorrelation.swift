@@ -183,15 +183,17 @@ package func correlationTerms(
 }
 
 /// Derivative of the summed correlation with respect to displacement, for planes first ..< end, per voxel:
-/// (B[a]·f − B[b]·m + B[c])·∇m with window sums B. Zero on the border of the grid.
+/// g·∇m with g = B[a]·f − B[b]·m + B[c] and window sums B. Zero on the border of the grid.
 ///
-/// - Parameter moving: the warped moving image; readable 16 values before its start and after its end.
+/// - Parameters:
+///   - moving: the warped moving image; readable 16 values before its start and after its end.
+///   - curvature: B[b]·|∇m|², the negative second derivative along ∇m when the windows' statistics are held.
 @inline(never)
 package func correlationForce(
     _ fixed: UnsafePointer<Float>, moving: UnsafePointer<Float>, a: UnsafePointer<Float>, b: UnsafePointer<Float>,
     c: UnsafePointer<Float>, nx: Int, ny: Int, nz: Int, first: Int, end: Int, radius: Int,
     scratch: UnsafeMutablePointer<Float>, forceX: UnsafeMutablePointer<Float>, forceY: UnsafeMutablePointer<Float>,
-    forceZ: UnsafeMutablePointer<Float>
+    forceZ: UnsafeMutablePointer<Float>, curvature: UnsafeMutablePointer<Float>
 ) {
     let plane = nx * ny
     let window = 2 * radius + 1
@@ -213,6 +215,7 @@ package func correlationForce(
                     store(Lanes(), forceX + at + x)
                     store(Lanes(), forceY + at + x)
                     store(Lanes(), forceZ + at + x)
+                    store(Lanes(), curvature + at + x)
                     x += 16
                 }
                 continue
@@ -227,14 +230,18 @@ package func correlationForce(
                 }
                 let m = moving + at + x
                 let value = fused(sumA, load(fixed + at + x), sumC) - sumB * load(m)
-                let half = value * 0.5
-                store(half * (load(m + 1) - load(m - 1)), forceX + at + x)
-                store(half * (load(m + nx) - load(m - nx)), forceY + at + x)
-                store(half * (load(m + plane) - load(m - plane)), forceZ + at + x)
+                let slopeX = (load(m + 1) - load(m - 1)) * 0.5
+                let slopeY = (load(m + nx) - load(m - nx)) * 0.5
+                let slopeZ = (load(m + plane) - load(m - plane)) * 0.5
+                store(value * slopeX, forceX + at + x)
+                store(value * slopeY, forceY + at + x)
+                store(value * slopeZ, forceZ + at + x)
+                store(sumB * fused(slopeX, slopeX, fused(slopeY, slopeY, slopeZ * slopeZ)), curvature + at + x)
                 x += 16
             }
-            (forceX[at], forceY[at], forceZ[at]) = (0, 0, 0)
-            (forceX[at + nx - 1], forceY[at + nx - 1], forceZ[at + nx - 1]) = (0, 0, 0)
+            (forceX[at], forceY[at], forceZ[at], curvature[at]) = (0, 0, 0, 0)
+            let last = at + nx - 1
+            (forceX[last], forceY[last], forceZ[last], curvature[last]) = (0, 0, 0, 0)
         }
     }
 }

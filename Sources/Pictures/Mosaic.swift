@@ -9,6 +9,13 @@ import Kernels
 package struct Mosaic: Sendable {
     package enum Plane: String, Sendable, CaseIterable { case axial, coronal, sagittal }
 
+    package enum Extent: String, Sendable {
+        /// The box around the mask, else around the labels, else around all that is brighter than the background.
+        case brain
+        /// The box around the outlined regions, where there are any.
+        case regions
+    }
+
     /// Which values become black and white.
     package enum Window: Sendable, Equatable {
         /// Fixed ends, in the unit of the volume.
@@ -24,6 +31,10 @@ package struct Mosaic: Sendable {
     package var widthPixels = 1200
     /// Added around the shown part of the volume.
     package var marginMillimetres = 8.0
+    /// What fills the picture.
+    package var extent = Extent.brain
+    /// Regions larger than this are not outlined (cortex and white matter would cover the nuclei); nil outlines all.
+    package var largestOutlineMillilitres: Double? = 20
     /// Drawn in the top left corner; ASCII.
     package var caption = ""
     package var outlineColours: @Sendable (UInt16) -> Colour = { Palette.colour($0) }
@@ -33,8 +44,7 @@ package struct Mosaic: Sendable {
 
     /// Draws the mosaic.
     ///
-    /// What is shown is the box around the mask, else around the labels, else around everything brighter than the
-    /// background. Slices are spread evenly over the labels when there are any, else over that box.
+    /// Slices are spread evenly over the outlined regions when there are any, else over the part shown.
     ///
     /// - Parameters:
     ///   - labels: outlined region by region, on the grid of `volume`.
@@ -43,6 +53,7 @@ package struct Mosaic: Sendable {
     package func picture(of volume: Volume, labels: LabelMap? = nil, mask: Mask? = nil) throws -> Picture {
         try requireSameGrid(volume, labels?.grid, "the label map")
         try requireSameGrid(volume, mask?.grid, "the mask")
+        let labels = labels.map(outlined)
         let axes = DisplayAxes(volume.grid)
         let limits = ends(of: volume, mask: mask)
         let layout = Layout(self, volume, axes, labels, mask, darkest: limits.lowerBound)
@@ -70,6 +81,15 @@ package struct Mosaic: Sendable {
             }
         }
         return picture
+    }
+
+    /// Without the regions that are too large to outline.
+    private func outlined(_ labels: LabelMap) -> LabelMap {
+        guard let limit = largestOutlineMillilitres else { return labels }
+        var counts = [Int](repeating: 0, count: 1 << 16)
+        for label in labels.values { counts[Int(label)] += 1 }
+        let most = limit * 1000 / labels.grid.voxelVolumeCubicMillimetres
+        return LabelMap(grid: labels.grid, values: labels.values.map { Double(counts[Int($0)]) <= most ? $0 : 0 })
     }
 
     private func requireSameGrid(_ volume: Volume, _ grid: VoxelGrid?, _ name: String) throws {
@@ -114,7 +134,8 @@ private struct Layout {
         let all = (lower: SIMD3(0, 0, 0), upper: size &- 1)
         let labelled = labels.flatMap { labels in axes.bounds(in: grid) { labels.values[$0] != 0 } }
         let masked = mask.flatMap { mask in axes.bounds(in: grid) { mask.values[$0] != 0 } }
-        let shown = masked ?? labelled ?? axes.bounds(in: grid) { volume.values[$0] > darkest } ?? all
+        let wanted = mosaic.extent == .regions ? labelled : nil
+        let shown = wanted ?? masked ?? labelled ?? axes.bounds(in: grid) { volume.values[$0] > darkest } ?? all
         var (lower, upper) = (shown.lower, shown.upper)
         for direction in 0..<3 {
             let margin = Int((mosaic.marginMillimetres / spacing[direction]).rounded(.up))

@@ -15,7 +15,10 @@ struct Panel {
     /// right is on the left, front and up are at the left and top.
     private let across: Int
     private let down: Int
-    private let through: Int
+    /// Flat index of (0, 0) of the slice, and what a step along either direction adds to it.
+    private let first: Int
+    private let acrossStep: Int
+    private let downStep: Int
 
     init(
         volume: Volume, axes: DisplayAxes, plane: Mosaic.Plane, slice: Int, lower: SIMD3<Int>, upper: SIMD3<Int>,
@@ -23,11 +26,18 @@ struct Panel {
     ) {
         (self.volume, self.axes, self.plane, self.slice) = (volume, axes, plane, slice)
         (self.lower, self.upper, self.pixelsPerMillimetre) = (lower, upper, pixelsPerMillimetre)
+        let through: Int
         switch plane {
         case .axial: (across, down, through) = (0, 1, 2)
         case .coronal: (across, down, through) = (0, 2, 1)
         case .sagittal: (across, down, through) = (1, 2, 0)
         }
+        var (origin, right, below) = (SIMD3(0, 0, 0), SIMD3(0, 0, 0), SIMD3(0, 0, 0))
+        (origin[through], right[through], below[through]) = (slice, slice, slice)
+        (right[across], below[down]) = (1, 1)
+        first = axes.index(origin, in: volume.grid)
+        acrossStep = axes.index(right, in: volume.grid) - first
+        downStep = axes.index(below, in: volume.grid) - first
         let spacing = axes.spacing(of: volume.grid)
         func pixels(_ direction: Int) -> Int {
             let millimetres = Double(upper[direction] - lower[direction] + 1) * spacing[direction]
@@ -69,11 +79,8 @@ struct Panel {
         return Double(upper[direction]) + 0.5 - (Double(pixel) + 0.5) * perPixel
     }
 
-    private func index(_ u: Int, _ v: Int) -> Int {
-        var p = SIMD3(0, 0, 0)
-        (p[across], p[down], p[through]) = (u, v, slice)
-        return axes.index(p, in: volume.grid)
-    }
+    /// Flat index of the voxel at (u, v) of the slice: u and v count along `across` and `down`.
+    private func index(_ u: Int, _ v: Int) -> Int { first + u * acrossStep + v * downStep }
 
     private func clamp(_ x: Double, _ direction: Int) -> Double {
         min(Double(upper[direction]), max(Double(lower[direction]), x))

@@ -264,7 +264,8 @@ package final class Session {
     /// its `lc_messages` says otherwise, and then the answer is "unreachable", which is retried and reported as well.
     private static func connectFailure(server: String, message: String) -> PostgresError {
         let temporary = [
-            "starting up", "shutting down", "in recovery", "too many clients", "remaining connection slots",
+            "starting up", "shutting down", "recovery", "accepting connections", "too many clients",
+            "remaining connection slots", "is not yet", "terminating connection",
         ]
         let permanent = ["FATAL:", "no password supplied", "fe_sendauth", "SSL"]
         if temporary.contains(where: message.contains) { return .unreachable(server: server, reason: message) }

@@ -13,6 +13,7 @@ final class DeformableLevel {
     private var field: LatticeField
     private var composed: LatticeField
     private let update: LatticeField
+    private let curvature: LatticeBuffer
     private var correlationBefore: Double?
     private var correlationAfter = 0.0
 
@@ -32,6 +33,7 @@ final class DeformableLevel {
         composed = LatticeField(lattice)
         update = LatticeField(lattice)
         warped = LatticeBuffer(lattice)
+        curvature = LatticeBuffer(lattice)
         weight = LatticeBuffer(lattice)
         let target = LatticeBuffer(lattice)
         target.copy(from: try fixed.resampled(to: frame.grid, threads: threads))
@@ -47,31 +49,56 @@ final class DeformableLevel {
 
     /// Takes over the displacement of a coarser level.
     func start(from coarse: DeformableLevel) {
+        correlationBefore = score()
         field.copy(from: coarse.field, grid: coarse.frame.grid, to: frame.grid, threads: threads)
     }
 
     /// Improves the displacement; returns the score reached.
+    ///
+    /// Every step is as long as the last one that helped. One that lowers the score is taken back and tried at half the
+    /// length, so that the search comes to rest instead of circling.
     func iterate(_ iterations: Int) -> Double {
         let updateTaps = GaussianTaps(sigmaVoxels: options.updateSmoothingVoxels)
         let fieldTaps = GaussianTaps(sigmaVoxels: options.fieldSmoothingVoxels)
-        var scores: [Double] = []
+        var step = options.stepVoxels
+        var scores = [score()]
+        if correlationBefore == nil { correlationBefore = scores[0] }
         for _ in 0..<iterations {
-            scores.append(score())
-            if correlationBefore == nil { correlationBefore = scores[0] }
-            if hasConverged(scores) { break }
-            correlation.force(warped, into: update, threads: threads)
-            update.smooth(updateTaps, scratch: warped, threads: threads)
-            update.taper(width: 4, threads: threads)
-            let longest = update.largestLength(threads: threads)
-            guard longest > 0 else { break }
-            field.composed(
-                after: update, scale: Float(options.stepVoxels) / longest, into: composed, threads: threads)
+            prepareUpdate(step, updateTaps)
+            field.composed(after: update, scale: 1, into: composed, threads: threads)
+            composed.smooth(fieldTaps, scratch: warped, threads: threads)
+            composed.taper(width: 1, threads: threads)
             swap(&field, &composed)
-            field.smooth(fieldTaps, scratch: warped, threads: threads)
-            field.taper(width: 1, threads: threads)
+            let next = score()
+            if next >= scores[scores.count - 1] {
+                scores.append(next)
+                if hasConverged(scores) { break }
+            } else {
+                swap(&field, &composed)
+                step /= 2
+                if step < options.stepVoxels / 10 { break }
+                _ = score()
+            }
         }
-        correlationAfter = score()
+        correlationAfter = scores[scores.count - 1]
         return correlationAfter
+    }
+
+    /// A Gauss–Newton step in every neighbourhood: smoothed forces over smoothed curvatures. Both weak and strong edges
+    /// then move at once, where a common factor for all forces lets only the strongest move.
+    private func prepareUpdate(_ bound: Double, _ taps: GaussianTaps) {
+        let lattice = frame.lattice
+        correlation.force(warped, into: update, curvature: curvature, threads: threads)
+        update.smooth(taps, scratch: warped, threads: threads)
+        Gaussian.smooth(
+            curvature.values, into: curvature.values, scratch: warped.values, nx: lattice.nx, ny: lattice.ny,
+            nz: lattice.nz, taps: (x: taps, y: taps, z: taps), threads: threads)
+        // The curvature counts the gradient as if it lay along one axis in a whole neighbourhood, so the step is short;
+        // the factor of two makes up for it.
+        update.toSteps(
+            curvature: curvature, damping: 0.1, scale: Float(2 * bound / options.stepVoxels), bound: Float(bound),
+            threads: threads)
+        update.taper(width: 4, threads: threads)
     }
 
     private func score() -> Double {
@@ -79,17 +106,50 @@ final class DeformableLevel {
         return correlation.score(warped, threads: threads)
     }
 
-    /// Whether the last ten iterations gained less than a thousandth of the score.
+    /// Whether the last ten steps gained less than a given part of the score.
     private func hasConverged(_ scores: [Double]) -> Bool {
         guard scores.count > 10 else { return false }
         let (now, before) = (scores[scores.count - 1], scores[scores.count - 11])
-        return now - before < 1e-3 * now
+        return now - before < options.convergence * now
     }
 
     // MARK: - The end
 
+    /// Smooths the displacement where it shrinks space to almost nothing, and around, until it does so no more.
+    ///
+    /// Compositions of small steps cannot fold, but their interpolation between voxels can, in a voxel here and there.
+    private func unfold() {
+        let taps = GaussianTaps(sigmaVoxels: 1)
+        let count = frame.lattice.count
+        for _ in 0..<10 {
+            field.jacobian(into: curvature, threads: threads)
+            var isFolded = false
+            for n in 0..<count {
+                let tight = curvature.values[n] < 0.02
+                if tight { isFolded = true }
+                curvature.values[n] = tight ? 8 : 0
+            }
+            if !isFolded { break }
+            let lattice = frame.lattice
+            Gaussian.smooth(
+                curvature.values, into: curvature.values, scratch: warped.values, nx: lattice.nx, ny: lattice.ny,
+                nz: lattice.nz, taps: (x: taps, y: taps, z: taps), threads: threads)
+            for (component, smooth) in zip(field.components, composed.components) {
+                smooth.copy(from: component)
+            }
+            composed.smooth(taps, scratch: warped, threads: threads)
+            for (component, smooth) in zip(field.components, composed.components) {
+                for n in 0..<count {
+                    let share = min(1, curvature.values[n])
+                    component.values[n] += share * (smooth.values[n] - component.values[n])
+                }
+            }
+        }
+    }
+
     /// Inverts the displacement and measures both. The level is used up.
     func finish() -> DeformableSearch.Outcome {
+        unfold()
         let spacing = frame.spacingMillimetres
         let inverse = composed
         field.invert(into: inverse, scratch: (warped, update.x), threads: threads)

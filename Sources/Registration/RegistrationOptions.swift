@@ -48,18 +48,20 @@ package struct RegistrationOptions: Sendable, Hashable {
     /// Coarse to fine; a level finer than the fixed image's own voxels is taken at those.
     package var deformableLevels: [DeformableLevel] = [
         DeformableLevel(spacingMillimetres: 8, iterations: 60),
-        DeformableLevel(spacingMillimetres: 4, iterations: 60),
-        DeformableLevel(spacingMillimetres: 2, iterations: 50),
-        DeformableLevel(spacingMillimetres: 1, iterations: 20),
+        DeformableLevel(spacingMillimetres: 4, iterations: 100),
+        DeformableLevel(spacingMillimetres: 2, iterations: 100),
+        DeformableLevel(spacingMillimetres: 1, iterations: 40),
     ]
     /// Half width of the window of the local correlation, in voxels of the level.
     package var correlationRadiusVoxels = 2
     /// Smoothing of each update ("fluid"), standard deviation in voxels of the level.
-    package var updateSmoothingVoxels = 1.7
+    package var updateSmoothingVoxels = 1.2
     /// Smoothing of the accumulated displacement ("elastic"), standard deviation in voxels of the level.
     package var fieldSmoothingVoxels = 0.5
-    /// Longest step of one update, in voxels of the level.
+    /// Longest step of one update, in voxels of the level; halved whenever a step does not help.
     package var stepVoxels = 0.4
+    /// A deformable level ends when ten steps together gain less than this part of the score.
+    package var convergence = 2e-4
 
     package init() {}
 

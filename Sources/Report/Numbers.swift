@@ -12,6 +12,17 @@ enum Numbers {
         return text.replacingOccurrences(of: "-", with: "−")
     }
 
+    /// Decimals that show two significant digits of an uncertainty, 0…6.
+    static func decimals(showing uncertainty: Double) -> Int {
+        guard uncertainty.isFinite, uncertainty > 0 else { return 2 }
+        return min(6, max(0, 1 - Int(floor(log10(uncertainty)))))
+    }
+
+    /// As few digits as say it: 0.05, 2, 12.5.
+    static func plain(_ value: Double) -> String {
+        value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : String(value)
+    }
+
     /// About three significant digits, for estimates of any size.
     static func short(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return value == 0 ? "0" : "–" }

@@ -10,7 +10,7 @@ enum Stylesheet {
         h2{font-size:1.3em;margin:0 0 12px;padding-top:28px;border-top:1px solid var(--line)}h3{font-size:1.05em;margin:18px 0 6px}h4{margin:12px 0 4px}
         nav{position:sticky;top:0;background:var(--bg);border-bottom:1px solid var(--line);z-index:1}
         nav ul{max-width:1180px;margin:auto;padding:8px 20px;display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none}
-        a{color:var(--link)}nav a{text-decoration:none}section{margin:28px 0;scroll-margin-top:40px}.quiet{color:var(--quiet);font-weight:400}.bad{color:var(--bad);font-weight:600}
+        a{color:var(--link)}nav a{text-decoration:none}section{margin:28px 0;scroll-margin-top:40px}section:first-child h2{border-top:0;padding-top:0}.quiet{color:var(--quiet);font-weight:400}.bad{color:var(--bad);font-weight:600}
         .notice{border-left:4px solid var(--s4);background:var(--soft);padding:8px 14px;margin:12px 0}
         .state{font-size:.55em;vertical-align:middle;border:1px solid var(--line);border-radius:99px;padding:2px 10px;background:var(--soft)}
         .cards{display:flex;flex-wrap:wrap;gap:12px;list-style:none;padding:0}.cards li{background:var(--soft);border-radius:8px;padding:10px 16px;min-width:130px}.cards b{display:block;font-size:1.5em}
@@ -23,7 +23,7 @@ enum Stylesheet {
         .legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 16px;padding:0;margin:0 0 6px}.legend svg{vertical-align:-1px;margin-right:4px}
         .regions{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,540px),1fr));gap:18px 26px}.pair{display:grid;grid-template-columns:1fr 1fr}
         svg{display:block;width:100%;height:auto;overflow:visible}.legend svg{display:inline-block;width:14px;height:12px}.forest{max-width:760px}
-        svg text{font:10px system-ui,sans-serif;fill:var(--fg)}svg text.axis{fill:var(--quiet)}.mid{text-anchor:middle}.end{text-anchor:end}
+        svg text{font:12px system-ui,sans-serif;fill:var(--fg)}.forest text{font-size:11px}svg text.axis{fill:var(--quiet)}.mid{text-anchor:middle}.end{text-anchor:end}
         .grid{stroke:var(--line);stroke-width:.7}.tick,.base,.zero{stroke:var(--quiet);stroke-width:1}.zero{stroke-dasharray:3 3}.median{stroke:var(--fg);stroke-width:2}
         .s0{fill:var(--s0);stroke:var(--s0)}.s1{fill:var(--s1);stroke:var(--s1)}.s2{fill:var(--s2);stroke:var(--s2)}.s3{fill:var(--s3);stroke:var(--s3)}
         .s4{fill:var(--s4);stroke:var(--s4)}.s5{fill:var(--s5);stroke:var(--s5)}.s6{fill:var(--s6);stroke:var(--s6)}.s7{fill:var(--s7);stroke:var(--s7)}

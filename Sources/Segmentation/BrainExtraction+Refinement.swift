@@ -4,7 +4,9 @@ extension BrainExtraction {
     /// From what the surface encloses to brain: tissue inside and just around it, and the fluid in folds and ventricles.
     ///
     /// - Parameter basin: what belongs to the brain rather than to the rest of the head, on any grid.
-    static func refine(_ rough: Mask, basin: Mask, _ image: Volume, _ parameters: Parameters, threads: Int) throws -> Mask {
+    static func refine(_ rough: Mask, basin: Mask, _ image: Volume, _ parameters: Parameters, threads: Int) throws
+        -> Mask
+    {
         // Nothing here reaches farther than this from the surface; the rest of the head need not be computed.
         let margin = 2 * parameters.closingMillimetres + 6
         guard let box = try rough.union(basin.resampled(to: rough.grid)).boundingBox(marginMillimetres: margin) else {
@@ -27,7 +29,8 @@ extension BrainExtraction {
         let near = core.dilated(radiusMillimetres: radius + 1, threads: threads)
         for index in tissue.values.indices where near.values[index] == 0 { tissue.values[index] = 0 }
         let brain = tissue.largestComponent(.faces)
-            .closed(radiusMillimetres: parameters.closingMillimetres, threads: threads).holesFilledBySlice().holesFilled()
+            .closed(radiusMillimetres: parameters.closingMillimetres, threads: threads).holesFilledBySlice()
+            .holesFilled()
         let whole = box.grid.box(
             from: SIMD3(repeating: 0) &- box.lower,
             to: SIMD3(image.grid.nx, image.grid.ny, image.grid.nz) &- box.lower)

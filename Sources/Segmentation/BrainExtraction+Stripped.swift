@@ -14,7 +14,8 @@ extension BrainExtraction {
         let millilitres = Double(mask.voxels) * grid.voxelVolumeCubicMillimetres / 1000
         guard strippedMillilitres.contains(millilitres) else { return nil }
         guard
-            let middle = OrderStatistics.percentiles([50], of: image.values, where: mask.values)?[0], middle > background
+            let middle = OrderStatistics.percentiles([50], of: image.values, where: mask.values)?[0],
+            middle > background
         else { return nil }
         let depth = mask.complement.distanceMillimetres(threads: threads)
         var (layer, dark) = (0, 0)

@@ -46,7 +46,9 @@ package enum BrainExtraction {
         let working = try WorkingImage(image, threads: threads)
         let surface = try working.surface(parameters)
         let rough = try surface.mask(on: image.grid)
-        return try Result(refine(rough, basin: try working.basin(of: rough, threads: threads), image, parameters, threads: threads), wasStripped: false)
+        return try Result(
+            refine(rough, basin: try working.basin(of: rough, threads: threads), image, parameters, threads: threads),
+            wasStripped: false)
     }
 }
 
@@ -56,7 +58,8 @@ package enum BrainExtractionError: Error, Sendable, Equatable, CustomStringConve
 
     package var description: String {
         switch self {
-        case .noHead: "the image shows no head (hardly a voxel is brighter than the background); check that it is a T1w image"
+        case .noHead:
+            "the image shows no head (hardly a voxel is brighter than the background); check that it is a T1w image"
         }
     }
 }
@@ -120,23 +123,39 @@ private struct WorkingImage {
         levels = BrainSurface.Levels(low: dark, high: bright, head: threshold, brain: bright)
     }
 
+    /// The surface at the threshold, near the wanted one, that gives the most brain-like result.
+    ///
+    /// Each threshold is tried on a coarse mesh from the middle of the upper head. The best of these gives the centre and
+    /// size from which the fine mesh starts.
     func surface(_ parameters: BrainExtraction.Parameters) throws -> BrainSurface {
-        var p = BrainSurface.Parameters()
-        p.fraction = parameters.fraction
         let image = SurfaceImage(volume)
-        // First pass: coarse, from the middle of the upper head.
-        var (centre, radius) = ball(upper, weighted: true)
-        var surface = BrainSurface(centre: centre, radius: radius / 2, subdivisions: 3)
-        p.iterations = 400
-        surface.evolve(in: image, levels: levels(centre, radius), p)
-        // Second pass from the middle of what the first has found.
-        let first = try surface.mask(on: volume.grid)
-        (centre, radius) = ball(first, weighted: false)
-        surface = BrainSurface(centre: centre, radius: radius / 2, subdivisions: 4)
+        let start = ball(upper, weighted: true)
+        let startLevels = levels(start.0, start.1)
+        var p = BrainSurface.Parameters()
+        var best: (fraction: Double, score: Double, centre: SIMD3<Double>, radius: Double)?
+        for shift in [0, -0.1, 0.1, 0.2] {
+            p.fraction = min(0.95, max(0.05, parameters.fraction + shift))
+            p.iterations = 400
+            var surface = BrainSurface(centre: start.0, radius: start.1 / 2, subdivisions: 3)
+            surface.evolve(in: image, levels: startLevels, p)
+            let (centre, radius) = ball(try surface.mask(on: volume.grid), weighted: false)
+            let millilitres = 4 / 3 * Double.pi * radius * radius * radius / 1000
+            let range = Self.plausibleMillilitres
+            let excess = max(1, millilitres / range.upperBound, range.lowerBound / max(1, millilitres))
+            let score = surface.darkRimShare(in: image, levels: startLevels) / (excess * excess * excess)
+            // The wanted threshold comes first and stays unless another is clearly better.
+            if best == nil || score > best!.score + 0.05 { best = (p.fraction, score, centre, radius) }
+        }
+        let (fraction, _, centre, radius) = best!
+        p.fraction = fraction
         p.iterations = 1000
+        var surface = BrainSurface(centre: centre, radius: radius / 2, subdivisions: 4)
         surface.evolve(in: image, levels: levels(centre, radius), p)
         return surface
     }
+
+    /// What a surface around a brain and its fluid encloses.
+    private static let plausibleMillilitres = 800.0...1900.0
 
     /// The part of the head that bright paths tie to the middle of the brain rather than to the scalp and face.
     ///

@@ -92,6 +92,22 @@ struct BrainSurface {
         return span > 0 ? 2 * (darkest - threshold) / span : 0
     }
 
+    /// Share of vertices with something dark within 8 mm outside: fluid or bone around a brain. A surface that has run out
+    /// into neck or face ends in the midst of bright tissue, and one that was held back has brain outside.
+    func darkRimShare(in image: SurfaceImage, levels: Levels) -> Double {
+        let dark = levels.low + 0.4 * (levels.brain - levels.low)
+        var normals = [SIMD3<Double>](repeating: .zero, count: vertices.count)
+        updateNormals(&normals)
+        var count = 0
+        for v in vertices.indices {
+            let hasRim = stride(from: 1.0, through: 8, by: 1).contains {
+                image.value(at: vertices[v] + $0 * normals[v]) < dark
+            }
+            if hasRim { count += 1 }
+        }
+        return Double(count) / Double(vertices.count)
+    }
+
     private func meanEdge() -> Double {
         var (sum, count) = (0.0, 0)
         for v in vertices.indices {
@@ -125,7 +141,14 @@ struct BrainSurface {
     func mask(on grid: VoxelGrid) throws -> Mask {
         guard let toVoxel = grid.affine.inverse else { throw GridError.singularAffine("the image") }
         let points = vertices.map { toVoxel($0) }
-        var wall = Mask(grid: grid)
+        // A box around the whole surface, which may leave the grid where the image cuts through the brain.
+        var (first, last) = (points[0], points[0])
+        for p in points {
+            for a in 0..<3 { (first[a], last[a]) = (min(first[a], p[a]), max(last[a], p[a])) }
+        }
+        func whole(_ x: SIMD3<Double>) -> SIMD3<Int> { SIMD3(Int(x.x), Int(x.y), Int(x.z)) }
+        let box = grid.box(from: whole(first.rounded(.down)) &- 2, to: whole(last.rounded(.up)) &+ 3)
+        var wall = Mask(grid: box.grid)
         for t in sphere.triangles {
             let (a, b, c) = (points[Int(t.x)], points[Int(t.y)], points[Int(t.z)])
             let (p, q) = (b - a, c - a)
@@ -135,14 +158,14 @@ struct BrainSurface {
             for i in 0...steps {
                 for j in 0...(steps - i) {
                     let x = a + Double(i) / Double(steps) * p + Double(j) / Double(steps) * q
-                    let (vi, vj, vk) = (Int(x.x.rounded()), Int(x.y.rounded()), Int(x.z.rounded()))
-                    if vi >= 0, vj >= 0, vk >= 0, vi < grid.nx, vj < grid.ny, vk < grid.nz {
-                        wall.values[grid.index(vi, vj, vk)] = 1
-                    }
+                    let v = whole(x.rounded(.toNearestOrAwayFromZero)) &- box.lower
+                    wall.values[box.grid.index(v.x, v.y, v.z)] = 1
                 }
             }
         }
-        return wall.holesFilled()
+        let inGrid = box.grid.box(
+            from: SIMD3(repeating: 0) &- box.lower, to: SIMD3(grid.nx, grid.ny, grid.nz) &- box.lower)
+        return Mask(grid: grid, values: wall.holesFilled().copied(to: inGrid).values)
     }
 }
 

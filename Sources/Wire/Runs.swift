@@ -71,11 +71,14 @@ package struct RunRequest: Codable, Sendable {
     package var rerunFrom: [String]
     /// Takes part in stride scheduling between runs: twice the weight, twice the share.
     package var weight: Double
+    /// Leaves out the steps of cohort scope, as a BIDS App does at participant level. Nil means false.
+    package var participantLevelOnly: Bool?
 
     package init(
         name: String? = nil, workflowText: String, workflowPath: String, dataset: String, derivatives: [String] = [],
         participants: [String]? = nil, sessions: [String]? = nil, atlases: [String: String] = [:],
-        parameters: [String: JSONValue] = [:], rerunFrom: [String] = [], weight: Double = 1
+        parameters: [String: JSONValue] = [:], rerunFrom: [String] = [], weight: Double = 1,
+        participantLevelOnly: Bool? = nil
     ) {
         self.name = name
         self.workflowText = workflowText
@@ -88,6 +91,7 @@ package struct RunRequest: Codable, Sendable {
         self.parameters = parameters
         self.rerunFrom = rerunFrom
         self.weight = weight
+        self.participantLevelOnly = participantLevelOnly
     }
 }
 
@@ -334,6 +338,12 @@ package struct Explanation: Codable, Sendable {
 package struct Affected: Codable, Sendable {
     package var tasks: Int
     package init(tasks: Int) { self.tasks = tasks }
+}
+
+/// `GET /v1/runs/{run}/digest`: equal digests, equal measurements, bit for bit.
+package struct ResultDigest: Codable, Sendable {
+    package var digest: ArtifactDigest
+    package init(digest: ArtifactDigest) { self.digest = digest }
 }
 
 package struct WorkerSummary: Codable, Sendable {

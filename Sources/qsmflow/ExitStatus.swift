@@ -19,7 +19,7 @@ enum ExitStatus {
         case let error as APIError:
             switch error.code {
             case "unauthorized", "forbidden": return notAllowed
-            case "invalid", "invalid_workflow", "invalid_dataset": return badData
+            case let code where code.hasPrefix("invalid"): return badData
             case "database_unavailable": return unavailable
             default: return failed
             }

@@ -34,18 +34,24 @@ struct QSMFlow: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Run a cohort",
-                subcommands: [RunCommand.self, BIDSAppCommand.self, SubmitCommand.self, StatusCommand.self, TasksCommand.self,
-                    RetryCommand.self, RerunCommand.self, CancelCommand.self, LogsCommand.self, ExplainCommand.self]),
+                subcommands: [
+                    RunCommand.self, BIDSAppCommand.self, SubmitCommand.self, StatusCommand.self, TasksCommand.self,
+                    RetryCommand.self, RerunCommand.self, CancelCommand.self, LogsCommand.self, ExplainCommand.self,
+                ]),
             CommandGroup(
                 name: "Read results",
                 subcommands: [ResultsCommand.self, SQLCommand.self, ExportCommand.self, ReportCommand.self]),
             CommandGroup(
                 name: "Prepare",
-                subcommands: [IndexCommand.self, ValidateCommand.self, PlanCommand.self, KindsCommand.self, PhantomCommand.self]),
+                subcommands: [
+                    IndexCommand.self, ValidateCommand.self, PlanCommand.self, KindsCommand.self, PhantomCommand.self,
+                ]),
             CommandGroup(
                 name: "Serve",
-                subcommands: [CoordinatorCommand.self, WorkerCommand.self, WorkersCommand.self, TokenCommand.self,
-                    GarbageCommand.self, FsckCommand.self, DoctorCommand.self]),
+                subcommands: [
+                    CoordinatorCommand.self, WorkerCommand.self, WorkersCommand.self, TokenCommand.self,
+                    GarbageCommand.self, FsckCommand.self, DoctorCommand.self,
+                ]),
         ],
         defaultSubcommand: nil)
 

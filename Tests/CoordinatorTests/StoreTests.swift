@@ -66,7 +66,7 @@ struct StoreTests {
         #expect(try await fixture.store.measurementDigest(run: second.run) == digest)
         #expect(
             try await fixture.count(
-                "SELECT count(*) FROM measurements WHERE run_id = $1", [.bigint(second.run.rawValue)]) == 6)
+                "SELECT count(*) FROM measurements WHERE run = $1", [.bigint(second.run.rawValue)]) == 6)
 
         // Another parameter in the middle: the first step is known, the rest is computed.
         graph.tasks[b].parameters = ["x": 2]
@@ -78,6 +78,25 @@ struct StoreTests {
         #expect(try await fixture.create(graph).cached == 0)
         #expect(try await fixture.drain(session) == 1, "equal bytes downstream are taken over")
         #expect(try await fixture.create(graph).cached == 3)
+        #expect(try await fixture.store.fsck() == [])
+    }
+
+    @Test func oneRunFinishesWhileOthersWait() async throws {
+        let fixture = try await StoreFixture.make()
+        var quick = GraphBuilder()
+        quick.add("a", file: "1")
+        let first = try await fixture.create(quick).run
+        var slow = GraphBuilder()
+        slow.add("b", kind: "other", file: "2")
+        slow.add("b", subject: "2", kind: "other", file: "3")
+        let second = try await fixture.create(slow).run
+        let session = try await fixture.openSession()
+        let other = try await fixture.openSession(kinds: ["other": 1])
+        // One of the other run's tasks is ready, one is leased.
+        #expect(try await fixture.claim(other).count == 1)
+        try await fixture.drain(session)
+        #expect(try await fixture.store.run(first)?.finishedAt != nil)
+        #expect(try await fixture.store.run(second)?.finishedAt == nil)
         #expect(try await fixture.store.fsck() == [])
     }
 
@@ -179,7 +198,7 @@ struct StoreTests {
         _ = try await fixture.complete(session, [Report.failure(lease, .permanent, "2-D image")])
         #expect(try await fixture.states(run) == [.failed])
         #expect(try await fixture.count("SELECT count(*) FROM delayed") == 0)
-        let failures = try await fixture.store.pool.run { try $0.table("SELECT message, log_tail FROM failures") }
+        let failures = try await fixture.store.pool.run { try $0.table("SELECT reason, log_tail FROM failures") }
         #expect(failures.rows == [["2-D image", "…"]])
     }
 
@@ -240,7 +259,7 @@ struct StoreTests {
         let cohort = try await fixture.store.tasks(TaskFilter(run: run)).suffix(4)
         #expect(cohort.map(\.state) == [.blocked, .ready, .failed, .ready])
         let short = try #require(cohort.first { $0.step == "all but one" })
-        #expect(short.message?.contains("2 of the 10 inputs of port in are missing") == true)
+        #expect(short.message?.contains("2 of the 10 inputs “in” are missing") == true)
         #expect(short.message?.contains("sub-1 moved") == true)
         let last = try await fixture.claim(session, 10)
         #expect(last.map(\.step).sorted() == ["most", "some"])

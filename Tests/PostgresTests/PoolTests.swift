@@ -20,7 +20,7 @@ struct PoolTests {
                     }
                 }
             }
-            try await group.waitForAll()
+            for try await _ in group {}
         }
         #expect(box.mostAtOnce <= 3)
         #expect(box.mostAtOnce >= 1)
@@ -151,7 +151,7 @@ struct PoolTests {
                     }
                 }
             }
-            try await group.waitForAll()
+            for try await _ in group {}
         }
         let counts = try await pool.run { try $0.query("SELECT n FROM t ORDER BY a") { try $0[0] as Int } }
         #expect(counts == [40, 40])

@@ -85,12 +85,13 @@ import Workflow
         let variables = AttemptEnvironment.variables(
             from: [
                 "PATH": "/bin", "QSMFLOW_TOKEN": "s", "PGPASSWORD": "s", "PGHOST": "h", "FSLDIR": "/fsl",
-                "OMP_NUM_THREADS": "99",
+                "OMP_NUM_THREADS": "99", "QSMFLOW_INSTRUCTION_SET": "v3",
             ], folder: "/scratch/a", threads: 3)
         #expect(
             variables == [
                 "PATH": "/bin", "FSLDIR": "/fsl", "TMPDIR": "/scratch/a/tmp", "QSMFLOW_ATTEMPT_FOLDER": "/scratch/a",
                 "OMP_NUM_THREADS": "3", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "3",
+                "QSMFLOW_INSTRUCTION_SET": "v3",
             ])
     }
 }

@@ -1,5 +1,7 @@
 import Artifacts
+import Dispatch
 import Foundation
+import Glibc
 import Synchronization
 import Testing
 import Worker

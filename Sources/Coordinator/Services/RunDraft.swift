@@ -28,6 +28,8 @@ struct RunDraft: Sendable {
         datasetProblems: [DatasetProblem], cohort: Cohort, atlases: [AtlasFolder], warnings: [String]
     ) {
         self.request = request
+        var definition = definition
+        if request.participantLevelOnly == true { definition.steps.removeAll { $0.scope == .cohort } }
         self.definition = definition
         self.dataset = dataset
         self.files = files
@@ -51,16 +53,28 @@ struct RunDraft: Sendable {
         } catch {
             throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")
         }
-        for index in tasks.indices { complete(&tasks[index]) }
+        // A reason is stated once, on the first task that it concerns; those after it are blocked by that one.
+        var broken: Set<Int> = []
+        for index in tasks.indices {
+            let isBehindOne = tasks[index].inputs.contains { input in
+                if case .output(let ordinal, _) = input.source { broken.contains(ordinal) } else { false }
+            }
+            complete(&tasks[index], states: !isBehindOne || tasks[index].fanIn.isTolerant)
+            if tasks[index].problem != nil || (isBehindOne && !tasks[index].fanIn.isTolerant) {
+                broken.insert(tasks[index].ordinal)
+            }
+        }
         return tasks
     }
 
     /// Fills in digests, and gives a task the reason why one of its files cannot be used.
-    private func complete(_ task: inout ExpandedTask) {
+    private func complete(_ task: inout ExpandedTask, states: Bool) {
+        var lacks = false
         for place in task.inputs.indices {
             guard case .file(var file) = task.inputs[place].source, file.digest == nil else { continue }
             if let reason = unreadable[file.path] {
-                task.problem = task.problem ?? "\(task.context): \(reason)"
+                lacks = true
+                if states { task.problem = task.problem ?? reason }
             } else if let digest = digests[file.path] {
                 file.digest = digest.digest
                 file.sizeBytes = digest.stamp.sizeBytes
@@ -68,7 +82,7 @@ struct RunDraft: Sendable {
             }
         }
         // What cannot run needs no input, and an input without digest cannot be stored.
-        if task.problem != nil {
+        if task.problem != nil || lacks {
             task.inputs.removeAll { input in
                 if case .file(let file) = input.source { file.digest == nil } else { false }
             }

@@ -286,11 +286,14 @@ struct GraphProgress {
     func finishRuns(_ runs: some Sequence<Int64>) throws {
         try session.execute(
             """
-            UPDATE run SET finished_at = now()
-            WHERE run_id = ANY ($1) AND finished_at IS NULL
-              AND NOT EXISTS (SELECT FROM ready q WHERE q.task_id >= run_id << 24 AND q.task_id < (run_id + 1) << 24)
-              AND NOT EXISTS (SELECT FROM lease q WHERE q.task_id >= run_id << 24 AND q.task_id < (run_id + 1) << 24)
-              AND NOT EXISTS (SELECT FROM delayed q WHERE q.task_id >= run_id << 24 AND q.task_id < (run_id + 1) << 24)
+            UPDATE run r SET finished_at = now()
+            WHERE r.run_id = ANY ($1) AND r.finished_at IS NULL
+              AND NOT EXISTS (SELECT FROM ready q
+                              WHERE q.task_id >= r.run_id << 24 AND q.task_id < (r.run_id + 1) << 24)
+              AND NOT EXISTS (SELECT FROM lease q
+                              WHERE q.task_id >= r.run_id << 24 AND q.task_id < (r.run_id + 1) << 24)
+              AND NOT EXISTS (SELECT FROM delayed q
+                              WHERE q.task_id >= r.run_id << 24 AND q.task_id < (r.run_id + 1) << 24)
             """, [.bigintArray(Set(runs).sorted())])
     }
 }

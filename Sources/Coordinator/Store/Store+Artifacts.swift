@@ -98,18 +98,23 @@ extension Store {
         var forgotten: [ArtifactDigest] = []
         for start in stride(from: 0, to: digests.count, by: 500) {
             let part = Array(digests[start..<min(start + 500, digests.count)])
-            // A row that a completion is about to refer to is locked by it, and skipped here.
-            forgotten += try await pool.run { session in
-                try session.query(
+            forgotten += try await pool.transaction { session in
+                // Locked first, and judged by a later look: what a completion refers to by then is seen, and what it has
+                // not referred to yet it can refer to no more. Rows that a completion holds are left alone.
+                let candidates = try session.query(
                     """
-                    DELETE FROM artifact a WHERE a.digest IN (
-                        SELECT digest FROM artifact f
-                        WHERE f.digest = ANY ($1) AND f.verified_at <= now() - $2::interval
-                          AND NOT EXISTS (SELECT FROM artifact_ref r WHERE r.digest = f.digest)
-                          AND NOT EXISTS (SELECT FROM task_input i WHERE i.digest = f.digest)
-                        FOR UPDATE SKIP LOCKED)
-                    RETURNING a.digest
+                    SELECT digest FROM artifact WHERE digest = ANY ($1) AND verified_at <= now() - $2::interval
+                    ORDER BY digest FOR UPDATE SKIP LOCKED
                     """, [.byteaArray(part.map(\.bytes)), .interval(grace)]
+                ) { try $0[0] as [UInt8] }
+                return try session.query(
+                    """
+                    DELETE FROM artifact a
+                    WHERE a.digest = ANY ($1)
+                      AND NOT EXISTS (SELECT FROM artifact_ref r WHERE r.digest = a.digest)
+                      AND NOT EXISTS (SELECT FROM task_input i WHERE i.digest = a.digest)
+                    RETURNING a.digest
+                    """, [.byteaArray(candidates)]
                 ) { try ArtifactDigest(bytes: try $0[0], table: "artifact") }
             }
         }

@@ -110,7 +110,10 @@ extension Store {
             found.compactMap { position, outcome in
                 let said = accepted(items[position - 1].outcome)
                 // A success whose report could not be stored is kept as a permanent failure.
-                let asStored = outcome == said.rawValue || (said == .succeeded && outcome == "permanent")
+                let asStored =
+                    outcome == said.rawValue
+                    || (said == .succeeded && outcome == AttemptOutcome.permanent.rawValue
+                        && ResultRows.objection(items[position - 1]) != nil)
                 return asStored ? position - 1 : nil
             })
     }

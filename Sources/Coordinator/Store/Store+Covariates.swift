@@ -84,52 +84,117 @@ extension Store {
         return table
     }
 
-    /// Stores a table: the participants', or with `subject` one participant's sessions.
-    static func store(
-        _ table: CovariateTable, of subject: String?, _ dataset: DatasetID, _ session: Session
+    /// Stores `participants.tsv`, in place of what was there.
+    static func store(_ table: CovariateTable, _ dataset: DatasetID, _ session: Session) throws {
+        try store(table.columns, .participants, dataset, session)
+        let rows = Rows([("", table)])
+        try session.execute(
+            """
+            INSERT INTO participant (dataset_id, subject, position, covariates, ambiguous)
+            SELECT $1, u.* FROM unnest($2::text[], $3::int[], $4::jsonb[], $5::text[]) AS u
+            """,
+            [
+                .bigint(dataset.rawValue), .textArray(rows.labels), .intArray(rows.positions), .jsonbArray(rows.values),
+                .textArray(rows.ambiguous),
+            ])
+    }
+
+    /// Stores the sessions of some participants, in place of what was there of them. Rows that are as before are not
+    /// written: most scans of a large dataset find nothing new.
+    static func storeSessions(
+        _ tables: [(subject: String, table: CovariateTable)], _ dataset: DatasetID, _ session: Session
+    ) throws {
+        guard !tables.isEmpty else { return }
+        try store(MergedColumns.merge(tables.map(\.table)), .sessions, dataset, session)
+        let rows = Rows(tables)
+        try session.execute(
+            """
+            DELETE FROM session_row WHERE dataset_id = $1 AND subject = ANY ($2)
+                AND (subject, session) NOT IN (SELECT * FROM unnest($3::text[], $4::text[]))
+            """,
+            [
+                .bigint(dataset.rawValue), .textArray(tables.map(\.subject)), .textArray(rows.subjects),
+                .textArray(rows.labels),
+            ])
+        try session.execute(
+            """
+            INSERT INTO session_row AS s (dataset_id, subject, session, position, covariates, ambiguous)
+            SELECT $1, u.* FROM unnest($2::text[], $3::text[], $4::int[], $5::jsonb[], $6::text[]) AS u
+            ON CONFLICT (dataset_id, subject, session) DO UPDATE SET
+                position = excluded.position, covariates = excluded.covariates, ambiguous = excluded.ambiguous
+            WHERE (s.position, s.covariates, s.ambiguous)
+                IS DISTINCT FROM (excluded.position, excluded.covariates, excluded.ambiguous)
+            """,
+            [
+                .bigint(dataset.rawValue), .textArray(rows.subjects), .textArray(rows.labels),
+                .intArray(rows.positions), .jsonbArray(rows.values), .textArray(rows.ambiguous),
+            ])
+    }
+
+    /// Ends the storing of sessions: every participant's table was typed by itself, and a column over all of them has
+    /// the narrowest type that holds every value. Columns in which nobody has a value go.
+    static func unifySessionColumns(_ dataset: DatasetID, _ session: Session) throws {
+        try session.execute(
+            """
+            WITH used AS (
+                SELECT v.key, bool_and(jsonb_typeof(v.value) = 'number') AS numeric,
+                    bool_and(jsonb_typeof(v.value) = 'boolean') AS logical,
+                    bool_and(CASE WHEN jsonb_typeof(v.value) = 'number'
+                        THEN trunc((v.value #>> '{}')::numeric) = (v.value #>> '{}')::numeric END) AS whole
+                FROM session_row s, jsonb_each(s.covariates) v WHERE s.dataset_id = $1 GROUP BY v.key)
+            , gone AS (
+                DELETE FROM covariate_column c WHERE c.dataset_id = $1 AND c.kind = 'sessions'
+                    AND NOT EXISTS (SELECT FROM used u WHERE u.key = c.name))
+            UPDATE covariate_column c SET type = CASE
+                -- A number column may hold whole numbers only; an integer column may not hold others.
+                WHEN u.numeric THEN CASE WHEN u.whole AND c.type = 'integer' THEN 'integer' ELSE 'number' END
+                WHEN u.logical THEN 'boolean'
+                WHEN c.type = 'text' THEN 'text'
+                ELSE 'category' END
+            FROM used u WHERE c.dataset_id = $1 AND c.kind = 'sessions' AND c.name = u.key
+            """, [.bigint(dataset.rawValue)])
+    }
+
+    private static func store(
+        _ columns: [CovariateColumn], _ kind: CovariateTable.Kind, _ dataset: DatasetID, _ session: Session
     ) throws {
         try session.execute(
             """
-            INSERT INTO covariate_column (dataset_id, kind, position, name, type, description, units, levels)
+            INSERT INTO covariate_column AS c (dataset_id, kind, position, name, type, description, units, levels)
             SELECT $1, $2, u.* FROM unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[]) AS u
             ON CONFLICT (dataset_id, kind, name) DO UPDATE SET
-                type = excluded.type, description = excluded.description, units = excluded.units,
-                levels = excluded.levels
+                type = excluded.type, description = coalesce(excluded.description, c.description),
+                units = coalesce(excluded.units, c.units), levels = coalesce(excluded.levels, c.levels)
             """,
             [
-                .bigint(dataset.rawValue), .text(table.kind.rawValue),
-                .intArray(table.columns.indices.map { Int32($0) }), .textArray(table.columns.map(\.name)),
-                .textArray(table.columns.map(\.type.rawValue)), .textArray(table.columns.map(\.description)),
-                .textArray(table.columns.map(\.units)),
+                .bigint(dataset.rawValue), .text(kind.rawValue), .intArray(columns.indices.map { Int32($0) }),
+                .textArray(columns.map(\.name)), .textArray(columns.map(\.type.rawValue)),
+                .textArray(columns.map(\.description)), .textArray(columns.map(\.units)),
                 .jsonbArray(
-                    table.columns.map { column in
+                    columns.map { column in
                         WorkerText.json(column.levels.map { .object($0.mapValues { .string($0) }) })
                     }),
             ])
-        let ambiguous = table.ambiguous.keys.sorted()
-        let labels = table.labels + ambiguous
-        let values = labels.map { label in
-            WorkerText.json(.object((table.rows[label] ?? [:]).mapValues(\.json))) ?? "{}"
-        }
-        let common: [Parameter] = [
-            .textArray(labels), .intArray(labels.indices.map { Int32($0) }), .jsonbArray(values),
-            .textArray(labels.map { table.ambiguous[$0] }),
-        ]
-        if let subject {
-            try session.execute(
-                "DELETE FROM session_row WHERE dataset_id = $1 AND subject = $2",
-                [.bigint(dataset.rawValue), .text(subject)])
-            try session.execute(
-                """
-                INSERT INTO session_row (dataset_id, subject, session, position, covariates, ambiguous)
-                SELECT $1, $2, u.* FROM unnest($3::text[], $4::int[], $5::jsonb[], $6::text[]) AS u
-                """, [.bigint(dataset.rawValue), .text(subject)] + common)
-        } else {
-            try session.execute(
-                """
-                INSERT INTO participant (dataset_id, subject, position, covariates, ambiguous)
-                SELECT $1, u.* FROM unnest($2::text[], $3::int[], $4::jsonb[], $5::text[]) AS u
-                """, [.bigint(dataset.rawValue)] + common)
+    }
+
+    /// Tables as columns of parameters.
+    private struct Rows {
+        var subjects: [String] = []
+        var labels: [String] = []
+        var positions: [Int32] = []
+        var values: [String] = []
+        var ambiguous: [String?] = []
+
+        init(_ tables: [(subject: String, table: CovariateTable)]) {
+            for (subject, table) in tables {
+                for (position, label) in (table.labels + table.ambiguous.keys.sorted()).enumerated() {
+                    subjects.append(subject)
+                    labels.append(label)
+                    positions.append(Int32(position))
+                    values.append(WorkerText.json(.object((table.rows[label] ?? [:]).mapValues(\.json))) ?? "{}")
+                    ambiguous.append(table.ambiguous[label])
+                }
+            }
         }
     }
 }
@@ -139,8 +204,13 @@ extension CovariateValue {
     init?(_ json: JSONValue, as type: CovariateType) {
         switch (type, json) {
         case (.boolean, .bool(let value)): self = .boolean(value)
-        case (.category, .string(let value)): self = .category(value)
-        case (.text, .string(let value)): self = .text(value)
+        // A column of one participant's table may hold numbers where another's holds words.
+        case (.category, _):
+            guard !json.isNull else { return nil }
+            self = .category(json.stringValue ?? json.canonicalString)
+        case (.text, _):
+            guard !json.isNull else { return nil }
+            self = .text(json.stringValue ?? json.canonicalString)
         case (.integer, _):
             guard let value = json.integerValue else { return nil }
             self = .integer(value)

@@ -90,6 +90,21 @@ extension Store {
     /// A file whose size, modification time and inode stayed keeps its digest: only its sidecars changed.
     package func apply(_ subjects: [SubjectScan], to dataset: DatasetID) async throws {
         let files = subjects.flatMap(\.changed)
+        guard !files.isEmpty || subjects.contains(where: { $0.sessionTable != nil }) else { return }
+        let rows = Self.rows(of: files, dataset)
+        try await pool.transaction(repeatable: true) { session in
+            try Self.store(rows, session)
+            try Self.storeSessions(
+                subjects.compactMap { subject in subject.sessionTable.map { (subject.subject, $0) } }, dataset, session)
+        }
+    }
+
+    private static let fileColumns = """
+        dataset_id, path, size_bytes, modified_ns, inode, subject, session, suffix, datatype, metadata, sidecar_stamp, \
+        problem
+        """
+
+    private static func rows(of files: [BIDSFile], _ dataset: DatasetID) -> CopyBuffer {
         var rows = CopyBuffer()
         // Sidecars at the top of a dataset reach thousands of files; each merged text is written out once.
         var written: [JSONValue: String] = [:]
@@ -114,38 +129,29 @@ extension Store {
             rows.append(WorkerText.clean(file.problem))
             rows.endRow()
         }
-        guard !rows.isEmpty || subjects.contains(where: { $0.sessionTable != nil }) else { return }
-        let copied = rows
-        let columns = """
-            dataset_id, path, size_bytes, modified_ns, inode, subject, session, suffix, datatype, metadata,
-            sidecar_stamp, problem
+        return rows
+    }
+
+    private static func store(_ files: CopyBuffer, _ session: Session) throws {
+        guard !files.isEmpty else { return }
+        try session.script(
             """
-        try await pool.transaction(repeatable: true) { session in
-            if !files.isEmpty {
-                try session.script(
-                    """
-                    CREATE TEMP TABLE IF NOT EXISTS scanned_file (LIKE bids_file INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
-                    TRUNCATE scanned_file
-                    """)
-                try session.copy(into: "scanned_file (\(columns))", copied)
-                try session.script(
-                    """
-                    INSERT INTO bids_file AS f (\(columns)) SELECT \(columns) FROM scanned_file
-                    ON CONFLICT (dataset_id, path) DO UPDATE SET
-                        size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns, inode = excluded.inode,
-                        subject = excluded.subject, session = excluded.session, suffix = excluded.suffix,
-                        datatype = excluded.datatype, metadata = excluded.metadata,
-                        sidecar_stamp = excluded.sidecar_stamp, problem = excluded.problem,
-                        digest = CASE WHEN (f.size_bytes, f.modified_ns, f.inode)
-                                         = (excluded.size_bytes, excluded.modified_ns, excluded.inode)
-                                      THEN f.digest END
-                    """)
-            }
-            for subject in subjects {
-                guard let table = subject.sessionTable else { continue }
-                try Self.store(table, of: subject.subject, dataset, session)
-            }
-        }
+            CREATE TEMP TABLE IF NOT EXISTS scanned_file (LIKE bids_file INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
+            TRUNCATE scanned_file
+            """)
+        try session.copy(into: "scanned_file (\(fileColumns))", files)
+        try session.script(
+            """
+            INSERT INTO bids_file AS f (\(fileColumns)) SELECT \(fileColumns) FROM scanned_file
+            ON CONFLICT (dataset_id, path) DO UPDATE SET
+                size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns, inode = excluded.inode,
+                subject = excluded.subject, session = excluded.session, suffix = excluded.suffix,
+                datatype = excluded.datatype, metadata = excluded.metadata,
+                sidecar_stamp = excluded.sidecar_stamp, problem = excluded.problem,
+                digest = CASE WHEN (f.size_bytes, f.modified_ns, f.inode)
+                                 = (excluded.size_bytes, excluded.modified_ns, excluded.inode)
+                              THEN f.digest END
+            """)
     }
 
     /// Stores what a scan found around the subjects, and ends it.
@@ -155,7 +161,9 @@ extension Store {
         let description = summary.description
         let descriptionText = WorkerText.json(description?.json)
         let problemText = try StoredJSON.encode(problems)
+        let shared = Self.rows(of: summary.changed, dataset)
         try await pool.transaction(repeatable: true) { session in
+            try Self.store(shared, session)
             try session.execute(
                 """
                 UPDATE dataset SET name = $2, bids_version = $3, description = $4, subjects = $5, problems = $6,
@@ -177,7 +185,8 @@ extension Store {
             try session.execute(
                 "DELETE FROM covariate_column WHERE dataset_id = $1 AND kind = 'participants'",
                 [.bigint(dataset.rawValue)])
-            if let table = summary.participants { try Self.store(table, of: nil, dataset, session) }
+            if let table = summary.participants { try Self.store(table, dataset, session) }
+            try Self.unifySessionColumns(dataset, session)
         }
     }
 
@@ -191,7 +200,7 @@ extension Store {
         return try text.map { try StoredJSON.decode([DatasetProblem].self, $0, table: "dataset") } ?? []
     }
 
-    /// The files of some datasets, ordered by dataset and path.
+    /// The files of some datasets with their roots and what is known of their digests, ordered by dataset and path.
     package func files(in datasets: [DatasetID]) async throws -> [(dataset: DatasetID, file: BIDSFile)] {
         try await report { session in
             let rows = try session.query(

@@ -33,9 +33,8 @@ struct ResolvedInputs: Sendable {
                 case .any: "at least one is needed"
                 case .atLeast(let fraction): "at least \(Self.percent(fraction)) are needed"
                 }
-            return "\(absent) of the \(count.total) inputs of port \(port) are missing and \(rule)"
-                + (reason.map { "; the first is missing because \($0)" } ?? "")
-                + ". Mend what failed and retry it, or relax the step's rule about missing inputs."
+            return "\(absent) of the \(count.total) inputs “\(port)” are missing and \(rule)"
+                + (reason.map { ": \($0)" } ?? ".")
         }
         return nil
     }

@@ -69,13 +69,16 @@ package final class LocalCorrelation {
         return weights > 0 ? total / weights : 0
     }
 
-    /// Derivative of the summed score with respect to the displacement of each voxel of the moving image last scored.
-    package func force(_ moving: LatticeBuffer, into target: LatticeField, threads: Int) {
+    /// Derivative of the summed score with respect to the displacement of each voxel of the moving image last scored,
+    /// and how fast that derivative falls along its direction (0 or more).
+    package func force(
+        _ moving: LatticeBuffer, into target: LatticeField, curvature: LatticeBuffer, threads: Int
+    ) {
         forPieces(threads) { _, planes, scratch in
             correlationForce(
                 fixed.values, moving.values, a.values, b.values, c.values, lattice.nx, lattice.ny, lattice.nz,
                 planes.lowerBound, planes.upperBound, radius, scratch, target.x.values, target.y.values,
-                target.z.values)
+                target.z.values, curvature.values)
         }
     }
 }

@@ -80,12 +80,23 @@ package final class LatticeField {
         return (sums.reduce(0, +) / Double(count)).squareRoot()
     }
 
-    /// Shortens long vectors smoothly, so that none is longer than `bound`.
-    package func saturate(bound: Float, threads: Int) {
-        Parallel.forRanges(lattice.count, piece: 1 << 16, threads: threads) { range in
+    /// Turns forces into steps, in place: scale·force/(curvature + damping·mean curvature), shortened smoothly so that
+    /// none is longer than `bound` voxels.
+    package func toSteps(
+        curvature: LatticeBuffer, damping: Double, scale: Float, bound: Float, threads: Int
+    ) {
+        let count = lattice.count
+        let piece = 1 << 16
+        let sums = Parallel.map((count + piece - 1) / piece, threads: threads) { n in
+            sumOfValues(curvature.values + n * piece, min(piece, count - n * piece))
+        }
+        let mean = sums.reduce(0, +) / Double(count)
+        guard mean > 0 else { return }
+        Parallel.forRanges(count, piece: piece, threads: threads) { range in
             let from = range.lowerBound
-            Kernels.saturate(
-                x.values + from, y.values + from, z.values + from, range.count, 1 / (bound * bound))
+            forceToStep(
+                x.values + from, y.values + from, z.values + from, curvature.values + from, range.count,
+                Float(damping * mean), scale, 1 / (bound * bound))
         }
     }
 

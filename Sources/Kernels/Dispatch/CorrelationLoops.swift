@@ -20,7 +20,7 @@ let correlationTerms:
 let correlationForce:
     @Sendable (
         Floats, Floats, Floats, Floats, Floats, Int, Int, Int, Int, Int, Int, MutableFloats, MutableFloats,
-        MutableFloats, MutableFloats
+        MutableFloats, MutableFloats, MutableFloats
     ) -> Void =
         InstructionSet.select(KernelsBase.correlationForce, KernelsV3.correlationForce, KernelsV4.correlationForce)
 

@@ -30,8 +30,11 @@ let jacobianRow: @Sendable (Floats, Floats, Floats, Int, Int, Int, Int, Int, Mut
 let sumOfSquares: @Sendable (Floats, Floats, Floats, Int) -> Double =
     InstructionSet.select(KernelsBase.sumOfSquares, KernelsV3.sumOfSquares, KernelsV4.sumOfSquares)
 
-let saturate: @Sendable (MutableFloats, MutableFloats, MutableFloats, Int, Float) -> Void =
-    InstructionSet.select(KernelsBase.saturate, KernelsV3.saturate, KernelsV4.saturate)
+let sumOfValues: @Sendable (Floats, Int) -> Double =
+    InstructionSet.select(KernelsBase.sumOfValues, KernelsV3.sumOfValues, KernelsV4.sumOfValues)
+
+let forceToStep: @Sendable (MutableFloats, MutableFloats, MutableFloats, Floats, Int, Float, Float, Float) -> Void =
+    InstructionSet.select(KernelsBase.forceToStep, KernelsV3.forceToStep, KernelsV4.forceToStep)
 
 let scaleRow: @Sendable (MutableFloats, MutableFloats, MutableFloats, Int, Floats, Float) -> Void =
     InstructionSet.select(KernelsBase.scaleRow, KernelsV3.scaleRow, KernelsV4.scaleRow)

@@ -116,14 +116,19 @@ struct CohortLayout: Sendable {
         }
         let brain = (0..<Tissue.count).map { Tissue.isBrain(UInt8($0)) ? Float(1) : 0 }
         let spread = SubjectImages.spread(of: chi)
-        var sampled = sampler.sample(
+        let sampled = sampler.sample(
             grid, pose: .identity, tables: [chi, brain, spread], pattern: template.susceptibilityPattern)
-        for v in sampled.means[0].indices {
-            let tissue = sampled.means[0][v] + sampled.means[2][v] * SubjectImages.variation(sampled.pattern[v], 0, 0)
-            sampled.means[0][v] = sampled.means[1][v] >= 0.5 ? tissue * 1e-3 : 0
+        var tissue = sampled.means[0]
+        for v in tissue.indices {
+            tissue[v] += sampled.means[2][v] * SubjectImages.variation(sampled.pattern[v], 0, 0)
         }
+        // As sharp as the maps of the participants.
+        tissue =
+            Volume(grid: grid, values: tissue)
+            .smoothed(sigmaMillimetres: SubjectImages.inversionBlurMillimetres).values
+        for v in tissue.indices { tissue[v] *= sampled.means[1][v] >= 0.5 ? 1e-3 : 0 }
         try NIfTIFile.write(t1w, to: atlas + "/T1w.nii.gz")
-        try NIfTIFile.write(Volume(grid: grid, values: sampled.means[0]), to: atlas + "/Chimap.nii.gz")
+        try NIfTIFile.write(Volume(grid: grid, values: tissue), to: atlas + "/Chimap.nii.gz")
         try NIfTIFile.write(labels, to: atlas + "/dseg.nii.gz")
         try writeRegions(to: atlas + "/dseg.tsv")
         try CohortFiles.write(

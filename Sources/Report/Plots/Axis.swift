@@ -42,7 +42,7 @@ struct Axis {
 struct PlotFrame {
     static let width = 320.0
     static let height = 230.0
-    static let left = 46.0
+    static let left = 50.0
     static let right = 310.0
     static let top = 12.0
     static let bottom = 188.0
@@ -51,11 +51,11 @@ struct PlotFrame {
         let lines = axis.ticks.html { tick in
             let y = axis.pixel(tick)
             return
-                "<line class=\"grid\" x1=\"\(left)\" x2=\"\(right)\" y1=\"\(y)\" y2=\"\(y)\"/><text x=\"\(left - 5)\" y=\"\(y + 3.5)\" class=\"end\">\(axis.label(tick))</text>"
+                "<line class=\"grid\" x1=\"\(left)\" x2=\"\(right)\" y1=\"\(y)\" y2=\"\(y)\"/><text x=\"\(left - 5)\" y=\"\(y + 4)\" class=\"end\">\(axis.label(tick))</text>"
         }
         let middle = (top + bottom) / 2
         return
-            "\(lines)<text class=\"axis mid\" transform=\"translate(11 \(middle)) rotate(-90)\">\(title)</text>"
+            "\(lines)<text class=\"axis mid\" transform=\"translate(10 \(middle)) rotate(-90)\">\(title)</text>"
     }
 
     static func xAxis(_ axis: Axis, title: String) -> HTML {
@@ -66,7 +66,7 @@ struct PlotFrame {
         }
         let middle = (left + right) / 2
         return
-            "\(base)\(lines)<text class=\"axis mid\" x=\"\(middle)\" y=\"\(bottom + 33)\">\(title)</text>"
+            "\(base)\(lines)<text class=\"axis mid\" x=\"\(middle)\" y=\"\(bottom + 35)\">\(title)</text>"
     }
 
     static var base: HTML {

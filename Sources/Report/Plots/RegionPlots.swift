@@ -85,7 +85,7 @@ struct RegionPlots {
         }
         let middle = (PlotFrame.left + PlotFrame.right) / 2
         let label = sites.names.isEmpty ? "group" : groups.names.count > 1 ? "site, by group" : "site"
-        body += "<text class=\"axis mid\" x=\"\(middle)\" y=\"\(PlotFrame.bottom + 33)\">\(label)</text>"
+        body += "<text class=\"axis mid\" x=\"\(middle)\" y=\"\(PlotFrame.bottom + 35)\">\(label)</text>"
         return PlotFrame.svg(
             body, description: "\(region.name): \(title) by site and group for \(points.count) participants")
     }

@@ -33,7 +33,7 @@ extension ReportInput {
         }
         return """
             <section id="missing"><h2>Missing participants</h2>
-            <p>\(Set(missing.map(\.participant)).count) participants are missing from at least one result.\
+            <p>Missing from at least one result: \(Set(missing.map(\.participant)).count).\
             \(Self.cutNote(missing.count, options))</p>
             <table class="sortable"><thead><tr><th scope="col">Participant</th><th scope="col">Missing from</th>\
             <th scope="col">Reason</th></tr></thead><tbody>\(rows)</tbody></table></section>
@@ -55,11 +55,11 @@ extension ReportInput {
         var body: HTML = "<table class=\"facts\">\(software)</table>"
         if !provenance.parameters.isEmpty {
             body +=
-                "<details><summary>Parameters of \(provenance.parameters.count) steps</summary>\(parameters)</details>"
+                "<details><summary>Parameters by step</summary>\(parameters)</details>"
         }
         if !provenance.inputs.isEmpty {
             body += """
-                <details><summary>\(provenance.inputs.count) input files with their SHA-256</summary>\
+                <details><summary>Input files with their SHA-256 (\(provenance.inputs.count))</summary>\
                 <p>\(Self.cutNote(provenance.inputs.count, options))</p><table><thead><tr><th scope="col">File</th>\
                 <th scope="col">SHA-256</th></tr></thead><tbody>\(inputs)</tbody></table></details>
                 """

@@ -16,10 +16,10 @@ extension ReportInput {
             let tested = effects.count { $0.qValue != nil }
             return """
                 <details\(place == 0 ? " open" as HTML : .empty)><summary><b>\(key)</b> <span class="quiet">\(found) of \(tested) regions \
-                below q = \(Numbers.short(options.significance))</span></summary>
+                below q = \(Numbers.plain(options.significance))</span></summary>
                 <figure class="forest">\(ForestPlot(effects: effects, significance: options.significance).html())\
                 <figcaption>Estimates with 95 % confidence intervals; filled where q is below \
-                \(Numbers.short(options.significance)).</figcaption></figure>
+                \(Numbers.plain(options.significance)).</figcaption></figure>
                 \(Self.effectTable(effects, options))</details>
                 """
         }
@@ -28,12 +28,15 @@ extension ReportInput {
 
     private static func effectTable(_ effects: [Effect], _ options: ReportOptions) -> HTML {
         let unit = effects.first?.unit ?? ""
+        // One number of decimals for the whole table: two significant digits of a typical interval's half width.
+        let widths = effects.map { abs($0.upper - $0.lower) / 2 }.filter { $0.isFinite && $0 > 0 }.sorted()
+        let decimals = Numbers.decimals(showing: widths.isEmpty ? 1 : widths[widths.count / 2])
         let rows = effects.html { effect in
             let isFound = (effect.qValue ?? 1) < options.significance
             return """
                 <tr\(isFound ? " class=\"found\"" as HTML : .empty)><th scope="row">\(effect.region)</th><td class="n">\(effect.observations)</td>\
-                <td class="n">\(Numbers.short(effect.estimate))</td>\
-                <td class="n">\(Numbers.short(effect.lower)) to \(Numbers.short(effect.upper))</td>\
+                <td class="n">\(Numbers.fixed(effect.estimate, decimals))</td>\
+                <td class="n">\(Numbers.fixed(effect.lower, decimals)) to \(Numbers.fixed(effect.upper, decimals))</td>\
                 <td class="n">\(Numbers.probability(effect.pValue))</td><td class="n">\(Numbers.probability(effect.qValue))</td></tr>
                 """
         }

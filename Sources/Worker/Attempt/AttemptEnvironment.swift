@@ -14,6 +14,8 @@ package enum AttemptEnvironment {
         return variables
     }
 
-    /// Ours (tokens, database) and libpq's.
-    static func isSecret(_ name: String) -> Bool { name.hasPrefix("QSMFLOW_") || name.hasPrefix("PG") }
+    /// Ours (token, addresses) and libpq's; how kernels are chosen is no secret.
+    static func isSecret(_ name: String) -> Bool {
+        name.hasPrefix("PG") || name.hasPrefix("QSMFLOW_") && name != "QSMFLOW_INSTRUCTION_SET"
+    }
 }

@@ -136,8 +136,10 @@ struct AttemptRunner: Sendable {
         }
         for _ in 0..<3 {
             if ended.verdict.outcome == .succeeded {
-                ended.usage.uploadedBytes += try await publisher.upload(ended.prepared)
-                await publisher.keep(ended.prepared)
+                let prepared = ended.prepared
+                async let kept: Void = publisher.keep(prepared)
+                ended.usage.uploadedBytes += try await publisher.upload(prepared)
+                await kept
             }
             guard mayContinue() else { throw CancellationError() }
             let verdict = try await contact.completions.complete(item(lease, ended, claimedAt: claimedAt))

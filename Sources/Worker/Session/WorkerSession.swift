@@ -198,10 +198,13 @@ final class WorkerSession: Sendable {
             state.withLock { $0.pull.computed(lease.name) }
             wake.continuation.yield()
         }
-        state.withLock { state in
+        let isDrained = state.withLock { state in
             state.pull.finished(lease.name)
             state.controls[lease.name] = nil
+            return state.pull.isDraining && state.pull.isIdle
         }
+        // A claim that still waits at the coordinator ends with the session.
+        if isDrained { eventSink.yield(.end(.drained)) }
         wake.continuation.yield()
     }
 
@@ -279,9 +282,10 @@ final class WorkerSession: Sendable {
             return state.controls.count
         }
         logger.notice("draining", metadata: ["attempts": "\(held)"])
-        // Nothing in hand: a claim that still waits at the coordinator ends with the session.
         if held == 0 { eventSink.yield(.end(.drained)) }
         wake.continuation.yield()
+        // At once: a claim that waits at the coordinator must not be given what this worker is about to hand back.
+        await beat(drain: drain)
         do {
             try await Task.sleep(for: equipment.configuration.drainGrace)
             logger.notice("handing back what is not finished")

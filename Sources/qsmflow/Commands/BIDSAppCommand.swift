@@ -19,22 +19,25 @@ struct BIDSAppCommand: AsyncParsableCommand {
     @Argument(help: "Folder for the results.", completion: .directory) var outputDir: String
     @Argument(help: "participant or group.") var level: Level
     @Option(name: .long, help: "Workflow file.", completion: .file(extensions: ["yaml", "yml"])) var workflow: String
-    @Option(name: [.short, .customLong("work-dir"), .customLong("work_dir")], help: "State folder. Default: OUTPUT_DIR/.qsmflow.", completion: .directory)
+    @Option(
+        name: [.short, .customLong("work-dir"), .customLong("work_dir")],
+        help: "State folder. Default: OUTPUT_DIR/.qsmflow.", completion: .directory)
     var workDir: String?
-    @Flag(name: [.customLong("skip-bids-validation"), .customLong("skip_bids_validation")], help: "Accepted for compatibility: only what a run needs is checked.")
+    @Flag(
+        name: [.customLong("skip-bids-validation"), .customLong("skip_bids_validation")],
+        help: "Accepted for compatibility: only what a run needs is checked.")
     var skipValidation = false
     @OptionGroup var selection: CohortSelection
     @OptionGroup var workers: LocalWorkerOptions
-    @Option(name: .long, help: "Connection string of a PostgreSQL server to use instead of a private one.") var database: String?
+    @Option(name: .long, help: "Connection string of a PostgreSQL server to use instead of a private one.")
+    var database: String?
 
     func run() async throws {
-        var connection = ConnectionOptions()
-        connection.state = workDir ?? outputDir + "/.qsmflow"
-        connection.database = database
-        try await connection.withLocalCoordinator { local in
+        let state = StateFolder(workDir ?? outputDir + "/.qsmflow")
+        try await LocalCoordinator.during(state, database: ConnectionOptions.databaseOfUser(database)) { local in
             let client = try local.client()
             var request = try selection.request(workflow: workflow, dataset: bidsDir)
-            if level == .participant { request.workflowText = try WorkflowFile.withoutCohortSteps(request.workflowText, path: workflow) }
+            request.participantLevelOnly = level == .participant
             let run: RunID
             if let unfinished = try await Submission.unfinished(request, client) {
                 run = unfinished
@@ -44,7 +47,8 @@ struct BIDSAppCommand: AsyncParsableCommand {
             let summary = try await LocalRun(run: run, local: local, workers: workers).untilSettled(client)
             RunReport.show(summary)
             try await RunReport.showFailures(of: summary, client)
-            try await DerivativeExport(client: client, run: run).write(to: CohortSelection.absolute(outputDir) + "/qsmflow")
+            try await DerivativeExport(client: client, run: run).write(
+                to: CohortSelection.absolute(outputDir) + "/qsmflow")
             if summary.state != .succeeded { throw CommandFailure.silent(ExitStatus.finishedWithFailures) }
         }
     }

@@ -6,6 +6,7 @@ import LocalPostgres
 import Logging
 import Postgres
 import ServiceLifecycle
+import UnixSignals
 
 struct CoordinatorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,43 +20,50 @@ struct CoordinatorCommand: AsyncParsableCommand {
             """)
 
     @Option(name: .long, help: "Address and port to listen on.") var listen = "127.0.0.1:7700"
-    @Option(name: .long, help: "Connection string of the PostgreSQL server. Default: the PG* variables; without them a private server in the state folder.") var database: String?
-    @Option(name: .long, help: "Folder of the artifacts. Default: in the state folder.", completion: .directory) var artifacts: String?
-    @Option(name: .long, help: "State folder. Default: QSMFLOW_STATE, else .qsmflow here.", completion: .directory) var state: String?
+    @Option(
+        name: .long,
+        help:
+            "Connection string of the PostgreSQL server. Default: the PG* variables; without them a private server in the state folder."
+    ) var database: String?
+    @Option(name: .long, help: "Folder of the artifacts. Default: in the state folder.", completion: .directory)
+    var artifacts: String?
+    @Option(name: .long, help: "State folder. Default: QSMFLOW_STATE, else .qsmflow here.", completion: .directory)
+    var state: String?
     @Flag(name: .long, help: "Serve callers on this machine without a token.") var trustLoopback = false
     @Option(name: .long, help: "Seconds after which a silent worker counts as lost.") var workerTimeout = 30
     @Option(name: .long, help: "trace, debug, info, notice, warning or error.") var logLevel: Logger.Level = .info
 
     func validate() throws {
         guard address != nil else { throw ValidationError("--listen takes ADDRESS:PORT, not “\(listen)”.") }
-        guard (2...3600).contains(workerTimeout) else { throw ValidationError("--worker-timeout takes 2 to 3600 seconds.") }
+        guard (2...3600).contains(workerTimeout) else {
+            throw ValidationError("--worker-timeout takes 2 to 3600 seconds.")
+        }
     }
 
     private var address: (host: String, port: Int)? {
-        guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]), (0...65535).contains(port)
+        guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
+            (0...65535).contains(port)
         else { return nil }
         return (String(listen[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]")), port)
     }
 
     func run() async throws {
         guard let address else { return }
-        var connection = ConnectionOptions()
-        connection.state = state
-        connection.database = database
-        let folder = connection.stateFolder
+        let folder = StateFolder.chosen(state)
         try folder.create()
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "coordinator")
         logger.logLevel = logLevel
 
-        let named = connection.databaseOfUser
-        let server = named == nil ? try await LocalServer.start(LocalServerConfiguration(stateFolder: folder.path)) : nil
+        let named = ConnectionOptions.databaseOfUser(database)
+        let server =
+            named == nil ? try await LocalServer.start(LocalServerConfiguration(stateFolder: folder.path)) : nil
         let target = named ?? server?.connectionString ?? ""
         var configuration = CoordinatorConfiguration(host: address.host, port: address.port)
         configuration.allowLoopbackWithoutToken = trustLoopback
         configuration.sessionTTL = .seconds(workerTimeout)
         let pid = ProcessInfo.processInfo.processIdentifier
-        let token = try connection.token() ?? LocalCoordinator.secret()
+        let token = try ConnectionOptions.token(file: nil) ?? LocalCoordinator.secret()
         configuration.ownerToken = token
         let coordinator = try await CoordinatorServer(
             configuration: configuration, database: ConnectionTarget(target, applicationName: "qsmflow coordinator"),
@@ -63,7 +71,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
         ) { port in
             let host = address.host == "0.0.0.0" || address.host == "::" ? "127.0.0.1" : address.host
             do {
-                try folder.announce(StateFolder.Announcement(url: "http://\(host):\(port)", token: token, pid: pid, database: target))
+                try folder.announce(
+                    StateFolder.Announcement(url: "http://\(host):\(port)", token: token, pid: pid, database: target))
             } catch {
                 Console.complain(String(describing: error))
             }

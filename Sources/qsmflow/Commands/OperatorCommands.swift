@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoordinatorClient
 import Wire
 import Workflow
 
@@ -15,7 +16,8 @@ struct RetryCommand: AsyncParsableCommand {
     func run() async throws {
         try await connection.withClient { client in
             let number = try await selection.resolve(client)
-            let affected = try await client.retry(run: number, which.filter(run: number, tasks: task.isEmpty ? nil : task))
+            let affected = try await client.retry(
+                run: number, which.filter(run: number, tasks: task.isEmpty ? nil : task))
             if try output.printed(affected) { return }
             Console.print("\(affected.tasks) tasks of run \(number) are back to work.")
             if connection.coordinator == nil, connection.stateFolder.announced() == nil {
@@ -45,7 +47,8 @@ struct CancelCommand: AsyncParsableCommand {
 
 struct LogsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "logs", abstract: "Show the attempts of a task: how each ended, what it used, the tail of its log.")
+        commandName: "logs", abstract: "Show the attempts of a task: how each ended, what it used, the tail of its log."
+    )
 
     @Argument(help: "Number of the task, e.g. 3.17.") var task: TaskID
     @OptionGroup var output: JSONOption
@@ -62,7 +65,8 @@ struct LogsCommand: AsyncParsableCommand {
                 var line = "attempt \(attempt.attempt): \(attempt.outcome.rawValue)"
                 if let worker = attempt.worker { line += " on \(worker)" }
                 if let usage = attempt.usage {
-                    line += ", \(Durations.text(Double(usage.wallMilliseconds) / 1000)), peak \(usage.peakResidentMiB) MiB"
+                    line +=
+                        ", \(Durations.text(Double(usage.wallMilliseconds) / 1000)), peak \(usage.peakResidentMiB) MiB"
                     if let signal = usage.signal { line += ", signal \(signal)" }
                 }
                 Console.print(Console.coloured(line, .bold))
@@ -89,14 +93,17 @@ struct ExplainCommand: AsyncParsableCommand {
             Console.print("\(explanation.task) is \(explanation.state).")
             for reason in explanation.reasons { Console.print(reason) }
             for parent in explanation.upstream {
-                Console.print("  \(parent.task)  \(parent.step)  \(parent.context): \(parent.running ? "running" : "\(parent.state)")")
+                Console.print(
+                    "  \(parent.task)  \(parent.step)  \(parent.context): \(parent.running ? "running" : "\(parent.state)")"
+                )
             }
         }
     }
 }
 
 struct WorkersCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "workers", abstract: "List the workers that are there.")
+    static let configuration = CommandConfiguration(
+        commandName: "workers", abstract: "List the workers that are there.")
 
     @OptionGroup var output: JSONOption
     @OptionGroup var connection: ConnectionOptions
@@ -105,7 +112,8 @@ struct WorkersCommand: AsyncParsableCommand {
         try await connection.withClient { client in
             let workers = try await client.workers()
             if try output.printed(workers) { return }
-            var table = TextTable(["worker", "state", "cores", "MiB", "running", "last heard of", "version"], rightAligned: [2, 3, 4, 5])
+            var table = TextTable(
+                ["worker", "state", "cores", "MiB", "running", "last heard of", "version"], rightAligned: [2, 3, 4, 5])
             for worker in workers {
                 table.add([
                     worker.worker, worker.state, "\(worker.cores)", "\(worker.memoryMiB)", "\(worker.running)",

@@ -1,10 +1,20 @@
 import ArgumentParser
+import CoordinatorClient
 import Foundation
 import Phantom
+import Workflow
 
 struct PhantomCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "phantom", abstract: "Write a synthetic BIDS cohort with an atlas and known truth.",
+        commandName: "phantom",
+        abstract: "Write a synthetic BIDS cohort with an atlas and known truth, or compare a run with it.",
+        subcommands: [PhantomWriteCommand.self, PhantomCompareCommand.self], defaultSubcommand: PhantomWriteCommand.self
+    )
+}
+
+struct PhantomWriteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "write", abstract: "Write a synthetic BIDS cohort with an atlas and known truth.",
         discussion: """
             Writes FOLDER/rawdata (a BIDS dataset), FOLDER/derivatives/recon (susceptibility maps), \
             FOLDER/derivatives/truth (what a pipeline must not read) and FOLDER/atlas. Equal seeds give equal bytes. \
@@ -27,15 +37,89 @@ struct PhantomCommand: AsyncParsableCommand {
         options.seed = seed
         options.voxelMillimetres = voxel
         options.effect = effect
-        options.defects = defects
+        options.defects = defects ? PhantomCohort.Defect.allCases : []
         let summary = try PhantomCohort.write(
-            to: CohortSelection.absolute(folder), options: options, threads: ProcessInfo.processInfo.activeProcessorCount
+            to: CohortSelection.absolute(folder), options: options,
+            threads: ProcessInfo.processInfo.activeProcessorCount
         ) { done, total in
             if !quiet, Console.errorIsTerminal { Console.write("\r\(done)/\(total) people\u{1b}[K", to: STDERR_FILENO) }
         }
         if !quiet {
             if Console.errorIsTerminal { Console.write("\r\u{1b}[K", to: STDERR_FILENO) }
-            Console.print(summary.description)
+            let broken = summary.broken > 0 ? ", \(summary.broken) of them broken" : ""
+            Console.print(
+                "\(summary.participants) people\(broken), \(summary.files) files, \(Durations.text(bytes: Int64(summary.bytes)))"
+            )
+            Console.print("dataset        \(summary.rawData)")
+            Console.print("maps           \(summary.reconstruction)")
+            Console.print("atlas          \(summary.atlas)")
+            Console.print("truth          \(summary.truthTable)")
         }
+    }
+}
+
+struct PhantomCompareCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare",
+        abstract: "Compare the susceptibility that a run read in the deep nuclei with the truth.",
+        discussion: """
+            Truth is the mean of the noise-free map over the true region; recovered is the mean that the run measured under \
+            its own labels, against no reference. One row per nucleus over all people who have both; errors in ppb.
+            """)
+
+    @Argument(help: "Folder of the phantom cohort.", completion: .directory) var folder: String
+    @OptionGroup var selection: NamedRunOption
+    @Option(name: .long, help: "Fail unless the mean absolute error over the deep nuclei is below this, ppb.")
+    var below: Double?
+    @OptionGroup var output: JSONOption
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        let truth = try PhantomTruth.read(folder: CohortSelection.absolute(folder))
+        let comparison = try await connection.withClient { client in
+            let run = try await selection.resolve(client)
+            let rows = try await ResultReader(client: client, run: run).table("roi_statistics")
+                .rows(needing: ["subject", "region", "reference", "mean_ppm"])
+            var recovered: [PhantomTruth.Key: Double] = [:]
+            for row in rows where row["reference"] == "none" {
+                guard let mean = row.number("mean_ppm") else { continue }
+                recovered[PhantomTruth.Key(subject: row.text("subject"), region: row.text("region"))] = mean * 1000
+            }
+            return PhantomComparison(truth: truth, recovered: recovered, regions: PhantomCohort.deepNuclei)
+        }
+        guard let overall = comparison.meanAbsoluteError else {
+            throw CommandFailure("The run has no region statistics of the people in \(folder); name the run with --run")
+        }
+        if try output.printed(comparison) == false {
+            var table = TextTable(
+                ["nucleus", "people", "true ppb", "recovered ppb", "error ppb", "mean |error| ppb"],
+                rightAligned: [1, 2, 3, 4, 5])
+            func text(_ value: Double) -> String { String(format: "%.2f", value) }
+            for row in comparison.rows {
+                table.add([
+                    row.region, "\(row.people)", text(row.trueMean), text(row.recoveredMean),
+                    text(row.recoveredMean - row.trueMean),
+                    text(row.meanAbsoluteError),
+                ])
+            }
+            table.printed()
+            Console.print(
+                "Mean absolute error over the deep nuclei: \(text(overall)) ppb (\(comparison.values) values).")
+        }
+        if let below, overall >= below {
+            throw CommandFailure(
+                String(format: "The mean absolute error, %.2f ppb, is not below %g ppb", overall, below))
+        }
+    }
+}
+
+/// A run by its number where an argument is taken; without one the latest.
+struct NamedRunOption: ParsableArguments {
+    @Option(name: .long, help: "Number of the run. Default: the latest.") var run: RunID?
+
+    func resolve(_ client: CoordinatorClient) async throws -> RunID {
+        var selection = RunSelection()
+        selection.run = run
+        return try await selection.resolve(client)
     }
 }

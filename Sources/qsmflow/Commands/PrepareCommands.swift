@@ -1,5 +1,6 @@
 import ArgumentParser
 import BIDS
+import CoordinatorClient
 import Foundation
 import Wire
 import Workflow
@@ -9,7 +10,8 @@ struct IndexCommand: AsyncParsableCommand {
         commandName: "index", abstract: "Index a BIDS dataset and its derivatives, or bring the index up to date.")
 
     @Argument(help: "BIDS dataset.", completion: .directory) var dataset: String
-    @Option(name: .long, parsing: .upToNextOption, help: "Derivative datasets.", completion: .directory) var derivatives: [String] = []
+    @Option(name: .long, parsing: .upToNextOption, help: "Derivative datasets.", completion: .directory)
+    var derivatives: [String] = []
     @Flag(name: .long, help: "Compute the digest of every file now, not when a run first uses it.") var digest = false
     @OptionGroup var output: JSONOption
     @OptionGroup var connection: ConnectionOptions
@@ -18,12 +20,16 @@ struct IndexCommand: AsyncParsableCommand {
         try await connection.withClient { client in
             let report = try await client.index(
                 IndexRequest(
-                    path: CohortSelection.absolute(dataset), derivatives: derivatives.map(CohortSelection.absolute), digestAll: digest))
+                    path: CohortSelection.absolute(dataset), derivatives: derivatives.map(CohortSelection.absolute),
+                    digestAll: digest))
             if try output.printed(report) { return }
-            var table = TextTable(["dataset", "subjects", "sessions", "files", "added", "changed", "removed", "took"], rightAligned: [1, 2, 3, 4, 5, 6, 7])
+            var table = TextTable(
+                ["dataset", "subjects", "sessions", "files", "added", "changed", "removed", "took"],
+                rightAligned: [1, 2, 3, 4, 5, 6, 7])
             for d in report.datasets {
                 table.add([
-                    d.path, "\(d.subjects)", "\(d.sessions)", "\(d.files)", "\(d.added)", "\(d.changed)", "\(d.removed)", Durations.text(d.seconds),
+                    d.path, "\(d.subjects)", "\(d.sessions)", "\(d.files)", "\(d.added)", "\(d.changed)",
+                    "\(d.removed)", Durations.text(d.seconds),
                 ])
             }
             table.printed()
@@ -34,7 +40,8 @@ struct IndexCommand: AsyncParsableCommand {
 
 struct ValidateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "validate", abstract: "Check a workflow file; every error with line, column and what would be valid.",
+        commandName: "validate",
+        abstract: "Check a workflow file; every error with line, column and what would be valid.",
         discussion: "Exit code 65 when the file has errors.")
 
     @Argument(help: "Workflow file (YAML).", completion: .file(extensions: ["yaml", "yml"])) var workflow: String?
@@ -47,8 +54,7 @@ struct ValidateCommand: AsyncParsableCommand {
             return
         }
         guard let workflow else { throw ValidationError("Name a workflow file, or ask for --schema.") }
-        let request = try CohortSelection().request(workflow: workflow, dataset: ".")
-        let findings = WorkflowFile.check(text: request.workflowText, path: workflow)
+        let findings = WorkflowFile.check(text: try CohortSelection.text(of: workflow), path: workflow)
         if try output.printed(findings.map(\.description)) == false {
             for finding in findings { Console.print(finding.description) }
             if findings.isEmpty { Console.print("\(workflow) is valid.") }
@@ -59,7 +65,8 @@ struct ValidateCommand: AsyncParsableCommand {
 
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Show what a run would do: tasks per step, what is done already, who lacks what. Changes nothing.")
+        commandName: "plan",
+        abstract: "Show what a run would do: tasks per step, what is done already, who lacks what. Changes nothing.")
 
     @OptionGroup var arguments: WorkflowArguments
     @OptionGroup var output: JSONOption
@@ -71,7 +78,9 @@ struct PlanCommand: AsyncParsableCommand {
             if try output.printed(plan) { return }
             Console.print("\(plan.workflow): \(plan.subjects) people, \(plan.sessions) sessions, \(plan.tasks) tasks")
             var table = TextTable(["step", "kind", "tasks", "done already", "cannot run"], rightAligned: [2, 3, 4])
-            for step in plan.steps { table.add([step.step, step.kind, "\(step.tasks)", "\(step.cached)", "\(step.problems)"]) }
+            for step in plan.steps {
+                table.add([step.step, step.kind, "\(step.tasks)", "\(step.cached)", "\(step.problems)"])
+            }
             table.printed()
             for problem in plan.problems.prefix(50) { Console.print("problem: \(problem)") }
             if plan.problems.count > 50 { Console.print("… and \(plan.problems.count - 50) more (--json lists all)") }
@@ -88,7 +97,8 @@ struct KindsCommand: ParsableCommand {
 
     struct Listing: Encodable {
         var name: String, version: Int, summary: String, scopes: [TaskScope], inputs: [TaskPort], outputs: [TaskPort]
-        var parameters: [TaskParameter], measurements: [MeasurementDeclaration], resources: TaskResources, timeoutSeconds: Double
+        var parameters: [TaskParameter], measurements: [MeasurementDeclaration], resources: TaskResources,
+            timeoutSeconds: Double
 
         init(_ kind: TaskKind) {
             (name, version, summary, scopes, inputs, outputs) =
@@ -117,11 +127,12 @@ struct KindsCommand: ParsableCommand {
             ports("input", kind.inputs)
             ports("output", kind.outputs)
             for parameter in kind.parameters {
-                Console.print("  parameter \(parameter.name) = \(parameter.defaultValue.canonicalString) (\(parameter.expectation)): \(parameter.summary)")
+                Console.print(
+                    "  parameter \(parameter.name) = \(parameter.defaultValue.canonicalString) (\(parameter.expectation)): \(parameter.summary)"
+                )
             }
             for m in kind.measurements { Console.print("  measures \(m.metric) [\(m.unit)]: \(m.summary)") }
             Console.print("")
         }
     }
 }
-

@@ -30,7 +30,8 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         if connection.coordinator != nil || ConnectionOptions.variable("QSMFLOW_COORDINATOR") != nil {
-            throw CommandFailure("`run` works on this machine; to hand a run to a coordinator use `qsmflow submit`", code: 64)
+            throw CommandFailure(
+                "`run` works on this machine; to hand a run to a coordinator use `qsmflow submit`", code: 64)
         }
         try await connection.withLocalCoordinator { local in
             let client = try local.client()
@@ -63,7 +64,9 @@ enum Submission {
         let created = try await client.createRun(request)
         Console.note("Run \(created.run): \(created.tasks) tasks, \(created.cached) of them done by earlier runs.")
         for problem in created.problems.prefix(20) { Console.note("  problem: \(problem)") }
-        if created.problems.count > 20 { Console.note("  … and \(created.problems.count - 20) more: qsmflow tasks --task-state failed") }
+        if created.problems.count > 20 {
+            Console.note("  … and \(created.problems.count - 20) more: qsmflow tasks --task-state failed")
+        }
         return created
     }
 
@@ -98,30 +101,32 @@ struct SubmitCommand: AsyncParsableCommand {
 
 struct RerunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rerun", abstract: "Run again from a step on, with other parameters if wanted. The earlier run stays as it is.",
+        commandName: "rerun",
+        abstract: "Run again from a step on, with other parameters if wanted. The earlier run stays as it is.",
         discussion: """
             Makes a new run of the same workflow over the same people. Steps before the one named are taken over; that \
             step and all after it are computed anew. With --set alone, whatever the new values touch is computed anew.
             """)
 
     @OptionGroup var selection: RunSelection
-    @Option(name: .long, parsing: .upToNextOption, help: "Steps to compute anew, with everything after them.") var from: [String] = []
+    @Option(name: .long, parsing: .upToNextOption, help: "Steps to compute anew, with everything after them.") var from:
+        [String] = []
     @Option(name: .long, parsing: .upToNextOption, help: "STEP.PARAMETER=VALUE.") var set: [String] = []
     @Option(name: .long, help: "Name of the new run.") var name: String?
     @OptionGroup var output: JSONOption
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
-        guard !from.isEmpty || !set.isEmpty else { throw ValidationError("Name a step (--from) or a new value (--set).") }
+        guard !from.isEmpty || !set.isEmpty else {
+            throw ValidationError("Name a step (--from) or a new value (--set).")
+        }
     }
 
     func run() async throws {
         try await connection.withClient { client in
             let number = try await selection.resolve(client)
             var request = try await client.definition(of: number)
-            var changes = CohortSelection()
-            changes.set = set
-            request.parameters.merge(try changes.parameters()) { _, new in new }
+            request.parameters.merge(try CohortSelection.parameters(set)) { _, new in new }
             request.rerunFrom = from
             request.name = name ?? request.name
             let created = try await Submission.submit(request, client)

@@ -19,10 +19,12 @@ struct StatusCommand: AsyncParsableCommand {
             if all {
                 let runs = try await client.runs()
                 if try output.printed(runs) { return }
-                var table = TextTable(["run", "name", "workflow", "state", "done", "failed", "started", "took"], rightAligned: [0, 4, 5])
+                var table = TextTable(
+                    ["run", "name", "workflow", "state", "done", "failed", "started", "took"], rightAligned: [0, 4, 5])
                 for run in runs {
                     table.add([
-                        "\(run.run)", run.name, run.workflow, run.state.rawValue, "\(run.counts.settled)/\(run.counts.total)",
+                        "\(run.run)", run.name, run.workflow, run.state.rawValue,
+                        "\(run.counts.settled)/\(run.counts.total)",
                         "\(run.counts.failed)", run.createdAt, Durations.text(run.elapsedSeconds),
                     ])
                 }
@@ -59,14 +61,17 @@ enum RunReport {
             case .finishedWithFailures: .yellow
             case .cancelled: .red
             }
-        Console.print("\(Console.coloured(run.state.rawValue.replacing("_", with: " "), colour))  \(RunProgress.line(run))")
+        Console.print(
+            "\(Console.coloured(run.state.rawValue.replacing("_", with: " "), colour))  \(RunProgress.line(run))")
         Console.print("\(run.name), workflow \(run.workflow), dataset \(run.dataset)")
         var table = TextTable(
-            ["step", "kind", "done", "cached", "running", "failed", "blocked", "mean", "peak MiB"], rightAligned: [2, 3, 4, 5, 6, 7, 8])
+            ["step", "kind", "done", "cached", "running", "failed", "blocked", "mean", "peak MiB"],
+            rightAligned: [2, 3, 4, 5, 6, 7, 8])
         for step in run.steps ?? [] {
             let c = step.counts
             table.add([
-                step.step, step.kind, "\(c.succeeded)/\(c.total)", "\(c.cached)", "\(c.running)", "\(c.failed)", "\(c.blocked)",
+                step.step, step.kind, "\(c.succeeded)/\(c.total)", "\(c.cached)", "\(c.running)", "\(c.failed)",
+                "\(c.blocked)",
                 step.meanSeconds.map(Durations.text) ?? "", step.peakResidentMiB.map { "\($0)" } ?? "",
             ])
         }
@@ -82,9 +87,12 @@ enum RunReport {
         for task in failed.prefix(limit) {
             Console.print("  \(task.task)  \(task.step)  \(task.context): \(task.message ?? "no reason was given")")
         }
-        if run.counts.failed > limit { Console.print("  … and \(run.counts.failed - limit) more: qsmflow tasks \(run.run) --task-state failed") }
+        if run.counts.failed > limit {
+            Console.print("  … and \(run.counts.failed - limit) more: qsmflow tasks \(run.run) --task-state failed")
+        }
         if run.counts.blocked > 0 {
-            Console.print("  \(run.counts.blocked) further tasks are blocked by these. Repair, then: qsmflow retry \(run.run)")
+            Console.print(
+                "  \(run.counts.blocked) further tasks are blocked by these. Repair, then: qsmflow retry \(run.run)")
         }
     }
 }

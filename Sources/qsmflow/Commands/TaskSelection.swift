@@ -10,10 +10,14 @@ struct TaskSelection: ParsableArguments {
     @Option(name: .long, parsing: .upToNextOption, help: "Only tasks of these people, with or without sub-.")
     var subject: [String] = []
 
-    @Option(name: .long, parsing: .upToNextOption, help: "Only tasks in these states: waiting, ready, succeeded, failed, blocked, cancelled.")
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: "Only tasks in these states: waiting, ready, succeeded, failed, blocked, cancelled.")
     var taskState: [TaskState] = []
 
-    @Option(name: .long, parsing: .upToNextOption, help: "Only tasks whose last attempt ended so: permanent, transient, out_of_memory, timed_out, crashed, lost.")
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: "Only tasks whose last attempt ended so: permanent, transient, out_of_memory, timed_out, crashed, lost.")
     var outcome: [AttemptOutcome] = []
 
     func filter(run: RunID, tasks: [TaskID]? = nil, limit: Int = 1000) -> TaskFilter {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoordinatorClient
 import Wire
 import Workflow
 
@@ -19,11 +20,14 @@ struct TasksCommand: AsyncParsableCommand {
             filter.after = after
             let tasks = try await client.tasks(filter)
             if try output.printed(tasks) { return }
-            var table = TextTable(["task", "step", "for", "state", "attempts", "took", "worker", "message"], rightAligned: [4, 5])
+            var table = TextTable(
+                ["task", "step", "for", "state", "attempts", "took", "worker", "message"], rightAligned: [4, 5])
             for task in tasks {
                 table.add([
-                    "\(task.task)", task.step, "\(task.context)", task.running ? "running" : "\(task.state)", "\(task.attempts)",
-                    task.wallMilliseconds.map { Durations.text(Double($0) / 1000) } ?? "", task.worker ?? "", task.message ?? "",
+                    "\(task.task)", task.step, "\(task.context)", task.running ? "running" : "\(task.state)",
+                    "\(task.attempts)",
+                    task.wallMilliseconds.map { Durations.text(Double($0) / 1000) } ?? "", task.worker ?? "",
+                    task.message ?? "",
                 ])
             }
             table.printed()

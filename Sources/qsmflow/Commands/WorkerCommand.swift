@@ -4,6 +4,7 @@ import Foundation
 import Kernels
 import Logging
 import ServiceLifecycle
+import UnixSignals
 import Worker
 import Workflow
 
@@ -16,28 +17,29 @@ struct WorkerCommand: AsyncParsableCommand {
             """)
 
     @Option(name: .long, help: "Address of the coordinator. Default: QSMFLOW_COORDINATOR.") var coordinator: String?
-    @Option(name: .long, help: "File with the worker's token. Default: the variable QSMFLOW_TOKEN.") var tokenFile: String?
+    @Option(name: .long, help: "File with the worker's token. Default: the variable QSMFLOW_TOKEN.") var tokenFile:
+        String?
     @Option(name: .long, help: "Name shown to operators. Default: the host's.") var name: String?
     @Option(name: .long, help: "Cores to use. Default: all.") var cores: Int?
     @Option(name: .long, help: "Memory to use, MiB. Default: four fifths of the machine's.") var memoryMib: Int?
     @Option(name: .long, help: "Folder for attempts at work.", completion: .directory) var scratch: String?
-    @Option(name: .long, help: "Folder that keeps inputs fetched from the coordinator.", completion: .directory) var cache: String?
+    @Option(name: .long, help: "Folder that keeps inputs fetched from the coordinator.", completion: .directory)
+    var cache: String?
     @Option(name: .long, help: "Largest size of that folder, GiB.") var cacheGib = 20
-    @Option(name: .long, parsing: .upToNextOption, help: "NAME=PATH of a program that the kind `command` may run.") var allowCommand: [String] = []
+    @Option(name: .long, parsing: .upToNextOption, help: "NAME=PATH of a program that the kind `command` may run.")
+    var allowCommand: [String] = []
     @Option(name: .long, help: "trace, debug, info, notice, warning or error.") var logLevel: Logger.Level = .info
 
     func run() async throws {
         guard let url = coordinator ?? ConnectionOptions.variable("QSMFLOW_COORDINATOR") else {
             throw CommandFailure("Name the coordinator with --coordinator or QSMFLOW_COORDINATOR", code: 64)
         }
-        var connection = ConnectionOptions()
-        connection.tokenFile = tokenFile
         let machine = LocalWorkerOptions.machine(cores: cores, memoryMiB: memoryMib)
         let temporary = FileManager.default.temporaryDirectory.path
         var configuration = WorkerConfiguration(
             name: name ?? ProcessInfo.processInfo.hostName, cores: machine.cores, memoryMiB: machine.memoryMiB,
             kinds: TaskKindCatalog.versions, allowedCommands: try LocalWorkerOptions.commands(allowCommand),
-            instructionSet: InstructionSet.active.name, version: Version.text,
+            instructionSet: "\(InstructionSet.active)", version: Version.text,
             attemptExecutable: ProgramPath.current, attemptArguments: [RunTaskCommand.name],
             scratchFolder: scratch ?? temporary + "/qsmflow-\(name ?? "worker")")
         configuration.cacheFolder = cache
@@ -45,7 +47,8 @@ struct WorkerCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "worker")
         logger.logLevel = logLevel
-        let client = try CoordinatorClient(ClientConfiguration(baseURL: url, token: try connection.token()))
+        let client = try CoordinatorClient(
+            ClientConfiguration(baseURL: url, token: try ConnectionOptions.token(file: tokenFile)))
         let worker = try WorkerService(configuration: configuration, client: client, logger: logger)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

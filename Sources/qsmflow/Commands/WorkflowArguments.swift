@@ -20,16 +20,24 @@ struct WorkflowArguments: ParsableArguments {
 
 /// Whom a run is about and what it changes in its workflow.
 struct CohortSelection: ParsableArguments {
-    @Option(name: .long, parsing: .upToNextOption, help: "Derivative datasets with further inputs. Default: those in the dataset's derivatives folder.", completion: .directory)
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: "Derivative datasets with further inputs. Default: those in the dataset's derivatives folder.",
+        completion: .directory)
     var derivatives: [String] = []
 
-    @Option(name: [.customLong("participant-label"), .customLong("participant_label")], parsing: .upToNextOption, help: "Only these people, with or without sub-.")
+    @Option(
+        name: [.customLong("participant-label"), .customLong("participant_label")], parsing: .upToNextOption,
+        help: "Only these people, with or without sub-.")
     var participants: [String] = []
 
-    @Option(name: [.customLong("session-label"), .customLong("session_label")], parsing: .upToNextOption, help: "Only these sessions, with or without ses-.")
+    @Option(
+        name: [.customLong("session-label"), .customLong("session_label")], parsing: .upToNextOption,
+        help: "Only these sessions, with or without ses-.")
     var sessions: [String] = []
 
-    @Option(name: .long, parsing: .upToNextOption, help: "NAME=FOLDER of an atlas, in place of those of the workflow file.")
+    @Option(
+        name: .long, parsing: .upToNextOption, help: "NAME=FOLDER of an atlas, in place of those of the workflow file.")
     var atlas: [String] = []
 
     @Option(name: .long, parsing: .upToNextOption, help: "STEP.PARAMETER=VALUE, in place of the workflow file's value.")
@@ -39,25 +47,29 @@ struct CohortSelection: ParsableArguments {
     var name: String?
 
     func request(workflow: String, dataset: String) throws -> RunRequest {
-        let path = Self.absolute(workflow)
-        let text: String
+        return RunRequest(
+            name: name, workflowText: try Self.text(of: workflow), workflowPath: Self.absolute(workflow),
+            dataset: Self.absolute(dataset),
+            derivatives: try derivativeFolders(of: dataset),
+            participants: participants.isEmpty ? nil : participants.map { Self.label($0, prefix: "sub-") },
+            sessions: sessions.isEmpty ? nil : sessions.map { Self.label($0, prefix: "ses-") },
+            atlases: try Self.pairs(atlas, option: "--atlas").mapValues(Self.absolute),
+            parameters: try Self.parameters(set))
+    }
+
+    static func text(of workflow: String) throws -> String {
         do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+            return try String(contentsOfFile: absolute(workflow), encoding: .utf8)
         } catch {
             throw CommandFailure(
                 "The workflow file \(workflow) cannot be read (\((error as NSError).localizedDescription)); check its path",
                 code: ExitStatus.badData)
         }
-        return RunRequest(
-            name: name, workflowText: text, workflowPath: path, dataset: Self.absolute(dataset),
-            derivatives: try derivativeFolders(of: dataset),
-            participants: participants.isEmpty ? nil : participants.map { Self.label($0, prefix: "sub-") },
-            sessions: sessions.isEmpty ? nil : sessions.map { Self.label($0, prefix: "ses-") },
-            atlases: try pairs(atlas, option: "--atlas").mapValues(Self.absolute),
-            parameters: try parameters())
     }
 
-    func parameters() throws -> [String: JSONValue] { try pairs(set, option: "--set").mapValues(Self.value) }
+    static func parameters(_ words: [String]) throws -> [String: JSONValue] {
+        try pairs(words, option: "--set").mapValues(value)
+    }
 
     /// The folders given, else every dataset directly below `derivatives`, except our own exports.
     private func derivativeFolders(of dataset: String) throws -> [String] {
@@ -72,7 +84,7 @@ struct CohortSelection: ParsableArguments {
         }
     }
 
-    private func pairs(_ texts: [String], option: String) throws -> [String: String] {
+    private static func pairs(_ texts: [String], option: String) throws -> [String: String] {
         var result: [String: String] = [:]
         for text in texts {
             guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {

@@ -4,26 +4,36 @@ import Foundation
 
 /// How a command finds its coordinator.
 struct ConnectionOptions: ParsableArguments {
-    @Option(name: .long, help: "Address of a coordinator, e.g. http://host:7700. Default: QSMFLOW_COORDINATOR, else one of our own in the state folder.")
+    @Option(
+        name: .long,
+        help:
+            "Address of a coordinator, e.g. http://host:7700. Default: QSMFLOW_COORDINATOR, else one of our own in the state folder."
+    )
     var coordinator: String?
 
     @Option(name: .long, help: "File with the token to show the coordinator. Default: the variable QSMFLOW_TOKEN.")
     var tokenFile: String?
 
-    @Option(name: .long, help: "Folder of the private server, artifacts and scratch space. Default: QSMFLOW_STATE, else .qsmflow here.")
+    @Option(
+        name: .long,
+        help: "Folder of the private server, artifacts and scratch space. Default: QSMFLOW_STATE, else .qsmflow here.")
     var state: String?
 
-    @Option(name: .long, help: "Connection string of a PostgreSQL server to use instead of a private one. Default: the PG* variables, if PGHOST, PGSERVICE or PGDATABASE is set.")
+    @Option(
+        name: .long,
+        help:
+            "Connection string of a PostgreSQL server to use instead of a private one. Default: the PG* variables, if PGHOST, PGSERVICE or PGDATABASE is set."
+    )
     var database: String?
 
-    var stateFolder: StateFolder {
-        StateFolder(state ?? Self.variable("QSMFLOW_STATE") ?? ".qsmflow")
-    }
+    var stateFolder: StateFolder { .chosen(state) }
 
     /// Connection string of a server that the user named, by option or by the standard variables.
-    var databaseOfUser: String? {
-        if let database { return database }
-        let named = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"].contains { Self.variable($0) != nil }
+    var databaseOfUser: String? { Self.databaseOfUser(database) }
+
+    static func databaseOfUser(_ option: String?) -> String? {
+        if let option { return option }
+        let named = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"].contains { variable($0) != nil }
         return named ? "" : nil  // an empty string makes libpq read the variables
     }
 
@@ -31,12 +41,16 @@ struct ConnectionOptions: ParsableArguments {
         ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    func token() throws -> String? {
-        guard let tokenFile else { return Self.variable("QSMFLOW_TOKEN") }
+    func token() throws -> String? { try Self.token(file: tokenFile) }
+
+    static func token(file tokenFile: String?) throws -> String? {
+        guard let tokenFile else { return variable("QSMFLOW_TOKEN") }
         do {
-            return try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+            return try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(
+                in: .whitespacesAndNewlines)
         } catch {
-            throw CommandFailure("The token file \(tokenFile) cannot be read: \((error as NSError).localizedDescription)")
+            throw CommandFailure(
+                "The token file \(tokenFile) cannot be read: \((error as NSError).localizedDescription)")
         }
     }
 

@@ -36,7 +36,8 @@ final class LocalCoordinator: Sendable {
         try state.create()
         if let running = state.announced() {
             throw CommandFailure(
-                "The state folder \(state.path) is in use by process \(running.pid); wait for it, or name another with --state")
+                "The state folder \(state.path) is in use by process \(running.pid); wait for it, or name another with --state"
+            )
         }
         let server = try await privateServer(state, database: database)
         do {
@@ -56,7 +57,8 @@ final class LocalCoordinator: Sendable {
         return try await LocalServer.start(LocalServerConfiguration(stateFolder: state.path)) { event in
             switch event {
             case .restarted: Console.note("The private PostgreSQL server had ended and was started again.")
-            case .restartFailed(let error): Console.note("The private PostgreSQL server ended and does not start: \(error)")
+            case .restartFailed(let error):
+                Console.note("The private PostgreSQL server ended and does not start: \(error)")
             }
         }
     }

@@ -9,6 +9,11 @@ struct StateFolder {
         self.path = URL(fileURLWithPath: absolute).standardizedFileURL.path
     }
 
+    /// The folder named by an option, else by the environment, else the usual one.
+    static func chosen(_ option: String?) -> StateFolder {
+        StateFolder(option ?? ConnectionOptions.variable("QSMFLOW_STATE") ?? ".qsmflow")
+    }
+
     var postgres: String { path + "/postgres" }
     var artifacts: String { path + "/artifacts" }
     var scratch: String { path + "/scratch" }
@@ -25,7 +30,8 @@ struct StateFolder {
             }
         } catch {
             throw CommandFailure(
-                "The state folder \(path) cannot be written (\((error as NSError).localizedDescription)); name another with --state")
+                "The state folder \(path) cannot be written (\((error as NSError).localizedDescription)); name another with --state"
+            )
         }
     }
 
@@ -43,7 +49,9 @@ struct StateFolder {
         let aside = announcement + ".part"
         guard FileManager.default.createFile(atPath: aside, contents: data, attributes: [.posixPermissions: 0o600]),
             rename(aside, announcement) == 0
-        else { throw CommandFailure("\(announcement) cannot be written; free space or name another folder with --state") }
+        else {
+            throw CommandFailure("\(announcement) cannot be written; free space or name another folder with --state")
+        }
     }
 
     func withdraw(pid: Int32) {

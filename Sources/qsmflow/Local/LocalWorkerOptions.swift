@@ -4,12 +4,16 @@ import Foundation
 /// How much of this machine a local run may take.
 struct LocalWorkerOptions: ParsableArguments {
     @Option(name: [.customLong("workers")], help: "Worker processes.") var workers = 1
-    @Option(name: [.customLong("nprocs"), .customLong("cores")], help: "Cores for all workers together. Default: all.") var cores: Int?
-    @Option(name: [.customLong("mem-mb"), .customLong("memory-mib")], help: "Memory for all workers together, MiB. Default: four fifths of the machine's.") var memoryMiB: Int?
-    @Option(name: .long, parsing: .upToNextOption, help: "NAME=PATH of a program that the kind `command` may run.") var allowCommand: [String] = []
+    @Option(name: [.customLong("nprocs"), .customLong("cores")], help: "Cores for all workers together. Default: all.")
+    var cores: Int?
+    @Option(
+        name: [.customLong("mem-mb"), .customLong("memory-mib")],
+        help: "Memory for all workers together, MiB. Default: four fifths of the machine's.") var memoryMiB: Int?
+    @Option(name: .long, parsing: .upToNextOption, help: "NAME=PATH of a program that the kind `command` may run.")
+    var allowCommand: [String] = []
 
-    var totalCores: Int { max(1, cores ?? ProcessInfo.processInfo.activeProcessorCount) }
-    var totalMemoryMiB: Int { memoryMiB ?? Int(ProcessInfo.processInfo.physicalMemory / 5 * 4 >> 20) }
+    var totalCores: Int { Self.machine(cores: cores, memoryMiB: memoryMiB).cores }
+    var totalMemoryMiB: Int { Self.machine(cores: cores, memoryMiB: memoryMiB).memoryMiB }
 
     func validate() throws {
         guard workers >= 1, workers <= 256 else { throw ValidationError("--workers takes 1 to 256.") }
@@ -17,11 +21,12 @@ struct LocalWorkerOptions: ParsableArguments {
 }
 
 extension LocalWorkerOptions {
+    /// What is asked for, else all cores and four fifths of the memory of this machine.
     static func machine(cores: Int?, memoryMiB: Int?) -> (cores: Int, memoryMiB: Int) {
-        var options = LocalWorkerOptions()
-        options.cores = cores
-        options.memoryMiB = memoryMiB
-        return (options.totalCores, options.totalMemoryMiB)
+        (
+            max(1, cores ?? ProcessInfo.processInfo.activeProcessorCount),
+            memoryMiB ?? Int((ProcessInfo.processInfo.physicalMemory / 5 * 4) >> 20)
+        )
     }
 
     /// `NAME=PATH` words as a map with absolute paths.

@@ -59,7 +59,9 @@ final class WorkerProcesses {
     private func start(_ n: Int) throws -> pid_t {
         starts[n] += 1
         let descriptor = open(log(n), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw CommandFailure("\(log(n)) cannot be written: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw CommandFailure("\(log(n)) cannot be written: \(String(cString: strerror(errno)))")
+        }
         defer { close(descriptor) }
         var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments[n]).map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
@@ -77,7 +79,8 @@ final class WorkerProcesses {
                     var failure = qsm_spawn_failure()
                     let pid = qsm_spawn(&options, &failure)
                     guard pid > 0 else {
-                        throw CommandFailure("A worker process cannot be started: \(String(cString: strerror(failure.code)))")
+                        throw CommandFailure(
+                            "A worker process cannot be started: \(String(cString: strerror(failure.code)))")
                     }
                     return pid
                 }

@@ -16,7 +16,9 @@ enum Durations {
     static func text(bytes: Int64) -> String {
         var value = Double(bytes)
         for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 || unit == "GiB" { return unit == "B" ? "\(bytes) B" : String(format: "%.1f %@", value, unit as NSString) }
+            if value < 1024 || unit == "GiB" {
+                return unit == "B" ? "\(bytes) B" : String(format: "%.1f %@", value, unit as NSString)
+            }
             value /= 1024
         }
         return "\(bytes) B"

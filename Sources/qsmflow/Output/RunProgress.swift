@@ -18,7 +18,8 @@ struct RunProgress {
         // Without a terminal a log should stay readable: when something settled and at most every 10 s, or each minute.
         let now = ContinuousClock.now
         let since = lastPrinted.map { now - $0 } ?? .seconds(3600)
-        guard line != lastLine, since >= .seconds(60) || (since >= .seconds(10) && run.counts.settled != lastSettled) else { return }
+        guard line != lastLine, since >= .seconds(60) || (since >= .seconds(10) && run.counts.settled != lastSettled)
+        else { return }
         (lastLine, lastPrinted, lastSettled) = (line, now, run.counts.settled)
         Console.note(line)
     }
@@ -34,12 +35,14 @@ struct RunProgress {
         if c.running > 0 { parts.append("\(c.running) running") }
         if c.failed > 0 { parts.append("\(c.failed) failed") }
         if c.blocked > 0 { parts.append("\(c.blocked) blocked") }
-        let computed = c.settled - c.cached
+        let computed = c.succeeded - c.cached
         if run.elapsedSeconds > 1, computed > 0 {
             parts.append(String(format: "%.1f/min", Double(computed) / run.elapsedSeconds * 60))
         }
         parts.append(Durations.text(run.elapsedSeconds) + " so far")
-        if let rest = run.remainingSeconds, run.state == .running { parts.append("about \(Durations.text(rest)) to go") }
+        if let rest = run.remainingSeconds, run.state == .running {
+            parts.append("about \(Durations.text(rest)) to go")
+        }
         return parts.joined(separator: ", ")
     }
 }

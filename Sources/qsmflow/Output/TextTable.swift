@@ -12,6 +12,13 @@ struct TextTable {
 
     func printed() {
         guard !rows.isEmpty else { return }
+        let lines = lines()
+        Console.print(Console.coloured(lines[0], .bold))
+        for line in lines.dropFirst() { Console.print(line) }
+    }
+
+    /// The header, then the rows.
+    func lines() -> [String] {
         var widths = columns.map(Self.width)
         for row in rows { for (n, cell) in row.enumerated() { widths[n] = max(widths[n], Self.width(cell)) } }
         func line(_ cells: [String]) -> String {
@@ -22,8 +29,7 @@ struct TextTable {
             }
             return parts.joined(separator: "  ")
         }
-        Console.print(Console.coloured(line(columns), .bold))
-        for row in rows { Console.print(line(row)) }
+        return ([columns] + rows).map(line)
     }
 
     /// Characters shown, colour codes left out.
@@ -31,7 +37,13 @@ struct TextTable {
         var count = 0
         var inCode = false
         for character in text {
-            if character == "\u{1b}" { inCode = true } else if inCode { if character == "m" { inCode = false } } else { count += 1 }
+            if character == "\u{1b}" {
+                inCode = true
+            } else if inCode {
+                if character == "m" { inCode = false }
+            } else {
+                count += 1
+            }
         }
         return count
     }

@@ -70,6 +70,9 @@ extension WireSchemas {
             .optional("finishedAt", time), .required("elapsedSeconds", .number()),
             .optional("remainingSeconds", .number())),
         "RunList": .object("Runs, newest first.", .required("runs", .list(of: .reference("RunSummary")))),
+        "ResultDigest": .object(
+            "A digest over the results of a run.",
+            .required("digest", digest)),
         "Affected": .object("Number of tasks changed.", .required("tasks", count)),
     ]
 

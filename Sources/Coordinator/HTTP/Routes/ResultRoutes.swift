@@ -33,6 +33,16 @@ func resultRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
                 try await writer.finish(nil)
             }
             return Response(status: .ok, headers: [.contentType: format.mediaType], body: body)
-        }
+        },
+        APIRoute(
+            .get, "/v1/runs/{run}/digest", .readers, operation: "digestResults", tag: "results",
+            summary: "SHA-256 over all measurements of a run in a fixed order: equal digests, equal results.",
+            parameters: [.path("run", WireSchemas.run)],
+            answers: [.init(200, .json("ResultDigest"), "The digest.")], errors: [404]
+        ) { _, context in
+            let run = try context.run()
+            _ = try await parts.existing(run: run)
+            return try .json(ResultDigest(digest: try await parts.store.measurementDigest(run: run)))
+        },
     ]
 }

@@ -225,6 +225,7 @@ CREATE TABLE task_input (
     CHECK ((parent_id IS NULL) = (parent_port IS NULL)),
     CHECK (digest IS NULL OR (name IS NOT NULL AND size_bytes IS NOT NULL))
 );
+CREATE INDEX task_input_digest ON task_input (digest) WHERE digest IS NOT NULL;
 
 CREATE TABLE attempt (
     task_id         bigint NOT NULL,

@@ -212,7 +212,7 @@ COMMENT ON COLUMN cohort_effects.run IS 'Number of the run.';
 COMMENT ON COLUMN cohort_effects.step IS 'Step of the workflow.';
 COMMENT ON COLUMN cohort_effects.region IS 'Region that was modelled.';
 COMMENT ON COLUMN cohort_effects.reference IS 'What the modelled susceptibility is against.';
-COMMENT ON COLUMN cohort_effects.term IS 'Term of the model, such as age or group[HH]; (intercept) is the mean at the baseline.';
+COMMENT ON COLUMN cohort_effects.term IS 'Term of the model, such as age or group[HH]; Intercept is the value at mean age (and other numbers) in the baseline groups.';
 COMMENT ON COLUMN cohort_effects.estimate IS 'Coefficient, in the column "unit" per unit of the covariate or against the baseline level.';
 COMMENT ON COLUMN cohort_effects.standard_error IS 'Standard error of the coefficient.';
 COMMENT ON COLUMN cohort_effects.ci_low IS 'Lower end of the confidence interval (95 % unless the step says otherwise).';
@@ -523,6 +523,8 @@ SELECT t.run_id AS run,
        i.session AS from_session,
        i.atlas AS from_atlas,
        ps.name AS from_step,
+       pt.run_id || '.' || (pt.task_id & 16777215) AS from_task,
+       i.parent_port AS from_port,
        coalesce(i.name, f.name) AS name,
        encode(coalesce(i.digest, f.digest), 'hex') AS digest,
        coalesce(i.size_bytes, f.size_bytes) AS size,
@@ -552,6 +554,8 @@ COMMENT ON COLUMN inputs.from_subject IS 'Whose file it is; NULL when nobody''s.
 COMMENT ON COLUMN inputs.from_session IS 'Of which session it is.';
 COMMENT ON COLUMN inputs.from_atlas IS 'Of which atlas it is.';
 COMMENT ON COLUMN inputs.from_step IS 'Step that made it; NULL for files of the dataset and the atlases.';
+COMMENT ON COLUMN inputs.from_task IS 'Number of the task that made it; NULL for files of the dataset and the atlases.';
+COMMENT ON COLUMN inputs.from_port IS 'Output port of that task.';
 COMMENT ON COLUMN inputs.name IS 'File name; NULL while the task that makes it has not succeeded.';
 COMMENT ON COLUMN inputs.digest IS 'SHA-256 of the bytes, hexadecimal; NULL while the task that makes it has not succeeded.';
 COMMENT ON COLUMN inputs.size IS 'Size, bytes.';

@@ -1,0 +1,49 @@
+import ArgumentParser
+import CoordinatorClient
+import Foundation
+import Wire
+import Workflow
+
+struct ExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Write the results of a run to a folder: a BIDS derivative dataset, or tables.",
+        discussion: """
+            --format bids writes images, tables, pictures and reports with their sidecars. Run it again after an \
+            interruption, or when more of the run is done: files that are there with the right bytes are kept.
+
+            The other formats write one file per result view, with a description of every column in documentation.
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case bids, csv, tsv, json }
+
+    @Argument(help: "Number of the run.") var run: RunID
+    @Argument(help: "Folder to write to.", completion: .directory) var folder: String
+    @Option(name: .long, help: "bids, csv, tsv or json.") var format: Format = .bids
+    @OptionGroup var output: JSONOption
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        try await connection.withClient { client in
+            let folder = CohortSelection.absolute(folder)
+            if format == .bids {
+                let summary = try await DerivativeExport(client: client, run: run).write(to: folder) { done, total in
+                    if Console.errorIsTerminal { Console.write("\r\(done)/\(total) files\u{1b}[K", to: STDERR_FILENO) }
+                }
+                if Console.errorIsTerminal { Console.write("\r\u{1b}[K", to: STDERR_FILENO) }
+                if try output.printed(summary) { return }
+                Console.print("\(folder): \(summary.files) files, \(summary.kept) of them already there")
+                return
+            }
+            let reader = ResultReader(client: client, run: run)
+            let views = Set(
+                try await reader.table("documentation").rows(needing: ["view_name"]).map { $0.text("view_name") })
+            try OutputFile.createFolder(folder)
+            for view in views.sorted() {
+                try await reader.write(view, format: format.rawValue, to: "\(folder)/\(view).\(format.rawValue)")
+            }
+            if try output.printed(views.sorted()) { return }
+            Console.print("\(folder): \(views.count) tables")
+        }
+    }
+}

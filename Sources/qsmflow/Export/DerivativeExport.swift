@@ -1,0 +1,217 @@
+import BIDS
+import CoordinatorClient
+import Foundation
+import Wire
+import Workflow
+
+/// Writes the files and tables of a run as a BIDS derivative dataset.
+///
+/// Goes on where an interrupted export stopped: a file that is there with the right bytes is kept, and no file appears
+/// under its name before it is whole. Several runs may be exported to one folder one after another, as the participant
+/// level of a BIDS App does.
+struct DerivativeExport: Sendable {
+    let client: CoordinatorClient
+    let run: RunID
+
+    init(client: CoordinatorClient, run: RunID) { (self.client, self.run) = (client, run) }
+
+    struct Summary: Encodable, Sendable {
+        var folder: String
+        var files = 0
+        /// Already there.
+        var kept = 0
+        var bytes: Int64 = 0
+    }
+
+    /// Transfers at a time: enough to hide the round trips, few enough to leave a disk in peace.
+    private static let parallelism = 4
+
+    @discardableResult
+    func write(to folder: String, progress: ((Int, Int) -> Void)? = nil) async throws -> Summary {
+        try checkFolder(folder)
+        let request = try await client.definition(of: run)
+        let reader = ResultReader(client: client, run: run)
+        let files = try await RunFiles(reader)
+        let places = SourcePlaces(request)
+        let layout = DerivativeLayout(files: files, places: places, atlases: try atlasNames(request, files))
+        let entries = layout.entries()
+
+        // The description first: from then on the folder says what it is, and may be continued.
+        try OutputFile.createFolder(folder)
+        try writeDescription(request, places: places, to: folder)
+        try writeAtlasDescriptions(request, layout.atlases, to: folder)
+        var summary = Summary(folder: folder)
+        try await transfer(entries, to: folder, summary: &summary, progress: progress)
+        try await writeTables(reader, to: folder)
+        try await writeLogs(request, reader, to: folder)
+        return summary
+    }
+
+    /// A folder that is not ours is left alone.
+    private func checkFolder(_ folder: String) throws {
+        let manager = FileManager.default
+        guard manager.fileExists(atPath: folder) else { return }
+        let contents: [String]
+        do {
+            contents = try manager.contentsOfDirectory(atPath: folder)
+        } catch {
+            throw CommandFailure("\(folder) is not a folder that can be read; name another")
+        }
+        guard !contents.isEmpty else { return }
+        let path = folder + "/" + DatasetDescription.fileName
+        guard let data = manager.contents(atPath: path), let json = try? JSONValue.parse(data) else {
+            throw CommandFailure("\(folder) is not empty and holds no dataset of ours; name a new folder")
+        }
+        let description = DatasetDescription.read(json, path: path).0
+        guard description.isDerivative, description.generatedBy.first?.name == "qsmflow" else {
+            throw CommandFailure("\(folder) holds another dataset (“\(description.name)”); name a new folder")
+        }
+    }
+
+    private func atlasNames(_ request: RunRequest, _ files: RunFiles) throws -> [String] {
+        Set(files.made.compactMap(\.context.atlas)).union(request.atlases.keys).sorted()
+    }
+
+    // MARK: Files
+
+    private func transfer(
+        _ entries: [DerivativeLayout.Entry], to folder: String, summary: inout Summary, progress: ((Int, Int) -> Void)?
+    ) async throws {
+        for parent in Set(entries.map { Self.parent(folder + "/" + $0.path) }) { try OutputFile.createFolder(parent) }
+        var done = 0
+        try await withThrowingTaskGroup(of: (kept: Bool, bytes: Int64).self) { group in
+            var rest = entries[...]
+            func startNext() {
+                guard let entry = rest.popFirst() else { return }
+                group.addTask { try await fetch(entry, to: folder) }
+            }
+            for _ in 0..<Self.parallelism { startNext() }
+            while let outcome = try await group.next() {
+                summary.files += 1
+                summary.kept += outcome.kept ? 1 : 0
+                summary.bytes += outcome.bytes
+                done += 1
+                progress?(done, entries.count)
+                startNext()
+            }
+        }
+    }
+
+    private func fetch(_ entry: DerivativeLayout.Entry, to folder: String) async throws -> (kept: Bool, bytes: Int64) {
+        let path = folder + "/" + entry.path
+        if let sidecar = entry.sidecar {
+            try OutputFile.write(sidecar.prettyData + Data("\n".utf8), to: DerivativeName.sidecarPath(of: path))
+        }
+        if Self.holds(path, entry.file) { return (true, 0) }
+        let aside = path + ".part-\(ProcessInfo.processInfo.processIdentifier)"
+        try await client.download(entry.file.digest, to: aside)
+        guard rename(aside, path) == 0 else {
+            let reason = String(cString: strerror(errno))
+            unlink(aside)
+            throw CommandFailure("\(path) cannot be written: \(reason); check the folder and its rights")
+        }
+        return (false, entry.file.sizeBytes)
+    }
+
+    private static func holds(_ path: String, _ file: MadeFile) -> Bool {
+        var found = stat()
+        guard stat(path, &found) == 0, Int64(found.st_size) == file.sizeBytes else { return false }
+        // A file that cannot be read is fetched anew, which tells why.
+        return (try? FileDigest.sha256(of: path).hex) == file.digest.hex
+    }
+
+    private static func parent(_ path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? path
+    }
+
+    // MARK: Around the files
+
+    private func writeDescription(_ request: RunRequest, places: SourcePlaces, to folder: String) throws {
+        let dataset = DerivativeDataset(
+            name: "qsmflow: \(request.name ?? "regional susceptibility") of \(Self.name(of: request.dataset))",
+            version: Version.text, links: places.datasetLinks(from: folder),
+            sources: ([request.dataset] + request.derivatives).map {
+                ["URL": .string(URL(fileURLWithPath: $0).absoluteString)]
+            }, ignored: DerivativeLayout.ignored)
+        try OutputFile.write(
+            dataset.descriptionJSON.prettyData + Data("\n".utf8), to: folder + "/" + DatasetDescription.fileName)
+        try OutputFile.write(Data((dataset.bidsIgnoreText ?? "").utf8), to: folder + "/.bidsignore")
+        try OutputFile.write(Data(Self.readme.utf8), to: folder + "/README.md")
+        try OutputFile.createFolder(folder + "/logs")
+        try OutputFile.createFolder(folder + "/tables")
+    }
+
+    /// What the standard asks for of each atlas that file names mention. What the atlas folder says of itself is taken
+    /// over where it can be read from here.
+    private func writeAtlasDescriptions(_ request: RunRequest, _ atlases: [String], to folder: String) throws {
+        let definition = WorkflowFile.parse(
+            request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases
+        ).definition
+        for name in atlases {
+            let place = definition?.atlases.first { $0.name == name }?.folder ?? request.atlases[name]
+            var description: JSONValue = [
+                "AtlasName": .string(name), "Name": .string(name),
+                "License": "not stated; ask who provides the atlas",
+            ]
+            // Absent, or on another machine.
+            if let place, let data = FileManager.default.contents(atPath: place + "/description.json"),
+                case .object(let members)? = try? JSONValue.parse(data)
+            {
+                for (key, value) in members where !value.isNull { description[key] = value }
+            }
+            let label = DerivativeName.label(name)
+            try OutputFile.write(
+                description.prettyData + Data("\n".utf8), to: folder + "/atlas-\(label)_description.json")
+        }
+    }
+
+    private static func name(of path: String) -> String {
+        path.split(separator: "/").last.map(String.init) ?? path
+    }
+
+    private static let readme = """
+        # Regional susceptibility, computed by qsmflow
+
+        - `sub-*/anat`: brain mask (`desc-brain_mask`) and regions (`dseg`, names in the `.tsv` beside each image), on the
+          grid of the T1-weighted image (`space-T1w`) and of the susceptibility map (`space-Chimap`).
+        - `sub-*/anat/*_xfm.*`: maps of points between spaces, world millimetres, RAS+; a `warp` adds its displacement
+          before (to the atlas) or after (back) the affine map.
+        - `sub-*/anat/*_roistats.tsv`: statistics per region and reference, ppm and mm³.
+        - `sub-*/figures`: pictures for quality control; `sub-*/reports`: what steps say of their work.
+        - `cohort`: models and quality scores over everybody; `tables`: the result views of the whole run, one TSV each,
+          every column explained in the `.json` beside it.
+        - `logs`: the workflow with its parameters, and which task made which file from which bytes.
+
+        """
+
+    /// Views that are worth having as files beside the images.
+    private static let tables = [
+        "subjects", "roi_statistics", "cohort_effects", "qc", "failures", "step_resources",
+    ]
+
+    private func writeTables(_ reader: ResultReader, to folder: String) async throws {
+        let notes = try await reader.table("documentation").rows(needing: ["view_name", "column_name", "description"])
+        for view in Self.tables {
+            try await reader.write(view, format: "tsv", to: folder + "/tables/\(view).tsv")
+            var columns: [String: JSONValue] = [:]
+            for note in notes where note["view_name"] == view {
+                if let column = note["column_name"] {
+                    columns[column] = ["Description": .string(note.text("description"))]
+                }
+            }
+            try OutputFile.write(
+                JSONValue.object(columns).prettyData + Data("\n".utf8), to: folder + "/tables/\(view).json")
+        }
+    }
+
+    private func writeLogs(_ request: RunRequest, _ reader: ResultReader, to folder: String) async throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try OutputFile.write(
+            try encoder.encode(request) + Data("\n".utf8), to: folder + "/logs/run-\(run)_request.json")
+        try OutputFile.write(Data(request.workflowText.utf8), to: folder + "/logs/run-\(run)_workflow.yaml")
+        for view in ["outputs", "inputs", "attempts"] {
+            try await reader.write(view, format: "tsv", to: folder + "/logs/run-\(run)_\(view).tsv")
+        }
+    }
+}

@@ -1,0 +1,288 @@
+import BIDS
+import CoordinatorClient
+import Foundation
+import Report
+import Synchronization
+import Wire
+import Workflow
+
+/// Gathers what a report shows of a run, from the interface alone.
+struct RunReportBuilder: Sendable {
+    let client: CoordinatorClient
+    let run: RunID
+    /// People whose pictures are embedded at most; those with a flag come first.
+    var maximumPictures = 60
+
+    private var reader: ResultReader { ResultReader(client: client, run: run) }
+
+    /// One person, or one session of a person.
+    fileprivate struct Person: Hashable, Comparable {
+        var subject: String
+        var session: String?
+
+        var label: String { "sub-\(subject)" + (session.map { " ses-\($0)" } ?? "") }
+        static func < (a: Person, b: Person) -> Bool { (a.subject, a.session ?? "") < (b.subject, b.session ?? "") }
+
+        init?(_ row: CommaSeparatedTable.Row) {
+            guard let subject = row["subject"] else { return nil }
+            (self.subject, session) = (subject, row["session"])
+        }
+    }
+
+    func build() async throws -> ReportInput {
+        let summary = try await client.run(run)
+        let request = try await client.definition(of: run)
+        var input = ReportInput(
+            title: summary.name.isEmpty ? "Run \(run)" : "\(summary.name) (run \(run))",
+            run: ReportInput.Run(
+                identifier: "\(run)", workflow: summary.workflow,
+                state: summary.state.rawValue.replacing("_", with: " "),
+                dataset: summary.dataset, started: summary.createdAt, finished: summary.finishedAt,
+                wallSeconds: summary.elapsedSeconds))
+        if try await client.datasets().contains(where: {
+            $0.path == request.dataset && $0.name.hasPrefix("Synthetic QSM cohort")
+        }) {
+            input.notices.append(
+                "This cohort is synthetic: its effects were chosen when it was made, and say nothing about people.")
+        }
+        if summary.state == .running {
+            input.notices.append("The run is still at work: what is shown is what is done.")
+        }
+        input.steps = try await steps(summary)
+        let statistics = try await reader.table("roi_statistics").rows(
+            needing: ["subject", "session", "atlas", "region", "reference", "mean_ppm", "step"])
+        let quality = try await reader.table("qc").rows(
+            needing: ["subject", "session", "metric", "value", "unit", "robust_z", "flag"])
+        let failures = try await reader.table("failures").rows(
+            needing: ["subject", "session", "step", "reason", "outcome", "attempts", "blocked_tasks", "log_tail"])
+        let effects = try await reader.table("cohort_effects").rows(
+            needing: [
+                "step", "region", "reference", "term", "estimate", "ci_low", "ci_high", "p", "q", "subjects", "unit",
+            ])
+        let people = Set((statistics + quality + failures).compactMap(Person.init)).sorted()
+        input.participants = try await participants(people)
+        input.regions = regions(statistics, people, reference: effects.first?["reference"])
+        input.effects = Self.effects(effects)
+        input.failures = Self.failures(failures)
+        let files = try await RunFiles(reader)
+        input.pictures = try await pictures(files, quality)
+        try await addCohortReports(files, to: &input)
+        input.provenance = provenance(files, request)
+        if let definition = Self.definition(request) {
+            input.provenance.parameters = definition.steps.map { step in
+                let members = (step.parameters.objectValue ?? [:]).sorted { $0.key < $1.key }
+                return (step.name, members.map { ReportInput.Fact($0.key, $0.value.canonicalString) })
+            }.filter { !$0.facts.isEmpty }
+            input.methods = ReportMethods.paragraphs(definition)
+            input.citations = ReportMethods.citations(definition)
+        }
+        return input
+    }
+
+    /// The workflow as the run took it; nil when this program's version no longer accepts the text.
+    private static func definition(_ request: RunRequest) -> WorkflowDefinition? {
+        WorkflowFile.parse(
+            request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases
+        ).definition
+    }
+
+    // MARK: Overview
+
+    private func steps(_ summary: RunSummary) async throws -> [ReportInput.Step] {
+        let resources = try await reader.table("step_resources").rows(
+            needing: ["step", "seconds_median", "peak_memory_mib_max"])
+        let byStep = Dictionary(resources.map { ($0.text("step"), $0) }) { first, _ in first }
+        return (summary.steps ?? []).map { step in
+            ReportInput.Step(
+                name: step.step, kind: step.kind, succeeded: step.counts.succeeded, failed: step.counts.failed,
+                cancelled: step.counts.cancelled + step.counts.blocked,
+                unfinished: step.counts.waiting + step.counts.ready + step.counts.running,
+                medianSeconds: byStep[step.step]?.number("seconds_median"),
+                peakMemoryBytes: byStep[step.step]?.integer("peak_memory_mib_max").map { $0 << 20 })
+        }
+    }
+
+    private func participants(_ people: [Person]) async throws -> [ReportInput.Participant] {
+        let rows = try await reader.table("subjects").rows(needing: [
+            "subject", "session", "age", "sex", "site", "group",
+        ])
+        let known = Dictionary(rows.compactMap { row in Person(row).map { ($0, row) } }) { first, _ in first }
+        return people.map { person in
+            let row = known[person]
+            return ReportInput.Participant(
+                label: person.label, age: row?.number("age"), sex: row?["sex"], group: row?["group"], site: row?["site"]
+            )
+        }
+    }
+
+    // MARK: Numbers
+
+    private func regions(
+        _ rows: [CommaSeparatedTable.Row], _ people: [Person], reference wanted: String?
+    ) -> [ReportInput.Region] {
+        let references = Set(rows.compactMap { $0["reference"] })
+        let reference =
+            [wanted, "whole_brain", "none"].compactMap { $0 }.first(where: references.contains) ?? references.min()
+        let places = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1, $0) })
+        // Steps and atlases are told apart where there are several.
+        let steps = Set(rows.map { $0.text("step") }), atlases = Set(rows.compactMap { $0["atlas"] })
+        var order: [String] = []
+        var values: [String: [Double?]] = [:]
+        for row in rows where row["reference"] == reference {
+            guard let person = Person(row), let place = places[person] else { continue }
+            var name = row.text("region")
+            if atlases.count > 1, let atlas = row["atlas"] { name += " (\(atlas))" }
+            if steps.count > 1 { name += ", \(row.text("step"))" }
+            if values[name] == nil {
+                order.append(name)
+                values[name] = [Double?](repeating: nil, count: people.count)
+            }
+            values[name]?[place] = row.number("mean_ppm").map { $0 * 1000 }
+        }
+        return order.sorted().map { name in
+            ReportInput.Region(
+                name: name, measure: "mean χ", unit: "ppb",
+                reference: reference == "none" ? nil : reference.map { $0.replacing("_", with: " ") },
+                values: values[name] ?? [])
+        }
+    }
+
+    private static func effects(_ rows: [CommaSeparatedTable.Row]) -> [ReportInput.Effect] {
+        rows.compactMap { row in
+            let term = row.text("term")
+            guard term != "Intercept", let estimate = row.number("estimate"),
+                let low = row.number("ci_low"), let high = row.number("ci_high")
+            else { return nil }
+            let isPPM = row["unit"] == "ppm"
+            let factor = isPPM ? 1000.0 : 1
+            let (name, contrast) = contrast(of: term)
+            return ReportInput.Effect(
+                region: row.text("region"), term: name, contrast: contrast,
+                unit: isPPM ? "ppb" : row.text("unit").replacing("mm3", with: "mm³"), estimate: estimate * factor,
+                lower: low * factor, upper: high * factor, pValue: row.number("p"), qValue: row.number("q"),
+                observations: row.integer("subjects") ?? 0)
+        }.sorted {
+            (order($0.term), $0.term, $0.contrast, $0.region) < (order($1.term), $1.term, $1.contrast, $1.region)
+        }
+    }
+
+    /// Groups are what most people look for first.
+    private static func order(_ term: String) -> Int {
+        ["group", "age", "sex", "site"].firstIndex(of: term) ?? 4
+    }
+
+    /// `group[HH]` is group, HH against the baseline; `age` is per unit of age.
+    private static func contrast(of term: String) -> (name: String, contrast: String) {
+        guard let open = term.firstIndex(of: "["), term.hasSuffix("]") else {
+            return (term, term == "age" ? "per year" : "per unit")
+        }
+        return (String(term[..<open]), "\(term[term.index(after: open)...].dropLast()) − baseline")
+    }
+
+    // MARK: Problems
+
+    private static func failures(_ rows: [CommaSeparatedTable.Row]) -> [ReportInput.Failure] {
+        rows.map { row in
+            ReportInput.Failure(
+                participant: Person(row)?.label, step: row.text("step"),
+                failureClass: row.text("outcome").replacing("_", with: " "), reason: row.text("reason"),
+                attempts: row.integer("attempts") ?? 0, logTail: row["log_tail"])
+        }
+    }
+
+    /// Who a model does without and which covariates it leaves out, as its report says.
+    private func addCohortReports(_ files: RunFiles, to input: inout ReportInput) async throws {
+        for file in files.made where file.context == .cohort && file.port == "report" {
+            let report = try JSONValue.parse(Data(try await bytes(of: file)))
+            for item in report["missing"]?.arrayValue ?? [] {
+                input.missing.append(
+                    ReportInput.Missing(
+                        participant: item["context"]?.stringValue ?? "?", step: file.step,
+                        reason: item["reason"]?.stringValue ?? ""))
+            }
+            let excluded = (report["excluded_terms"]?.objectValue ?? [:]).sorted { $0.key < $1.key }
+            if !excluded.isEmpty {
+                input.tables.append(
+                    ReportInput.Table(
+                        title: "Covariates that \(file.step) leaves out", columns: ["Covariate", "Why"],
+                        rows: excluded.map { [$0.key, $0.value.stringValue ?? ""] }))
+            }
+        }
+    }
+
+    // MARK: Pictures
+
+    private func pictures(_ files: RunFiles, _ quality: [CommaSeparatedTable.Row]) async throws -> [ReportInput.Picture]
+    {
+        var metrics: [Person: [ReportInput.Picture.Metric]] = [:]
+        var flags: [Person: [String]] = [:]
+        for row in quality {
+            guard let person = Person(row) else { continue }
+            let score = row.number("robust_z")
+            if let value = row.number("value"), score != nil {
+                let unit = row.text("unit")
+                metrics[person, default: []].append(
+                    .init(name: row.text("metric"), value: value, unit: unit == "1" ? "" : unit, score: score))
+            }
+            if row.flag("flag") {
+                flags[person, default: []].append(
+                    "\(row.text("metric")) stands out (robust z \(score.map { String(format: "%.1f", $0) } ?? "?"))")
+            }
+        }
+        let mosaics = files.made.filter { $0.kind == "qc.pictures" && $0.mediaType == "image/png" }
+        var byPerson: [Person: [MadeFile]] = [:]
+        for file in mosaics {
+            guard let person = Person(file.context) else { continue }
+            byPerson[person, default: []].append(file)
+        }
+        let order = byPerson.keys.sorted { (flags[$0] == nil ? 1 : 0, $0) < (flags[$1] == nil ? 1 : 0, $1) }
+        var pictures: [ReportInput.Picture] = []
+        for person in order.prefix(maximumPictures) {
+            for file in (byPerson[person] ?? []).sorted(by: { $0.port < $1.port }) {
+                let isFirst = file.port == byPerson[person]?.map(\.port).min()
+                pictures.append(
+                    ReportInput.Picture(
+                        participant: person.label, caption: Self.caption(file.port), png: try await bytes(of: file),
+                        // Both mosaics of a person stand together; what is to be said of them is said once.
+                        flags: flags[person] ?? [], metrics: isFirst ? metrics[person] ?? [] : []))
+            }
+        }
+        return pictures
+    }
+
+    private static func caption(_ port: String) -> String {
+        switch port {
+        case "chimap_mosaic": "susceptibility map with region outlines"
+        case "t1w_mosaic": "T1-weighted image with region and brain outlines"
+        default: port.replacing("_", with: " ")
+        }
+    }
+
+    private func bytes(of file: MadeFile) async throws -> [UInt8] {
+        let bytes = Mutex<[UInt8]>([])
+        try await client.read(file.digest) { piece in bytes.withLock { $0.append(contentsOf: piece) } }
+        return bytes.withLock { $0 }
+    }
+
+    // MARK: Provenance
+
+    private func provenance(_ files: RunFiles, _ request: RunRequest) -> ReportInput.Provenance {
+        var provenance = ReportInput.Provenance()
+        provenance.software = [ReportInput.Fact("qsmflow", Version.text)]
+        provenance.software += Set(files.made.map(\.kind)).sorted().map { kind in
+            ReportInput.Fact(
+                kind, TaskKindCatalog.kind(kind).map { "version \($0.version)" } ?? "unknown to this version")
+        }
+        var seen: Set<String> = []
+        provenance.inputs = files.sources.filter { seen.insert($0.path ?? $0.name).inserted }
+            .map { ReportInput.Fact($0.path ?? $0.name, $0.digest?.hex ?? "") }.sorted { $0.name < $1.name }
+        return provenance
+    }
+}
+
+extension RunReportBuilder.Person {
+    fileprivate init?(_ context: TaskContext) {
+        guard let subject = context.subject else { return nil }
+        (self.subject, session) = (subject, context.session)
+    }
+}
