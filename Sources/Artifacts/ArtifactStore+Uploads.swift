@@ -30,7 +30,6 @@ extension ArtifactStore {
         _ digest: ArtifactDigest, at offset: Int64, totalBytes: Int64, chunks: Chunks
     ) async throws -> AppendOutcome where Chunks.Element: Collection & Sendable, Chunks.Element.Element == UInt8 {
         if try size(of: digest) == totalBytes { return .existed }
-        try checkRoom(for: totalBytes - offset)
         guard totalBytes <= limitBytes else { throw ArtifactError.tooLarge(limitBytes: limitBytes) }
         let path = uploadPath(digest)
         let file = try FileDescriptor(path, flags: O_RDWR | O_CREAT | O_APPEND)
@@ -43,6 +42,7 @@ extension ArtifactStore {
         guard stored == offset else {
             throw ArtifactError.wrongOffset(digest, storedBytes: stored, givenBytes: offset)
         }
+        try checkRoom(for: totalBytes - offset)
         let writer = ArtifactWriter(appendingTo: file, storedBytes: stored, limitBytes: totalBytes)
         do {
             try await writer.write(chunks)

@@ -33,7 +33,7 @@ package struct ArtifactStore: Sendable {
     /// Opens the store, creating the folder where needed.
     ///
     /// - Parameter limitBytes: largest artifact taken.
-    package init(folder: String, limitBytes: Int64 = 64 << 30) throws {
+    package init(folder: String, limitBytes: Int64 = 8 << 30) throws {
         self.folder = folder
         self.limitBytes = limitBytes
         try FileTree.makeFolder(partialFolder)

@@ -60,7 +60,8 @@ import Workflow
     }
 
     @Test(arguments: [
-        "/v1/runs/abc", "/v1/runs/-1", "/v1/runs/99999999999999999999", "/v1/tasks/x.y", "/v1/tasks/-5",
+        "/v1/runs/abc", "/v1/runs/-1", "/v1/runs/99999999999999999999", "/v1/runs/549755813888",
+        "/v1/tasks/1099511627777.0", "/v1/tasks/x.y", "/v1/tasks/-5",
         "/v1/tasks?state=flying", "/v1/tasks?limit=0", "/v1/tasks?limit=1&limit=2", "/v1/tasks?stat=ready",
         "/v1/tasks?run=%ZZ", "/v1/tasks?outcome=succeeded,", "/v1/runs?limit=100000", "/v1/artifacts/abc",
     ])

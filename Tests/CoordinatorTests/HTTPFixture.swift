@@ -151,3 +151,15 @@ enum TestingKind: String, Sendable, CustomTestStringConvertible {
     var setup: TestingSetup { self == .router ? .router : .live }
     var testDescription: String { rawValue }
 }
+
+/// Returns when a claim waits; throws when none comes to, so that a test fails instead of running for ever.
+///
+/// Entering the queue is nothing a caller can await, so this looks again every millisecond.
+func untilWaiting(_ ready: ReadyTasks) async throws {
+    struct NobodyWaits: Error {}
+    let deadline = ContinuousClock.now + .seconds(120)
+    while ready.waiting == 0 {
+        guard ContinuousClock.now < deadline else { throw NobodyWaits() }
+        try await Task.sleep(for: .milliseconds(1))
+    }
+}

@@ -37,25 +37,25 @@ import Testing
         #expect(state.enter(UUID(), group: "a", since: state.generation, 3) == false)
     }
 
-    @Test func waitingEndsByReleaseByTimeAndByClosing() async {
+    @Test func waitingEndsByReleaseByTimeAndByClosing() async throws {
         let ready = ReadyTasks()
         #expect(await ready.wait(group: "a", since: ready.generation, timeout: .milliseconds(1)) == false)
         async let woken = ready.wait(group: "a", since: ready.generation, timeout: .seconds(60))
-        while ready.waiting == 0 { await Task.yield() }
+        try await untilWaiting(ready)
         ready.released()
         #expect(await woken)
         async let closed = ready.wait(group: "a", since: ready.generation, timeout: .seconds(60))
-        while ready.waiting == 0 { await Task.yield() }
+        try await untilWaiting(ready)
         ready.close()
         #expect(await closed == false)
         #expect(ready.waiting == 0)
     }
 
-    @Test func aCancelledWaitLeavesTheQueue() async {
+    @Test func aCancelledWaitLeavesTheQueue() async throws {
         let ready = ReadyTasks()
         // Unstructured, because it is to be cancelled alone; awaited below.
         let task = Task { await ready.wait(group: "a", since: ready.generation, timeout: .seconds(60)) }
-        while ready.waiting == 0 { await Task.yield() }
+        try await untilWaiting(ready)
         task.cancel()
         #expect(await task.value == false)
         #expect(ready.waiting == 0)

@@ -82,7 +82,7 @@ import Workflow
             // Far longer than the test takes: only the wake-up can end it.
             async let answer = api.call(
                 .post, session + "/claim", json: Sample.claim(wait: 25_000), as: ClaimResponse.self)
-            while api.server.parts.ready.waiting == 0 { await Task.yield() }
+            try await untilWaiting(api.server.parts.ready)
             let run = try await run(api)
             #expect(try await answer.leases.map(\.task) == [TaskID(run: run, ordinal: 0)])
         }
@@ -104,7 +104,7 @@ import Workflow
             )
             async let answer = api.call(
                 .post, session + "/claim", json: Sample.claim(wait: 25_000), as: ClaimResponse.self)
-            while api.server.parts.ready.waiting == 0 { await Task.yield() }
+            try await untilWaiting(api.server.parts.ready)
             let content: [UInt8] = [1, 2, 3]
             let digest = ArtifactDigest(of: content)
             _ = try await api.send(.put, "/v1/artifacts/\(digest)", bytes: content)

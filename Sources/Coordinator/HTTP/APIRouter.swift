@@ -67,11 +67,17 @@ private struct Surroundings: RouterMiddleware {
 
     private func allowedMethods(_ path: String) -> String? {
         let segments = path.split(separator: "/")
-        let methods = routes.filter { route in
+        // Of the patterns that match, the router takes the one with the most words in common.
+        var (methods, most): ([String], Int) = ([], -1)
+        for route in routes {
             let pattern = route.path.split(separator: "/")
-            return pattern.count == segments.count
-                && zip(pattern, segments).allSatisfy { $0 == $1 || $0.hasPrefix("{") }
-        }.map(\.method.rawValue)
+            guard pattern.count == segments.count,
+                zip(pattern, segments).allSatisfy({ $0 == $1 || $0.hasPrefix("{") })
+            else { continue }
+            let common = zip(pattern, segments).count { $0 == $1 }
+            if common > most { (methods, most) = ([], common) }
+            if common == most { methods.append(route.method.rawValue) }
+        }
         return methods.isEmpty ? nil : methods.sorted().joined(separator: ", ")
     }
 }

@@ -11,11 +11,33 @@ private func check<Value: Comparable>(_ name: String, _ value: Value, in range: 
     }
 }
 
+private func check(_ name: String, length text: String, in range: ClosedRange<Int>) throws {
+    let length = text.unicodeScalars.count
+    guard range.contains(length) else {
+        throw APIFailure.invalid(
+            "“\(name)” has \(length) characters, but must have \(range.lowerBound) to \(range.upperBound).",
+            details: [name])
+    }
+}
+
 private let counts = 0...Int(Int32.max)
+
+extension LeaseName {
+    func check(_ place: String) throws {
+        try Coordinator.check("\(place).task", task.rawValue, in: 0...Int64.max)
+        try Coordinator.check("\(place).token.attempt", token.attempt, in: 0...Int32.max)
+    }
+}
+
+extension ReleaseRequest {
+    func check() throws {
+        for (index, lease) in leases.enumerated() { try lease.check("leases[\(index)]") }
+    }
+}
 
 extension SessionRequest {
     func check() throws {
-        try Coordinator.check("worker", worker.utf8.count, in: 1...800)
+        try Coordinator.check("worker", length: worker, in: 1...200)
         try Coordinator.check("cores", cores, in: 1...65_536)
         try Coordinator.check("memoryMiB", memoryMiB, in: 1...Int(Int32.max))
         for (kind, version) in kinds { try Coordinator.check("kinds.\(kind)", version, in: counts) }
@@ -34,6 +56,7 @@ extension ClaimRequest {
 extension HeartbeatRequest {
     func check() throws {
         for (index, item) in held.enumerated() {
+            try item.lease.check("held[\(index)].lease")
             if let progress = item.progress { try Coordinator.check("held[\(index)].progress", progress, in: 0...1) }
             if let resident = item.residentMiB {
                 try Coordinator.check("held[\(index)].residentMiB", resident, in: counts)
@@ -47,6 +70,7 @@ extension CompletionRequest {
         for (index, item) in items.enumerated() {
             let place = "items[\(index)]"
             let usage = item.usage
+            try item.lease.check("\(place).lease")
             try Coordinator.check("\(place).usage.wallMilliseconds", usage.wallMilliseconds, in: counts)
             try Coordinator.check("\(place).usage.userMilliseconds", usage.userMilliseconds, in: counts)
             try Coordinator.check("\(place).usage.systemMilliseconds", usage.systemMilliseconds, in: counts)
@@ -82,5 +106,5 @@ extension IndexRequest {
 }
 
 extension TokenRequest {
-    func check() throws { try Coordinator.check("name", name.utf8.count, in: 1...400) }
+    func check() throws { try Coordinator.check("name", length: name, in: 1...100) }
 }

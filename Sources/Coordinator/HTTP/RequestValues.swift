@@ -16,16 +16,10 @@ extension APIContext {
         return value
     }
 
-    func run() throws -> RunID {
-        try value("run", "the number of a run") { text in
-            Int64(text).flatMap { $0 > 0 ? RunID(rawValue: $0) : nil }
-        }
-    }
+    func run() throws -> RunID { try value("run", "the number of a run") { RunID(path: $0) } }
 
     func task() throws -> TaskID {
-        try value("task", "a task, written run.ordinal or as its number") { text in
-            TaskID(text).flatMap { $0.rawValue >= 0 ? $0 : nil }
-        }
+        try value("task", "a task, written run.ordinal or as its number") { TaskID(path: $0) }
     }
 
     func session() throws -> UUID {
@@ -38,6 +32,23 @@ extension APIContext {
 
     func name(_ parameter: String) throws -> String {
         try value(parameter, "a name") { $0.removingPercentEncoding.flatMap { $0.isEmpty ? nil : $0 } }
+    }
+}
+
+extension RunID {
+    /// Nil for what cannot be the number of a run.
+    init?(path text: String) {
+        guard let number = Int64(text), (1...WireSchemas.largestRun).contains(number) else { return nil }
+        self.init(rawValue: number)
+    }
+}
+
+extension TaskID {
+    /// Nil for what cannot be a task: a run beyond the largest would name a task of another run.
+    init?(path text: String) {
+        guard let task = TaskID(text), task.rawValue >= 0 else { return nil }
+        if let dot = text.firstIndex(of: "."), RunID(path: String(text[..<dot])) == nil { return nil }
+        self = task
     }
 }
 

@@ -2,7 +2,7 @@ import Wire
 import Workflow
 
 extension WireSchemas {
-    private static let path = Schema.string("Absolute path as the coordinator sees it.", minLength: 1)
+    private static let path = Schema.string("Absolute path as the coordinator sees it.", pattern: "^/")
 
     static let runs: [String: Schema] = [
         "IndexRequest": .object(

@@ -11,7 +11,9 @@ package enum WireSchemas {
 
     static let digest = Schema.string("SHA-256, 64 lower-case hexadecimal digits.", pattern: "^[0-9a-f]{64}$")
     static let uuid = Schema.string(format: "uuid")
-    static let run = Schema.integer("Number of a run.", minimum: 1)
+    /// So that run times 2^24 is a number of 64 bits.
+    static let largestRun: Int64 = (1 << 39) - 1
+    static let run = Schema.integer("Number of a run.", minimum: 1, maximum: largestRun)
     static let task = Schema.integer("Number of a task: the run's number times 2^24 plus its ordinal.", minimum: 0)
     static let count = Schema.integer(minimum: 0)
     static let time = Schema.string("ISO 8601, UTC.")

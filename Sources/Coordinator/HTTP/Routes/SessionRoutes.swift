@@ -67,6 +67,7 @@ func sessionRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
             answers: [.init(200, .json("Status"), "The tasks are ready again.")], errors: [410]
         ) { request, context in
             let body = try await request.decoded(as: ReleaseRequest.self)
+            try body.check()
             try await parts.claims.release(session: try context.session(), body.leases)
             return try .json(StatusBody(status: "released"))
         },

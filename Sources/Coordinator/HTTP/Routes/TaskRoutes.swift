@@ -5,7 +5,8 @@ import Workflow
 
 /// Tasks, and why they are as they are.
 func taskRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
-    let task = APIRoute.Parameter.path("task", .string("run.ordinal, or the number."))
+    let task = APIRoute.Parameter.path(
+        "task", .string("run.ordinal, or the number.", pattern: "^[0-9]{1,11}(\\.[0-9]{1,7})?$"))
     let tag = "tasks"
     return [
         APIRoute(
@@ -47,9 +48,8 @@ extension TaskFilter {
             request, known: ["run", "state", "step", "subject", "outcome", "task", "limit", "after"])
         let states = TaskState.allCases.map { "\($0)" }.joined(separator: ", ")
         let outcomes = AttemptOutcome.allCases.map(\.rawValue).joined(separator: ", ")
-        func task(_ text: String) -> TaskID? { TaskID(text).flatMap { $0.rawValue >= 0 ? $0 : nil } }
         self.init(
-            run: try query.value("run", "the number of a run") { Int64($0).map { RunID(rawValue: $0) } },
+            run: try query.value("run", "the number of a run") { RunID(path: $0) },
             states: try query.list("state", "a list of \(states)") { text in
                 TaskState.allCases.first { "\($0)" == text || "\($0.rawValue)" == text }
             },
@@ -58,9 +58,9 @@ extension TaskFilter {
                 $0.hasPrefix("sub-") ? String($0.dropFirst(4)) : $0
             },
             outcomes: try query.list("outcome", "a list of \(outcomes)") { AttemptOutcome(rawValue: $0) },
-            tasks: try query.list("task", "a list of tasks", task),
+            tasks: try query.list("task", "a list of tasks") { TaskID(path: $0) },
             limit: try query.count("limit", in: 1...100_000) ?? 1000,
-            after: try query.value("after", "a task", task))
+            after: try query.value("after", "a task") { TaskID(path: $0) })
     }
 }
 
