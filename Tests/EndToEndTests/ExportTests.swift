@@ -1,5 +1,6 @@
 import BIDS
 import Foundation
+import Synchronization
 import Testing
 
 /// Reading the results of a real run in every way there is.
@@ -8,27 +9,39 @@ import Testing
     private static let shared = SharedRun()
 
     private actor SharedRun {
-        private var task: Task<Program, any Error>?
+        /// Unchecked: the suite is serialised, so one test at a time uses the program.
+        struct Made: @unchecked Sendable { var program: Program }
+        private var task: Task<Made, any Error>?
+        /// Read by the exit handler, which can capture nothing.
+        private static let folder = Mutex<String?>(nil)
 
-        func program() async throws -> Program {
+        func made() async throws -> Made {
             if let task { return try await task.value }
             // Unstructured, as several tests wait for the same run.
             let task = Task {
                 let program = try Program()
+                Self.folder.withLock { $0 = program.folder }
+                atexit {
+                    guard let folder = SharedRun.folder.withLock({ $0 }) else { return }
+                    // Nobody is left to report to.
+                    try? FileManager.default.removeItem(atPath: folder)
+                }
                 try await program.phantom(subjects: 4, options: "--seed", "3")
                 let run = try await program.run(
                     "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas,
                     "--set", "model_terms=[\"age\"]")
                 #expect(run.code == 0, "\(run.output)\(run.errors)")
-                return program
+                return Made(program: program)
             }
             self.task = task
             return try await task.value
         }
     }
 
+    private func program() async throws -> Program { try await Self.shared.made().program }
+
     @Test func viewsInEveryFormatHoldTheSame() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let csv = try await program.run("results", "1", "roi_statistics", "--format", "csv")
         let tsv = try await program.run("results", "1", "roi_statistics", "--format", "tsv")
         let json = try await program.run("results", "roi_statistics", "--json")
@@ -49,7 +62,7 @@ import Testing
     }
 
     @Test func sqlReadsTheViewsAndChangesNothing() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let count = try await program.run(
             "sql", "-c", "select count(*) from subjects where age is not null and sex in ('F', 'M')", "--", "-At")
         #expect(count.code == 0 && count.output == "4\n", "\(count.errors)")
@@ -64,7 +77,7 @@ import Testing
     }
 
     @Test func aDerivativeDatasetIsWrittenOnceAndKept() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let folder = program.folder + "/phantom/derivatives/qsmflow"
         let first = try await program.run("export", "1", folder, "--json")
         #expect(first.code == 0, "\(first.errors)")
@@ -103,7 +116,7 @@ import Testing
 
     @Test(.enabled(if: validator != nil, "bids-validator-deno is not in PATH: pip install bids-validator-deno"))
     func theDerivativeDatasetIsValid() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let folder = program.folder + "/valid/qsmflow"
         let export = try await program.run("export", "1", folder)
         #expect(export.code == 0, "\(export.errors)")
@@ -121,7 +134,7 @@ import Testing
     }
 
     @Test func aFolderOfSomebodyElseIsLeftAlone() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let before = try FileManager.default.contentsOfDirectory(atPath: program.dataset).sorted()
         let refused = try await program.run("export", "1", program.dataset)
         #expect(refused.code == 1 && refused.errors.contains(program.dataset), "\(refused.errors)")
@@ -131,7 +144,7 @@ import Testing
     }
 
     @Test func tablesAreExportedOnePerView() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         for format in ["csv", "tsv", "json"] {
             let folder = "\(program.folder)/tables-\(format)"
             let export = try await program.run("export", "1", folder, "--format", format)
@@ -144,7 +157,7 @@ import Testing
     }
 
     @Test func theReportStandsAlone() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let file = program.folder + "/report.html"
         let report = try await program.run("report", "1", "-o", file)
         #expect(report.code == 0, "\(report.errors)")
@@ -159,7 +172,7 @@ import Testing
     }
 
     @Test func thePhantomIsComparedWithItsTruth() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let compare = try await program.run("phantom", "compare", program.folder + "/phantom", "--run", "1", "--json")
         #expect(compare.code == 0, "\(compare.errors)")
         let result = try JSONValue.parse(compare.output)
@@ -172,7 +185,7 @@ import Testing
     }
 
     @Test func doctorSaysWhatItFinds() async throws {
-        let program = try await Self.shared.program()
+        let program = try await program()
         let good = try await program.run("doctor", "--json")
         #expect(good.code == 0, "\(good.output)\(good.errors)")
         let findings = try #require(try JSONValue.parse(good.output).arrayValue)
