@@ -23,7 +23,7 @@ demo: build ## Write a phantom cohort, run the standard workflow on it, compare 
 
 test: packages ## Build and run all tests (debug; the compute half is optimised all the same).
 	$(SWIFT) build --build-tests $(BUILD_FLAGS)
-	$(SWIFT) test --skip-build $(BUILD_FLAGS)
+	SWIFT=$(SWIFT) scripts/test.sh $(BUILD_FLAGS)
 
 lint: ## Check the formatting of every Swift file.
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests

@@ -179,7 +179,7 @@ let package = Package(
             name: "ReportTests", dependencies: ["Report", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BIDS", "CoordinatorClient", "TestSupport", "Wire", "Workflow", "qsmflow"],
+            dependencies: ["BIDS", "CoordinatorClient", "Report", "TestSupport", "Wire", "Workflow", "qsmflow"],
             swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

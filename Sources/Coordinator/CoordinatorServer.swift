@@ -61,13 +61,13 @@ package struct CoordinatorServer: Service {
             router: router,
             configuration: ApplicationConfiguration(address: address, serverName: "qsmflow/\(Self.version)"),
             services: services, onServerRunning: { await onListening($0.localAddress?.port ?? 0) }, logger: logger)
-        do {
+        defer { pool.close() }
+        // The server stops only when every request is answered, so waiting claims must be answered first.
+        try await withGracefulShutdownHandler {
             try await application.run()
-        } catch {
-            pool.close()
-            throw error
+        } onGracefulShutdown: {
+            parts.ready.close()
         }
-        pool.close()
     }
 
     private var services: [any Service] {

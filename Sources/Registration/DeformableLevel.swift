@@ -115,8 +115,41 @@ final class DeformableLevel {
 
     // MARK: - The end
 
+    /// Smooths the displacement where it shrinks space to almost nothing, and around, until it does so no more.
+    ///
+    /// Compositions of small steps cannot fold, but their interpolation between voxels can, in a voxel here and there.
+    private func unfold() {
+        let taps = GaussianTaps(sigmaVoxels: 1)
+        let count = frame.lattice.count
+        for _ in 0..<10 {
+            field.jacobian(into: curvature, threads: threads)
+            var isFolded = false
+            for n in 0..<count {
+                let tight = curvature.values[n] < 0.02
+                if tight { isFolded = true }
+                curvature.values[n] = tight ? 8 : 0
+            }
+            if !isFolded { break }
+            let lattice = frame.lattice
+            Gaussian.smooth(
+                curvature.values, into: curvature.values, scratch: warped.values, nx: lattice.nx, ny: lattice.ny,
+                nz: lattice.nz, taps: (x: taps, y: taps, z: taps), threads: threads)
+            for (component, smooth) in zip(field.components, composed.components) {
+                smooth.copy(from: component)
+            }
+            composed.smooth(taps, scratch: warped, threads: threads)
+            for (component, smooth) in zip(field.components, composed.components) {
+                for n in 0..<count {
+                    let share = min(1, curvature.values[n])
+                    component.values[n] += share * (smooth.values[n] - component.values[n])
+                }
+            }
+        }
+    }
+
     /// Inverts the displacement and measures both. The level is used up.
     func finish() -> DeformableSearch.Outcome {
+        unfold()
         let spacing = frame.spacingMillimetres
         let inverse = composed
         field.invert(into: inverse, scratch: (warped, update.x), threads: threads)

@@ -32,6 +32,8 @@ struct DeformableSearch {
         var level: DeformableLevel?
         for plan in options.deformableLevels {
             let frame = try LatticeFrame(around: fixed, spacingMillimetres: plan.spacingMillimetres)
+            // Levels finer than the voxels come out alike; once is enough.
+            if frame.spacingMillimetres == level?.frame.spacingMillimetres { continue }
             let next = try DeformableLevel(
                 frame: frame, fixed: fixedPyramid.smoothed(forSpacing: frame.spacingMillimetres),
                 region: fixed.region, moving: movingPyramid.coarse(frame.spacingMillimetres), affine: affine,
@@ -73,7 +75,7 @@ struct LatticeFrame {
         // Within a tenth the own voxels are taken as they are.
         let step = spacing < 1.1 * own.min() ? own.min() : spacing
         spacingMillimetres = step
-        guard let box = image.region.boundingBox(marginMillimetres: image.isMasked ? 12 : 4) else {
+        guard let box = image.region.boundingBox(marginMillimetres: image.hasTightRegion ? 12 : 4) else {
             throw RegistrationError.emptyMask(name: image.name, voxels: 0)
         }
         var count = SIMD3<Int>()

@@ -22,13 +22,23 @@ struct LinearSearch {
         let rigid = LinearMap(kind: .rigid, centre: centre)
         var parameters = [Double](repeating: 0, count: 6)
         var outcome = Outcome(affine: .identity, before: 0, after: 0, overlap: 0)
+        var candidates: [[Double]] = []
         for (n, level) in options.rigidLevels.enumerated() {
             let metric = try self.metric(level, &fixedPyramid, &movingPyramid, centre)
             if n == 0 {
-                parameters = try start(metric, rigid, level)
+                candidates = try starts(metric, rigid, level)
+                // With one level alone it has to decide.
+                if options.rigidLevels.count == 1 { candidates = [best(metric, rigid, candidates, level)] }
+                if candidates.count == 1 { parameters = candidates[0] }
+            } else if candidates.count > 1 {
+                // The coarsest level takes a face for a neck at times; the second one decides.
+                parameters = best(metric, rigid, candidates, level)
+                candidates = [parameters]
+            } else {
+                parameters = optimise(metric, rigid, parameters, level).parameters
             }
-            parameters = optimise(metric, rigid, parameters, level).parameters
-            try report(metric, rigid, parameters, .rigid, level, &outcome)
+            let known = candidates.count == 1 ? parameters : candidates[0]
+            try report(metric, rigid, known, .rigid, level, &outcome)
         }
         guard options.model != .rigid else { return outcome }
         let affine = LinearMap(kind: .affine, centre: centre)
@@ -119,32 +129,58 @@ struct LinearSearch {
 
     // MARK: - Where to start
 
-    /// The best of several starting points, each improved a little: as the headers say, middles of the grids, centres of
-    /// mass; each also turned by 25° to either side about every axis.
-    private func start(
+    /// The more promising of several starting points, best first, each improved a little: as the headers say, middles of
+    /// the grids, centres of mass; each also turned by 25° to either side about every axis.
+    private func starts(
         _ metric: Metric, _ map: LinearMap, _ level: RegistrationOptions.LinearLevel
-    ) throws -> [Double] {
+    ) throws -> [[Double]] {
         let turn = 25 * Double.pi / 180 * LinearMap.radiusMillimetres
         var shifts = [SIMD3<Double>(), moving.volume.grid.centre - fixed.volume.grid.centre]
         shifts.append(moving.centreOfMass - fixed.centreOfMass)
-        var best: (parameters: [Double], score: Double)?
+        var found: [(parameters: [Double], score: Double, isStraight: Bool)] = []
         var widest = 0.0
         for shift in shifts {
             for axis in 0..<3 {
                 for angle in axis == 0 ? [0, turn, -turn] : [turn, -turn] {
                     var p = [shift.x, shift.y, shift.z, 0, 0, 0]
                     p[3 + axis] = angle
-                    p = optimise(metric, map, p, level, iterations: 6).parameters
-                    let found = metric.evaluate(map, p, false, threads)
-                    widest = max(widest, found.overlap)
-                    // A small overlap can look good by chance: half of the samples outside halve the score.
-                    let score = found.value * min(1, found.overlap / 0.9)
-                    if found.overlap > 0.25 && score > (best?.score ?? -1) { best = (p, score) }
+                    p = optimise(metric, map, p, level, iterations: 8).parameters
+                    let (score, overlap) = plausibility(metric, map, p)
+                    widest = max(widest, overlap)
+                    if overlap > 0.25 { found.append((p, score, angle == 0)) }
                 }
             }
         }
-        guard let best else { throw RegistrationError.noOverlap(fraction: widest) }
+        guard !found.isEmpty else { throw RegistrationError.noOverlap(fraction: widest) }
+        let ranked = found.enumerated().sorted { ($1.element.score, $0.offset) < ($0.element.score, $1.offset) }
+        // Those that set out without a turn stay in: headers are more often right than not.
+        return ranked.enumerated().filter { $0.offset < 5 || $0.element.element.isStraight }
+            .map(\.element.element.parameters)
+    }
+
+    /// The candidate that ends best after a full search at this level.
+    private func best(
+        _ metric: Metric, _ map: LinearMap, _ candidates: [[Double]], _ level: RegistrationOptions.LinearLevel
+    ) -> [Double] {
+        var best: (parameters: [Double], score: Double)?
+        for candidate in candidates {
+            let p = optimise(metric, map, candidate, level).parameters
+            let score = plausibility(metric, map, p).score
+            if score > (best?.score ?? -.infinity) { best = (p, score) }
+        }
+        guard let best else { preconditionFailure("at least one candidate is handed in") }
         return best.parameters
+    }
+
+    /// How good a position is, to choose between starting points only: mutual information, less where few samples
+    /// overlap (a small overlap can look good by chance) and where the head is turned far (a tenth at 45°).
+    private func plausibility(
+        _ metric: Metric, _ map: LinearMap, _ p: [Double]
+    ) -> (score: Double, overlap: Double) {
+        let found = metric.evaluate(map, p, false, threads)
+        let angle = (p[3] * p[3] + p[4] * p[4] + p[5] * p[5]).squareRoot() / LinearMap.radiusMillimetres
+        let turned = angle / (Double.pi / 4)
+        return (found.value * min(1, found.overlap / 0.9) / (1 + 0.1 * turned * turned), found.overlap)
     }
 }
 

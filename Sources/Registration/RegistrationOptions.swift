@@ -55,7 +55,7 @@ package struct RegistrationOptions: Sendable, Hashable {
     /// Half width of the window of the local correlation, in voxels of the level.
     package var correlationRadiusVoxels = 2
     /// Smoothing of each update ("fluid"), standard deviation in voxels of the level.
-    package var updateSmoothingVoxels = 1.4
+    package var updateSmoothingVoxels = 1.2
     /// Smoothing of the accumulated displacement ("elastic"), standard deviation in voxels of the level.
     package var fieldSmoothingVoxels = 0.5
     /// Longest step of one update, in voxels of the level; halved whenever a step does not help.

@@ -48,8 +48,10 @@ struct QSMFlow: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Serve",
-                subcommands: [CoordinatorCommand.self, WorkerCommand.self, WorkersCommand.self, TokenCommand.self,
-                    GarbageCommand.self, FsckCommand.self, DoctorCommand.self]),
+                subcommands: [
+                    CoordinatorCommand.self, WorkerCommand.self, WorkersCommand.self, TokenCommand.self,
+                    GarbageCommand.self, FsckCommand.self, DoctorCommand.self,
+                ]),
         ],
         defaultSubcommand: nil)
 

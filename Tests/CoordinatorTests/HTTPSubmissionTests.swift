@@ -177,30 +177,57 @@ import Workflow
         }
     }
 
+    /// Two steps, so that the second's key depends on what the first left.
     @Test func aFinishedRunIsPlannedAsDoneAndTakenOver() async throws {
+        let workflow =
+            Self.workflow + """
+
+                  shrink:
+                    kind: command
+                    scope: session
+                    inputs:
+                      mask: {step: check.mask}
+                    parameters:
+                      program: shrink
+                      arguments: ["{inputs.mask}", "{outputs.small}"]
+                      outputs: {small: small.nii.gz}
+                """
         try await APIFixture.with { api in
             try writeDataset(api, subjects: ["01"])
-            _ = try await api.call(.post, "/v1/runs", json: request(api), status: 201, as: RunCreated.self)
+            let request = request(api, workflow)
+            _ = try await api.call(.post, "/v1/runs", json: request, status: 201, as: RunCreated.self)
             var worker = Sample.worker
             worker.kinds = TaskKindCatalog.versions
+            worker.commands = ["shrink"]
             let session = try await api.call(.post, "/v1/sessions", json: worker, status: 201, as: SessionGrant.self)
             let path = "/v1/sessions/\(session.session)"
-            let leases = try await api.call(.post, path + "/claim", json: Sample.claim(), as: ClaimResponse.self).leases
-            let lease = try #require(leases.first)
-            let done = try await api.call(
-                .post, path + "/complete", json: CompletionRequest(items: [Sample.completion(lease)]),
-                as: CompletionResponse.self)
-            #expect(done.items.map(\.verdict) == [.accepted])
-
-            let plan = try await api.call(.post, "/v1/plans", json: request(api), as: PlanReport.self)
-            #expect(plan.steps.map(\.cached) == [1])
-            let second = try await api.call(
-                .post, "/v1/runs", json: request(api), status: 201, as: RunCreated.self)
-            #expect(second.cached == 1)
-            var anew = request(api)
-            anew.rerunFrom = ["check"]
+            for (number, port) in ["mask", "small"].enumerated() {
+                let leases = try await api.call(
+                    .post, path + "/claim", json: Sample.claim(), as: ClaimResponse.self
+                ).leases
+                let content = Array("output \(number)".utf8)
+                let digest = ArtifactDigest(of: content)
+                #expect(try await api.send(.put, "/v1/artifacts/\(digest)", bytes: content).status == 201)
+                let output = CompletionItem.Output(
+                    port: port, name: "\(port).nii.gz", digest: digest, sizeBytes: Int64(content.count),
+                    mediaType: "application/x-nifti")
+                let done = try await api.call(
+                    .post, path + "/complete",
+                    json: CompletionRequest(items: [
+                        Sample.completion(try #require(leases.first), outputs: [output])
+                    ]), as: CompletionResponse.self)
+                #expect(done.items.map(\.verdict) == [.accepted])
+                let plan = try await api.call(.post, "/v1/plans", json: request, as: PlanReport.self)
+                #expect(plan.steps.map(\.cached) == [1, number])
+            }
+            let second = try await api.call(.post, "/v1/runs", json: request, status: 201, as: RunCreated.self)
+            #expect(second.cached == 2)
+            var anew = request
+            anew.rerunFrom = ["shrink"]
+            let plan = try await api.call(.post, "/v1/plans", json: anew, as: PlanReport.self)
+            #expect(plan.steps.map(\.cached) == [1, 0])
             let third = try await api.call(.post, "/v1/runs", json: anew, status: 201, as: RunCreated.self)
-            #expect(third.cached == 0)
+            #expect(third.cached == 1)
         }
     }
 

@@ -101,6 +101,7 @@ enum WireSamples {
             PlanReport(workflow: "w", subjects: 1, sessions: 1, tasks: 1, steps: [planStep], problems: ["p"])),
         Sample("ValidationRequest", ValidationRequest(text: "t", path: "/p")),
         Sample("ValidationReport", ValidationReport(problems: ["p"])),
+        Sample("ResultDigest", ResultDigest(digest: digest)),
         Sample("RunCreated", RunCreated(run: run, tasks: 1, cached: 0, problems: [])), Sample("TaskCounts", counts),
         Sample("StepCounts", step), Sample("RunSummary", runSummary), Sample("RunList", RunList(runs: [runSummary])),
         Sample("Affected", Affected(tasks: 1)),

@@ -77,6 +77,50 @@ struct StorePlanTests {
         #expect(after.filter { !before.contains($0) } == [], "tables scanned, and how often by now")
     }
 
+    /// A reader that keeps a snapshot open keeps dead rows from being removed; claims start behind them.
+    @Test func aLongReaderDoesNotSlowClaims() async throws {
+        let fixture = try await StoreFixture.make()
+        try await fixture.execute(
+            """
+            INSERT INTO ready (lane_id, run_id, priority, task_id, attempt, memory_mib, timeout_ms)
+            SELECT 1, 1, 0, n, 1, 1024, 60000 FROM generate_series(1, 50000) n
+            """)
+        let (opened, opening) = AsyncStream.makeStream(of: Void.self)
+        let done = DispatchSemaphore(value: 0)
+        let reader = Pool(fixture.database.target, limit: 1)
+        defer { reader.close() }
+        async let held: Void = reader.run { session in
+            try session.transaction(isolation: .repeatableRead, readOnly: true) { session in
+                try session.query("SELECT count(*) FROM qsmflow.ready")
+                opening.yield()
+                done.wait()
+            }
+        }
+        for await _ in opened { break }
+        try await fixture.execute("DELETE FROM ready WHERE seq <= 49000")
+        let pages: @Sendable (Int) async throws -> Int64 = { cursor in
+            try await fixture.store.pool.run { session in
+                let text = try session.table(
+                    """
+                    EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json)
+                    SELECT x.ctid FROM ready x
+                    WHERE x.lane_id = 1 AND x.run_id = 1 AND x.priority = 0 AND x.seq > \(cursor)
+                    ORDER BY x.seq LIMIT 32 FOR UPDATE SKIP LOCKED
+                    """
+                ).rows.compactMap { $0[0] }.joined()
+                let plan = try JSONValue.parse(text)[0]?["Plan"]
+                return (plan?["Shared Hit Blocks"]?.integerValue ?? 0)
+                    + (plan?["Shared Read Blocks"]?.integerValue ?? 0)
+            }
+        }
+        let behind = try await pages(49_000)
+        let fromStart = try await pages(0)
+        done.signal()
+        try await held
+        #expect(behind < 100, "pages read from the cursor")
+        #expect(fromStart > 10 * behind, "pages read from the start: \(fromStart); the snapshot holds nothing back?")
+    }
+
     @Test func aLargeRunIsStoredRunAndTakenOver() async throws {
         let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()

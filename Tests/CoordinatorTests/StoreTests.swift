@@ -259,7 +259,7 @@ struct StoreTests {
         let cohort = try await fixture.store.tasks(TaskFilter(run: run)).suffix(4)
         #expect(cohort.map(\.state) == [.blocked, .ready, .failed, .ready])
         let short = try #require(cohort.first { $0.step == "all but one" })
-        #expect(short.message?.contains("2 of the 10 inputs of port in are missing") == true)
+        #expect(short.message?.contains("2 of the 10 inputs “in” are missing") == true)
         #expect(short.message?.contains("sub-1 moved") == true)
         let last = try await fixture.claim(session, 10)
         #expect(last.map(\.step).sorted() == ["most", "some"])

@@ -7,7 +7,8 @@ import Testing
         let help = try await Program().run("--help")
         #expect(help.code == 0)
         for command in [
-            "run", "submit", "status", "tasks", "retry", "rerun", "cancel", "logs", "explain", "results", "sql", "export",
+            "run", "submit", "status", "tasks", "retry", "rerun", "cancel", "logs", "explain", "results", "sql",
+            "export",
             "report", "index", "validate", "plan", "kinds", "phantom", "coordinator", "worker", "gc", "doctor", "bids",
         ] {
             #expect(help.output.contains("  \(command) "), "\(command)")
@@ -21,7 +22,8 @@ import Testing
 
     @Test func everyExampleWorkflowIsValid() async throws {
         let program = try Program()
-        for file in try FileManager.default.contentsOfDirectory(atPath: Program.root + "/workflows") where file.hasSuffix(".yaml") {
+        for file in try FileManager.default.contentsOfDirectory(atPath: Program.root + "/workflows")
+        where file.hasSuffix(".yaml") {
             let outcome = try await program.run("validate", Program.root + "/workflows/" + file)
             #expect(outcome.code == 0, "\(file): \(outcome.output)")
         }
@@ -44,7 +46,8 @@ import Testing
     }
 
     @Test func anUnreachableDatabaseIs69() async throws {
-        let outcome = try await Program().run("status", "--database", "host=127.0.0.1 port=9 dbname=x connect_timeout=1")
+        let outcome = try await Program().run(
+            "status", "--database", "host=127.0.0.1 port=9 dbname=x connect_timeout=1")
         #expect(outcome.code == 69, "\(outcome.errors)")
     }
 

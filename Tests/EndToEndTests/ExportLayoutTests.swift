@@ -1,5 +1,6 @@
 import BIDS
 import Foundation
+import Report
 import Testing
 import Wire
 import Workflow
@@ -16,13 +17,16 @@ import Workflow
     ) throws -> MadeFile {
         func cell(_ text: String?) -> String { text ?? "" }
         let line = [
-            "\(ordinal)", step, kind, cell(subject), cell(session), cell(atlas), port, name, Self.digest, "12", "x/y", "",
+            "\(ordinal)", step, kind, cell(subject), cell(session), cell(atlas), port, name, Self.digest, "12", "x/y",
+            "",
         ].joined(separator: ",")
         let table = try CommaSeparatedTable(Data((MadeFile.columns.joined(separator: ",") + "\n" + line + "\n").utf8))
         return try MadeFile(try #require(try table.rows(needing: MadeFile.columns).first))
     }
 
-    private func read(_ ordinal: Int, _ port: String, from task: String? = nil, port made: String? = nil, path: String? = nil)
+    private func read(
+        _ ordinal: Int, _ port: String, from task: String? = nil, port made: String? = nil, path: String? = nil
+    )
         throws -> ReadFile
     {
         let line = ["\(ordinal)", port, "01", "", "", task ?? "", made ?? "", "name", path ?? "", Self.digest]
@@ -36,7 +40,8 @@ import Workflow
         derivatives: ["/data/raw/derivatives/recon", "/elsewhere/my recon"])
 
     private func paths(_ files: [MadeFile], atlases: [String]) -> [String] {
-        DerivativeLayout(files: RunFiles(made: files, read: []), places: SourcePlaces(request), atlases: atlases).entries()
+        DerivativeLayout(files: RunFiles(made: files, read: []), places: SourcePlaces(request), atlases: atlases)
+            .entries()
             .map(\.path)
     }
 
@@ -69,7 +74,7 @@ import Workflow
                 "sub-01/anat/sub-01_space-Chimap_atlas-A1_desc-regions_roistats.tsv",
                 "sub-01/figures/sub-01_desc-chimap_qc.png",
                 "cohort/model_effects.tsv",
-                "other/strip/sub-01_brain_.._x_brain.nii.gz",
+                "other/strip/sub-01_brain__.._x_brain.nii.gz",
             ])
     }
 

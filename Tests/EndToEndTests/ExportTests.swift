@@ -84,7 +84,8 @@ import Testing
         let summary = try JSONValue.parse(first.output)
         let files = try #require(summary["files"]?.integerValue)
         #expect(files > 40 && summary["kept"]?.integerValue == 0)
-        let description = try JSONValue.parse(try Data(contentsOf: URL(fileURLWithPath: folder + "/dataset_description.json")))
+        let description = try JSONValue.parse(
+            try Data(contentsOf: URL(fileURLWithPath: folder + "/dataset_description.json")))
         #expect(description["GeneratedBy"]?[0]?["Name"]?.stringValue == "qsmflow")
         #expect(description["DatasetLinks"]?["raw"]?.stringValue == "../../rawdata")
 
@@ -102,7 +103,8 @@ import Testing
         #expect(!left.contains { $0.contains(".part") })
 
         let index = try await program.run(
-            "index", program.dataset, "--derivatives", folder, "--json", environment: ["QSMFLOW_STATE": program.folder + "/other"])
+            "index", program.dataset, "--derivatives", folder, "--json",
+            environment: ["QSMFLOW_STATE": program.folder + "/other"])
         #expect(index.code == 0, "\(index.errors)")
         let indexed = try JSONValue.parse(index.output)
         #expect(indexed["problems"]?.arrayValue?.isEmpty == true, "\(index.output)")
@@ -190,12 +192,15 @@ import Testing
         #expect(good.code == 0, "\(good.output)\(good.errors)")
         let findings = try #require(try JSONValue.parse(good.output).arrayValue)
         for what in ["libpq", "libcurl", "PostgreSQL", "state folder", "disk", "clock"] {
-            #expect(findings.contains { $0["what"]?.stringValue == what && $0["verdict"]?.stringValue == "ok" }, "\(what)")
+            #expect(
+                findings.contains { $0["what"]?.stringValue == what && $0["verdict"]?.stringValue == "ok" }, "\(what)")
         }
         let bad = try await program.run(
             "doctor", "--state", "/proc/none", "--allow-command", "ants=/no/such/program",
             "--coordinator", "http://127.0.0.1:9")
         #expect(bad.code == 1)
-        #expect(bad.output.contains("/no/such/program") && bad.output.contains("127.0.0.1:9") && bad.output.contains("/proc"))
+        #expect(
+            bad.output.contains("/no/such/program") && bad.output.contains("127.0.0.1:9")
+                && bad.output.contains("/proc"))
     }
 }

@@ -10,7 +10,10 @@ import Testing
     }
 
     private func submitArguments(_ program: Program) -> [String] {
-        ["submit", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas]
+        [
+            "submit", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas,
+            "--set", "model_terms=[\"age\"]",
+        ]
     }
 
     private func startCoordinator(_ program: Program, timeout: Int) async throws -> Process {
@@ -18,7 +21,8 @@ import Testing
             "coordinator", "--listen", "127.0.0.1:0", "--worker-timeout", "\(timeout)",
             log: "coordinator-\(UUID().uuidString)")
         _ = try await program.eventually(within: 60) { () -> Bool? in
-            guard let text = try? String(contentsOfFile: program.state + "/coordinator.json", encoding: .utf8),  // not there yet
+            // Not there yet.
+            guard let text = try? String(contentsOfFile: program.state + "/coordinator.json", encoding: .utf8),
                 text.contains("\"pid\":\(process.processIdentifier)")
             else { return process.isRunning ? nil : false }
             return true
@@ -30,20 +34,23 @@ import Testing
         let data = try Data(contentsOf: URL(fileURLWithPath: program.state + "/coordinator.json"))
         let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
         return [
-            "QSMFLOW_COORDINATOR": try #require(json["url"] as? String), "QSMFLOW_TOKEN": try #require(json["token"] as? String),
+            "QSMFLOW_COORDINATOR": try #require(json["url"] as? String),
+            "QSMFLOW_TOKEN": try #require(json["token"] as? String),
         ]
     }
 
     private func startWorker(_ program: Program, _ name: String) throws -> Process {
         try program.start(
-            "worker", "--name", name, "--cores", "1", "--memory-mib", "4000", "--scratch", program.folder + "/scratch-" + name,
+            "worker", "--name", name, "--cores", "1", "--memory-mib", "4000", "--scratch",
+            program.folder + "/scratch-" + name,
             log: "worker-\(name)-\(UUID().uuidString)", environment: try connection(program))
     }
 
     private func isSettled(_ program: Program) async throws -> Bool? {
         let status = try await program.run("status", "1", "--json")
         guard status.code == 0 || status.code == 2,
-            let summary = try? JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any]  // coordinator away
+            // Coordinator away.
+            let summary = try? JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any]
         else { return nil }
         return summary["state"] as? String == "running" ? nil : true
     }
@@ -61,18 +68,21 @@ import Testing
     @Test(arguments: [1, 2]) func killedAnywhereItEndsWithTheSameNumbers(seed: Int) async throws {
         // A quiet run of the same cohort in another state folder gives the digest to reach.
         let program = try Program()
-        try await program.phantom(subjects: 2)
+        try await program.phantom(subjects: 4)
         let quiet = try await program.run(
-            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas,
-            environment: ["QSMFLOW_STATE": program.folder + "/quiet"])
+            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas, "--set",
+            "model_terms=[\"age\"]", environment: ["QSMFLOW_STATE": program.folder + "/quiet"])
         #expect(quiet.code == 0, "\(quiet.errors)")
-        let wanted = try await program.run("results", "1", "--digest", environment: ["QSMFLOW_STATE": program.folder + "/quiet"]).output
+        let wanted = try await program.run(
+            "results", "1", "--digest", environment: ["QSMFLOW_STATE": program.folder + "/quiet"]
+        ).output
 
         var coordinator = try await startCoordinator(program, timeout: 3)
         var workers = [try startWorker(program, "a"), try startWorker(program, "b")]
         let arguments = submitArguments(program)
         let submitted = try await program.run(
-            arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6])
+            arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6],
+            arguments[7], arguments[8])
         #expect(submitted.code == 0, "\(submitted.errors)")
 
         var random = SystemLikeGenerator(seed: UInt64(seed))

@@ -1,16 +1,19 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// The built program and a folder of its own for one test. What a test starts, it ends.
-final class Program {
+final class Program: Sendable {
     let folder: String
-    private var running: [Process] = []
+    private let running = Mutex<[Process]>([])
 
     /// Beside the test bundle.
     static let path: String = {
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let candidates = [bundle, bundle.deletingLastPathComponent(), URL(fileURLWithPath: ".build/debug")]
-        let found = candidates.map { $0.appending(path: "qsmflow").path }.first { FileManager.default.isExecutableFile(atPath: $0) }
+        let found = candidates.map { $0.appending(path: "qsmflow").path }.first {
+            FileManager.default.isExecutableFile(atPath: $0)
+        }
         return found ?? ".build/debug/qsmflow"
     }()
 
@@ -26,8 +29,10 @@ final class Program {
     }
 
     deinit {
-        for process in running where process.isRunning { kill(process.processIdentifier, SIGKILL) }
-        for process in running { process.waitUntilExit() }
+        running.withLock { processes in
+            for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            for process in processes { process.waitUntilExit() }
+        }
         do { try FileManager.default.removeItem(atPath: folder) } catch { Issue.record(error) }
     }
 
@@ -43,13 +48,15 @@ final class Program {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.path)
         process.arguments = arguments
-        var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") && !$0.key.hasPrefix("QSMFLOW_") }
+        var variables = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("PG") && !$0.key.hasPrefix("QSMFLOW_")
+        }
         variables["QSMFLOW_STATE"] = state
         variables.merge(environment) { _, new in new }
         process.environment = variables
         for (end, name) in [("out", 1), ("err", 2)] {
             let path = "\(folder)/\(log).\(end)"
-            FileManager.default.createFile(atPath: path, contents: nil)
+            try Data().write(to: URL(fileURLWithPath: path))
             let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
             if name == 1 { process.standardOutput = handle } else { process.standardError = handle }
         }
@@ -69,7 +76,9 @@ final class Program {
                 continuation.resume()
             }
         }
-        func text(_ end: String) throws -> String { try String(contentsOfFile: "\(folder)/\(log).\(end)", encoding: .utf8) }
+        func text(_ end: String) throws -> String {
+            try String(contentsOfFile: "\(folder)/\(log).\(end)", encoding: .utf8)
+        }
         return Outcome(code: process.terminationStatus, output: try text("out"), errors: try text("err"))
     }
 
@@ -77,14 +86,15 @@ final class Program {
     func start(_ arguments: String..., log: String, environment: [String: String] = [:]) throws -> Process {
         let process = try process(arguments, log: log, environment: environment)
         try process.run()
-        running.append(process)
+        running.withLock { $0.append(process) }
         return process
     }
 
     /// A phantom cohort at a coarse voxel size; its atlas is at `folder/phantom/atlas`.
     func phantom(subjects: Int, voxel: Double = 4, options: String...) async throws {
         let process = try process(
-            ["phantom", folder + "/phantom", "--subjects", "\(subjects)", "--voxel", "\(voxel)", "--quiet"] + options, log: "phantom")
+            ["phantom", folder + "/phantom", "--subjects", "\(subjects)", "--voxel", "\(voxel)", "--quiet"] + options,
+            log: "phantom")
         await withCheckedContinuation { continuation in
             process.terminationHandler = { _ in continuation.resume() }
             do { try process.run() } catch {

@@ -7,22 +7,29 @@ import Testing
         let program = try Program()
         try await program.phantom(subjects: 4)
         let run = try await program.run(
-            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas)
+            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas,
+            "--set", "model_terms=[\"age\"]")
         #expect(run.code == 0, "\(run.output)\(run.errors)")
 
-        let rows = try await program.run("sql", "-c", "select count(distinct subject) from roi_statistics where reference = 'none' and mean_ppm is not null", "--", "-At")
+        let rows = try await program.run(
+            "sql", "-c",
+            "select count(distinct subject) from roi_statistics where reference = 'none' and mean_ppm is not null",
+            "--", "-At")
         #expect(rows.output.trimmingCharacters(in: .whitespacesAndNewlines) == "4", "\(rows.errors)")
         let effects = try await program.run("results", "1", "cohort_effects", "--format", "tsv")
         #expect(effects.output.contains("age"), "\(effects.errors)")
 
         // The same again is taken over, not computed: no task has a worker.
         let again = try await program.run(
-            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas, "--json")
+            "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas, "--set",
+            "model_terms=[\"age\"]", "--json")
         #expect(again.code == 0)
         let summary = try #require(try JSONSerialization.jsonObject(with: Data(again.output.utf8)) as? [String: Any])
         let counts = try #require(summary["counts"] as? [String: Int])
         #expect(counts["cached"] == counts["succeeded"])
-        let digests = [try await program.run("results", "1", "--digest"), try await program.run("results", "2", "--digest")]
+        let digests = [
+            try await program.run("results", "1", "--digest"), try await program.run("results", "2", "--digest"),
+        ]
         #expect(digests[0].output == digests[1].output)
         #expect(digests[0].output.count >= 64)
     }

@@ -146,6 +146,35 @@ struct LocalServerTests {
         #expect(error?.description.contains("pg_control") == true, "\(String(describing: error))")
     }
 
+    /// A tiny file system; nil where none can be mounted.
+    private static func mountSmall() -> String? {
+        let path = NSTemporaryDirectory() + "/qsmflow-small-\(UUID().uuidString.prefix(8))"
+        guard geteuid() == 0, mkdir(path, 0o755) == 0 else { return nil }
+        if mount("tmpfs", path, "tmpfs", 0, "size=12m") == 0 { return path }
+        rmdir(path)
+        return nil
+    }
+
+    // Only root can mount a file system, and not in every container.
+    @Test func aFullDiskIsNamed() async throws {
+        guard let path = Self.mountSmall() else {
+            print("aFullDiskIsNamed: skipped, no file system can be mounted here")
+            return
+        }
+        defer {
+            umount(path)
+            rmdir(path)
+        }
+        var configuration = LocalServerConfiguration(stateFolder: path)
+        configuration.isDurable = false
+        let error = await #expect(throws: LocalPostgresError.self) { try await LocalServer.start(configuration) }
+        guard case .diskFull? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(error?.description.contains(String(path.split(separator: "/").last!)) == true, "\(error!)")
+    }
+
     // Only root has a folder that its server's user cannot enter.
     @Test(.enabled(if: geteuid() == 0))
     func asRootBelowAClosedFolderTheDataLivesElsewhere() async throws {

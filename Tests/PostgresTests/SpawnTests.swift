@@ -85,7 +85,9 @@ struct SpawnTests {
         }
         #expect(shown.output == "524288\n33\n0\n0027\n")
         // Not enough for the program: it ends, not its caller.
-        let starved = try run("exec dd if=/dev/zero of=/dev/null bs=200M count=1") { $0.address_space_bytes = 100 << 20 }
+        let starved = try run("exec dd if=/dev/zero of=/dev/null bs=200M count=1") {
+            $0.address_space_bytes = 100 << 20
+        }
         #expect(starved.status.exited && starved.status.code != 0 && starved.output.contains("memory"))
     }
 

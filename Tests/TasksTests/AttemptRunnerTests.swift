@@ -42,7 +42,7 @@ import Workflow
     @Test func namesTheFileOfTheDatasetNotTheStagedOne() throws {
         let folder = try TaskFolder()
         try folder.add("reports", "{", name: "sub-1_report.json", context: TaskContext(subject: "1"))
-        let result = AttemptRunner.perform(try folder.request("cohort.qc"))
+        let result = try folder.perform("cohort.qc")
         let message = try #require(result.failure?.message)
         #expect(message.contains("sub-1_report.json"))
         #expect(!message.contains(folder.path))

@@ -15,7 +15,8 @@ import Workflow
             let group = n % 2 == 0 ? "a" : "b"
             let value = 10 + 2 * age + (group == "b" ? 5 : 0) + [0.1, -0.1, -0.1, 0.1][n % 4]
             try folder.add(
-                "tables", "region\treference\tmean\tmedian\tvolume\nputamen\tnone\t\(value)\tn/a\t1\nputamen\tcsf\t0\tn/a\t1\n",
+                "tables",
+                "region\treference\tmean\tmedian\tvolume\nputamen\tnone\t\(value)\tn/a\t1\nputamen\tcsf\t0\tn/a\t1\n",
                 name: "s\(n).tsv", context: TaskContext(subject: "\(n)"))
             rows.append([
                 "subject": .string("\(n)"),
@@ -24,7 +25,8 @@ import Workflow
         }
         let covariates = JSONValue.object([
             "columns": [
-                ["name": "age", "type": "number"], ["name": "group", "type": "category"], ["name": "site", "type": "category"],
+                ["name": "age", "type": "number"], ["name": "group", "type": "category"],
+                ["name": "site", "type": "category"],
             ], "rows": .array(rows),
         ])
         try folder.add("covariates", covariates.canonicalString, name: "covariates.json")
@@ -37,8 +39,8 @@ import Workflow
 
     @Test func recoversPlantedEffects() throws {
         let folder = try cohort()
-        let result = AttemptRunner.perform(
-            try folder.request("cohort.linear-model", parameters: ["reference": "none", "baseline": ["group": "a"]]))
+        let result = try folder.perform(
+            "cohort.linear-model", parameters: ["reference": "none", "baseline": ["group": "a"]])
         #expect(result.failure == nil)
         #expect(abs((value(result, "age", "estimate") ?? 0) - 2) < 0.05)
         #expect(abs((value(result, "group[b]", "estimate") ?? 0) - 5) < 0.3)
@@ -52,22 +54,19 @@ import Workflow
     }
 
     @Test func peopleWithoutACovariateAreLeftOutAndCounted() throws {
-        let result = AttemptRunner.perform(
-            try cohort(missingAge: true).request("cohort.linear-model", parameters: ["reference": "none"]))
+        let result = try cohort(missingAge: true).perform("cohort.linear-model", parameters: ["reference": "none"])
         #expect(value(result, "age", "subjects") == 7)
     }
 
     @Test func anUnknownReferenceNamesTheKnownOnes() throws {
-        let result = AttemptRunner.perform(
-            try cohort().request("cohort.linear-model", parameters: ["reference": "pons"]))
+        let result = try cohort().perform("cohort.linear-model", parameters: ["reference": "pons"])
         #expect(result.failure?.message.contains("csf, none") == true)
     }
 
     @Test func whoIsMissingStandsInTheReport() throws {
         let folder = try cohort()
         let gap = MissingInput(port: "tables", context: TaskContext(subject: "9"), reason: "no T1w")
-        _ = AttemptRunner.perform(
-            try folder.request("cohort.linear-model", parameters: ["reference": "none"], missing: [gap]))
+        _ = try folder.perform("cohort.linear-model", parameters: ["reference": "none"], missing: [gap])
         let report = try JSONValue.parse(try folder.output("report.json"))
         #expect(report["missing"]?[0]?["context"] == "sub-9")
         #expect(report["missing"]?[0]?["reason"] == "no T1w")
@@ -76,9 +75,10 @@ import Workflow
     @Test func qualityFlagsTheOneThatStandsOut() throws {
         let folder = try TaskFolder()
         for (n, x) in [1.0, 1.1, 0.9, 1.05, 0.95, 9].enumerated() {
-            try folder.add("reports", #"{"numbers": {"x": \#(x)}}"#, name: "r\(n).json", context: TaskContext(subject: "\(n)"))
+            try folder.add(
+                "reports", #"{"numbers": {"x": \#(x)}}"#, name: "r\(n).json", context: TaskContext(subject: "\(n)"))
         }
-        let result = AttemptRunner.perform(try folder.request("cohort.qc"))
+        let result = try folder.perform("cohort.qc")
         let flagged = result.measurements.filter { $0.metric == "flag" && $0.value == 1 }
         #expect(flagged.map(\.context?.subject) == ["5"])
     }
@@ -86,11 +86,13 @@ import Workflow
     @Test func sessionsAreAveragedAndTheirChangeTold() throws {
         let folder = try TaskFolder()
         let header = "region\treference\tmean\tmedian\tvolume\n"
-        try folder.add("tables", header + "putamen\tnone\t2\t2\t10\n", name: "a.tsv", context: TaskContext(subject: "1", session: "1"))
+        try folder.add(
+            "tables", header + "putamen\tnone\t2\t2\t10\n", name: "a.tsv",
+            context: TaskContext(subject: "1", session: "1"))
         try folder.add(
             "tables", header + "putamen\tnone\t5\t5\t20\npallidum\tnone\t1\t1\t3\n", name: "b.tsv",
             context: TaskContext(subject: "1", session: "2"))
-        let result = AttemptRunner.perform(try folder.request("subject.aggregate"))
+        let result = try folder.perform("subject.aggregate")
         func value(_ region: String, _ metric: String) -> Double? {
             result.measurements.first { $0.region == region && $0.metric == metric }?.value
         }

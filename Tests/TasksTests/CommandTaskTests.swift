@@ -27,36 +27,35 @@ import Workflow
         let folder = try TaskFolder()
         try folder.add("text", "hello", name: "in.txt")
         let script = "cat \"$1\" > \"$2\"; printf 'metric\\tvalue\\tunit\\nlength\\t5\\tmm\\n' > numbers.tsv"
-        let result = AttemptRunner.perform(
-            try folder.request(
-                "command",
-                parameters: [
-                    "program": "sh",
-                    "arguments": ["-c", .string(script.replacing("{", with: "{{")), "sh", "{inputs.text}", "{outputs.copy}"],
-                    "outputs": ["copy": "copy.txt", "numbers": "numbers.tsv"], "measurements": "numbers",
-                ], command: "/bin/sh"))
+        let result = try folder.perform(
+            "command",
+            parameters: [
+                "program": "sh",
+                "arguments": [
+                    "-c", .string(script.replacing("{", with: "{{")), "sh", "{inputs.text}", "{outputs.copy}",
+                ],
+                "outputs": ["copy": "copy.txt", "numbers": "numbers.tsv"], "measurements": "numbers",
+            ], command: "/bin/sh")
         #expect(result.failure == nil)
         #expect(try folder.output("copy.txt") == "hello")
         #expect(result.measurements == [MeasuredValue(metric: "length", value: 5, unit: "mm")])
     }
 
     @Test func aFailingProgramIsNamedWithItsExitCode() throws {
-        let result = AttemptRunner.perform(
-            try TaskFolder().request(
-                "command", parameters: ["program": "no", "arguments": ["-c", "exit 7"]], command: "/bin/sh"))
+        let result = try TaskFolder().perform(
+            "command", parameters: ["program": "no", "arguments": ["-c", "exit 7"]], command: "/bin/sh")
         #expect(result.failure?.message.contains("exit code 7") == true)
         #expect(result.failure?.outcome == .permanent)
     }
 
     @Test func aMissingOutputIsAFailure() throws {
-        let result = AttemptRunner.perform(
-            try TaskFolder().request(
-                "command", parameters: ["program": "true", "outputs": ["x": "x.nii"]], command: "/bin/true"))
+        let result = try TaskFolder().perform(
+            "command", parameters: ["program": "true", "outputs": ["x": "x.nii"]], command: "/bin/true")
         #expect(result.failure?.message.contains("did not write x.nii") == true)
     }
 
     @Test func aProgramThatIsNotAllowedIsNotRun() throws {
-        let result = AttemptRunner.perform(try TaskFolder().request("command", parameters: ["program": "rm"]))
+        let result = try TaskFolder().perform("command", parameters: ["program": "rm"])
         #expect(result.failure?.message.contains("--allow-command rm=") == true)
     }
 }

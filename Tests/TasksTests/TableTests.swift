@@ -37,6 +37,8 @@ import Testing
 
     @Test func oneNumberForTwoRegionsIsRefused() throws {
         let table = TabSeparatedTable(columns: ["index", "name"], rows: [["1", "a"], ["1", "b"]])
-        #expect { try RegionTable(table, name: "dseg.tsv") } throws: { "\($0)".contains("index 1 stands for both “a” and “b”") }
+        #expect { try RegionTable(table, name: "dseg.tsv") } throws: {
+            "\($0)".contains("index 1 stands for both “a” and “b”")
+        }
     }
 }

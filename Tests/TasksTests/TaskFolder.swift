@@ -19,13 +19,17 @@ final class TaskFolder {
         do { try FileManager.default.removeItem(atPath: path) } catch { Issue.record(error) }
     }
 
-    func add(_ port: String, _ text: String, name: String, context: TaskContext = .cohort, metadata: JSONValue? = nil) throws {
+    func add(_ port: String, _ text: String, name: String, context: TaskContext = .cohort, metadata: JSONValue? = nil)
+        throws
+    {
         let file = "\(path)/\(inputs.count)-\(name)"
         try Data(text.utf8).write(to: URL(fileURLWithPath: file))
         add(port, path: file, name: name, context: context, metadata: metadata)
     }
 
-    func add(_ port: String, path file: String, name: String, context: TaskContext = .cohort, metadata: JSONValue? = nil) {
+    func add(
+        _ port: String, path file: String, name: String, context: TaskContext = .cohort, metadata: JSONValue? = nil
+    ) {
         let input = TaskInput(
             port: port, context: context, name: name, digest: ArtifactDigest(of: Data(name.utf8)), sizeBytes: 0,
             metadata: metadata)
@@ -33,13 +37,25 @@ final class TaskFolder {
     }
 
     func request(
-        _ kind: String, parameters: JSONValue = [:], missing: [MissingInput] = [], command: String? = nil, threads: Int = 1
+        _ kind: String, parameters: JSONValue = [:], missing: [MissingInput] = [], command: String? = nil,
+        threads: Int = 1
     ) throws -> TaskRequest {
         TaskRequest(
             task: TaskID(run: RunID(rawValue: 1), ordinal: 0), attempt: 1, step: "step", kind: kind,
             kindVersion: try #require(TaskKindCatalog.kind(kind)).version, context: .cohort, parameters: parameters,
             inputs: inputs, missing: missing, threads: threads, memoryMiB: 512, outputFolder: path + "/out",
             commandPath: command)
+    }
+
+    /// Runs the task; the folder lives as long as it runs.
+    func perform(
+        _ kind: String, parameters: JSONValue = [:], missing: [MissingInput] = [], command: String? = nil,
+        threads: Int = 1
+    ) throws -> TaskResult {
+        try withExtendedLifetime(self) {
+            AttemptRunner.perform(
+                try request(kind, parameters: parameters, missing: missing, command: command, threads: threads))
+        }
     }
 
     func output(_ name: String) throws -> String { try String(contentsOfFile: path + "/out/" + name, encoding: .utf8) }

@@ -16,6 +16,8 @@ package struct Principal: Hashable, Sendable {
 package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     let channel: any Channel
+    /// Under which the log has more.
+    let requestID: String
     /// False for a request that came over no network.
     private let beganConnected: Bool
     /// Set by the authentication; nil on routes that are open to all.
@@ -24,6 +26,8 @@ package struct APIContext: RequestContext {
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         channel = source.channel
+        // A log handler need not keep metadata, and `id` of the library traps then.
+        requestID = source.logger[metadataKey: "hb.request.id"]?.description ?? RequestID().description
         beganConnected = source.channel.isActive
     }
 

@@ -37,7 +37,7 @@ private struct Surroundings: RouterMiddleware {
         } catch {
             response = answer(to: error, request, context)
         }
-        response.headers[.requestID] = context.id
+        response.headers[.requestID] = context.requestID
         if request.method == .head { response = response.createHeadResponse() }
         let elapsed = start.duration(to: .now)
         telemetry.request(
@@ -47,7 +47,7 @@ private struct Surroundings: RouterMiddleware {
     }
 
     private func answer(to error: any Error, _ request: Request, _ context: APIContext) -> Response {
-        var failure = ErrorMapping.failure(for: error, request: context.id)
+        var failure = ErrorMapping.failure(for: error, request: context.requestID)
         if (error as? HTTPError)?.status == .notFound, let allowed = allowedMethods(request.uri.path) {
             failure = APIFailure(
                 .methodNotAllowed, "method_not_allowed",

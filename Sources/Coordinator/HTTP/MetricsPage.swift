@@ -2,12 +2,11 @@ import Wire
 
 /// What `/metrics` shows: the counters of this coordinator and the state of the queue.
 enum MetricsPage {
-    static func text(_ parts: CoordinatorParts) async throws -> String {
+    static func text(_ parts: CoordinatorParts) async -> String {
         var page = PrometheusText()
         let counts = parts.telemetry.snapshot
         // A scrape must also work while the database does not: that is when it is looked at.
-        let queue: QueueDepth?
-        do { queue = try await parts.store.queueDepth() } catch { queue = nil }
+        let queue = await depth(parts.store)
         page.add("qsmflow_database_up", .gauge, "1 while the database answers.", queue == nil ? 0 : 1)
         if let queue {
             page.add(
@@ -55,5 +54,23 @@ enum MetricsPage {
                 )
             })
         return page.text
+    }
+
+    /// Nil when the database does not answer in time for a scrape.
+    private static func depth(_ store: Store) async -> QueueDepth? {
+        await withTaskGroup(of: QueueDepth?.self) { group in
+            group.addTask {
+                // That it failed is what the metric says.
+                try? await store.queueDepth()
+            }
+            group.addTask {
+                // Ends early only by cancellation, when the answer is there.
+                try? await Task.sleep(for: .seconds(3))
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
     }
 }

@@ -3,12 +3,12 @@ import Wire
 import Workflow
 
 extension Submission {
-    /// What a run would do, without digesting anything: results count as there when their inputs' digests are known.
+    /// What a run would do, without digesting any image: a result counts as there when it can be named, that is, when the
+    /// digests of all that it is made from are known.
     func plan(_ request: RunRequest) async throws -> PlanReport {
         let draft = try await draft(request)
         let tasks = try draft.expand()
-        let keys = Self.cacheKeys(of: tasks)
-        let cached = try await store.knownResults(Array(Set(keys.values)))
+        let cached = try await knownTasks(tasks)
         var steps: [String: PlanReport.Step] = [:]
         for task in tasks {
             var step =
@@ -16,7 +16,7 @@ extension Submission {
                 ?? PlanReport.Step(step: task.step, kind: task.kind, tasks: 0, cached: 0, problems: 0)
             step.tasks += 1
             if task.problem != nil { step.problems += 1 }
-            if let key = keys[task.ordinal], cached.contains(key) { step.cached += 1 }
+            if cached.contains(task.ordinal) { step.cached += 1 }
             steps[task.step] = step
         }
         return PlanReport(
@@ -27,25 +27,61 @@ extension Submission {
             problems: draft.problems(tasks))
     }
 
-    /// Cache keys, by ordinal, of the tasks that read files only, all with known digests.
-    private static func cacheKeys(of tasks: [ExpandedTask]) -> [Int: ArtifactDigest] {
-        var keys: [Int: ArtifactDigest] = [:]
-        for task in tasks where task.problem == nil {
-            var inputs: [TaskInput] = []
-            for input in task.inputs {
-                guard case .file(let file) = input.source, let digest = file.digest, let size = file.sizeBytes else {
-                    break
-                }
+    /// Ordinals of the tasks whose results are known, found level by level: what a task reads is known once the results
+    /// before it are.
+    private func knownTasks(_ tasks: [ExpandedTask]) async throws -> Set<Int> {
+        var outputs: [Int: [KnownOutput]] = [:]
+        for level in Self.levels(tasks) {
+            var keys: [Int: ArtifactDigest] = [:]
+            for ordinal in level {
+                let task = tasks[ordinal]
+                guard let inputs = Self.inputs(of: task, outputs) else { continue }
+                keys[ordinal] = CacheKey.make(
+                    kind: task.kind, kindVersion: task.kindVersion, parameters: task.parameters, inputs: inputs,
+                    missing: [], context: task.context, salt: task.cacheSalt)
+            }
+            let known = try await store.knownOutputs(Array(Set(keys.values)))
+            for (ordinal, key) in keys { outputs[ordinal] = known[key] }
+        }
+        return Set(outputs.keys)
+    }
+
+    /// Ordinals by depth in the graph.
+    private static func levels(_ tasks: [ExpandedTask]) -> [[Int]] {
+        var depths: [Int] = []
+        var levels: [[Int]] = []
+        for task in tasks {
+            let depth = task.inputs.reduce(0) { depth, input in
+                if case .output(let parent, _) = input.source { max(depth, depths[parent] + 1) } else { depth }
+            }
+            depths.append(depth)
+            if depth == levels.count { levels.append([]) }
+            levels[depth].append(task.ordinal)
+        }
+        return levels
+    }
+
+    /// What the task would read; nil while something of it is not known.
+    private static func inputs(of task: ExpandedTask, _ outputs: [Int: [KnownOutput]]) -> [TaskInput]? {
+        guard task.problem == nil else { return nil }
+        var inputs: [TaskInput] = []
+        for input in task.inputs {
+            switch input.source {
+            case .file(let file):
+                guard let digest = file.digest, let size = file.sizeBytes else { return nil }
                 inputs.append(
                     TaskInput(
                         port: input.port, context: input.context, name: file.name, digest: digest, sizeBytes: size,
                         sourcePath: file.path, metadata: file.metadata))
+            case .output(let parent, let port):
+                guard let files = outputs[parent]?.filter({ $0.port == port }), !files.isEmpty else { return nil }
+                inputs += files.map { file in
+                    TaskInput(
+                        port: input.port, context: input.context, name: file.name, digest: file.digest,
+                        sizeBytes: file.sizeBytes, metadata: file.metadata)
+                }
             }
-            guard inputs.count == task.inputs.count else { continue }
-            keys[task.ordinal] = CacheKey.make(
-                kind: task.kind, kindVersion: task.kindVersion, parameters: task.parameters, inputs: inputs,
-                missing: [], context: task.context, salt: task.cacheSalt)
         }
-        return keys
+        return inputs
     }
 }

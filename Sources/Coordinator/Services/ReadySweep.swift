@@ -11,6 +11,5 @@ struct ReadySweep: Service {
         await periodically.run {
             if ready.waiting > 0, try await store.sweepReady() { ready.released() }
         }
-        ready.close()
     }
 }

@@ -60,7 +60,9 @@ struct RunDraft: Sendable {
                 if case .output(let ordinal, _) = input.source { broken.contains(ordinal) } else { false }
             }
             complete(&tasks[index], states: !isBehindOne || tasks[index].fanIn.isTolerant)
-            if tasks[index].problem != nil || (isBehindOne && !tasks[index].fanIn.isTolerant) { broken.insert(tasks[index].ordinal) }
+            if tasks[index].problem != nil || (isBehindOne && !tasks[index].fanIn.isTolerant) {
+                broken.insert(tasks[index].ordinal)
+            }
         }
         return tasks
     }

@@ -229,7 +229,8 @@ extension Store {
                 }
                 let file = BIDSFile(
                     root: root, path: path,
-                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode), name: name, datatype: datatype,
+                    stamp: FileStamp(sizeBytes: size, modifiedNanoseconds: modified, inode: inode), name: name,
+                    datatype: datatype,
                     dataset: kind == "raw" ? .raw : .derivative(name: kind, pipeline: pipeline),
                     metadata: metadata.flatMap { parsed[$0] }, sidecarStamp: sidecar, problem: problem, digest: digest)
                 return (DatasetID(rawValue: dataset), file)

@@ -31,6 +31,11 @@ extension Store {
                 .map { TaskID(run: run, ordinal: $0.task.ordinal).rawValue }
             try progress.advance(failed: broken.map(\.rawValue), released: roots)
             try progress.finishRuns([run.rawValue])
+            if plan.tasks.count >= Self.analyzeThreshold {
+                // Reports are planned by statistics; those of a table that just grew tenfold are wrong until autovacuum
+                // comes by.
+                try session.script("ANALYZE task, task_dep, task_input, attempt")
+            }
             try Self.record(
                 session, run: run, actor: requestedBy, kind: "run.created",
                 body: ["tasks": .integer(Int64(plan.tasks.count)), "cached": .integer(Int64(progress.cached))])
@@ -43,6 +48,8 @@ extension Store {
         announce(groups)
         return created
     }
+
+    private static let analyzeThreshold = 2000
 
     /// One sentence per task that cannot run, at most a thousand.
     private static func problems(_ plan: RunPlan) -> [String] {

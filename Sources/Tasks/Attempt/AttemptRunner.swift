@@ -70,6 +70,7 @@ package enum AttemptRunner {
         let error = error as NSError
         if error.domain == NSPOSIXErrorDomain { return Int32(error.code) }
         if let inner = error.userInfo[NSUnderlyingErrorKey] as? any Error { return posixCode(of: inner) }
-        return error.domain == NSCocoaErrorDomain && error.code == CocoaError.fileWriteOutOfSpace.rawValue ? ENOSPC : nil
+        return error.domain == NSCocoaErrorDomain && error.code == CocoaError.fileWriteOutOfSpace.rawValue
+            ? ENOSPC : nil
     }
 }

@@ -89,7 +89,8 @@ struct TaskEnvironment: Sendable {
     func report(progress: Double) {
         let line = Data("\(min(max(progress, 0), 1))\n".utf8)
         // Progress is a courtesy: an attempt does not fail because it could not be told.
-        try? line.write(to: URL(fileURLWithPath: request.outputFolder).deletingLastPathComponent().appending(path: "progress"))
+        try? line.write(
+            to: URL(fileURLWithPath: request.outputFolder).deletingLastPathComponent().appending(path: "progress"))
     }
 }
 

@@ -39,12 +39,15 @@ struct CohortCovariates {
     func covariate(_ term: String, subjects: [String], baseline: String?) -> Result<Covariate, Exclusion> {
         guard let column = columns.first(where: { $0.name == term }) else {
             let known = columns.map(\.name).joined(separator: ", ")
-            return .failure(Exclusion(reason: "the cohort has no column “\(term)”; it has \(known.isEmpty ? "none" : known)"))
+            return .failure(
+                Exclusion(reason: "the cohort has no column “\(term)”; it has \(known.isEmpty ? "none" : known)"))
         }
         let cells = subjects.map { values[$0]?[term] }
         if column.isNumeric {
             let numbers = cells.map { $0?.doubleValue }
-            guard Set(numbers.compactMap { $0 }).count > 1 else { return .failure(Exclusion(reason: "it does not vary")) }
+            guard Set(numbers.compactMap { $0 }).count > 1 else {
+                return .failure(Exclusion(reason: "it does not vary"))
+            }
             return .success(.numeric(term, numbers, centring: .mean))
         }
         let texts = cells.map { cell -> String? in
@@ -55,7 +58,10 @@ struct CohortCovariates {
         guard levels.count > 1 else { return .failure(Exclusion(reason: "it does not vary")) }
         guard baseline.map(levels.contains) ?? true else {
             return .failure(
-                Exclusion(reason: "nobody has its baseline “\(baseline ?? "")”; levels are \(levels.sorted().joined(separator: ", "))"))
+                Exclusion(
+                    reason:
+                        "nobody has its baseline “\(baseline ?? "")”; levels are \(levels.sorted().joined(separator: ", "))"
+                ))
         }
         return .success(.categorical(term, texts, reference: baseline))
     }

@@ -15,10 +15,12 @@ enum CommandTask: TaskImplementation {
         let name = environment.text("program")
         guard let program = request.commandPath else {
             throw TaskResult.Failure.permanent(
-                "This worker does not allow the program “\(name)”; start it with --allow-command \(name)=/path/to/program")
+                "This worker does not allow the program “\(name)”; start it with --allow-command \(name)=/path/to/program"
+            )
         }
         guard FileManager.default.isExecutableFile(atPath: program) else {
-            throw TaskResult.Failure.permanent("\(program), allowed as “\(name)”, is not an executable file; correct the path")
+            throw TaskResult.Failure.permanent(
+                "\(program), allowed as “\(name)”, is not an executable file; correct the path")
         }
         let files = environment.map("outputs").compactMapValues(\.stringValue)
         let words = CommandWords(
@@ -41,7 +43,8 @@ enum CommandTask: TaskImplementation {
         for (port, file) in files.sorted(by: { $0.key < $1.key }) {
             guard FileManager.default.fileExists(atPath: request.outputFolder + "/" + file) else {
                 throw TaskResult.Failure.permanent(
-                    "\(name) ended well but did not write \(file), declared as output “\(port)”; correct arguments or outputs")
+                    "\(name) ended well but did not write \(file), declared as output “\(port)”; correct arguments or outputs"
+                )
             }
             outputs.append(TaskResult.Output(port: port, file: file, mediaType: mediaType(of: file)))
         }
@@ -49,7 +52,8 @@ enum CommandTask: TaskImplementation {
         let port = environment.text("measurements")
         if !port.isEmpty {
             guard let file = files[port] else {
-                throw TaskResult.Failure.permanent("Parameter measurements names “\(port)”, which is not among the outputs")
+                throw TaskResult.Failure.permanent(
+                    "Parameter measurements names “\(port)”, which is not among the outputs")
             }
             measured = try readMeasurements(request.outputFolder + "/" + file, name: file)
         }
@@ -96,7 +100,8 @@ enum CommandTask: TaskImplementation {
     }
 
     private static func mediaType(of file: String) -> String {
-        for format in [TaskPort.Format.volume, .json, .table, .picture] where file.hasSuffix("." + format.fileExtension) {
+        for format in [TaskPort.Format.volume, .json, .table, .picture] where file.hasSuffix("." + format.fileExtension)
+        {
             return format.mediaType
         }
         return file.hasSuffix(".nii") ? TaskPort.Format.volume.mediaType : TaskPort.Format.file.mediaType
@@ -111,10 +116,12 @@ enum CommandTask: TaskImplementation {
             func cell(_ k: Int) -> String? { optional[k].flatMap { row[$0] == "n/a" ? nil : row[$0] } }
             let number = TabSeparatedTable.number(row[value])
             guard number != nil || row[value] == "n/a" else {
-                throw TaskResult.Failure.permanent("\(name), line \(n + 2): “\(row[value])” is not a number; write a number or n/a")
+                throw TaskResult.Failure.permanent(
+                    "\(name), line \(n + 2): “\(row[value])” is not a number; write a number or n/a")
             }
             return MeasuredValue(
-                region: cell(0), reference: cell(1), term: cell(2), metric: row[metric], value: number, unit: cell(3) ?? "1")
+                region: cell(0), reference: cell(1), term: cell(2), metric: row[metric], value: number,
+                unit: cell(3) ?? "1")
         }
     }
 }

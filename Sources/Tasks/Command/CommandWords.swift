@@ -25,7 +25,8 @@ struct CommandWords {
                 continue
             }
             guard let close = rest.firstIndex(of: "}") else {
-                throw TaskResult.Failure.permanent("Argument “\(argument)” opens a brace that it does not close; write {{ for a plain {")
+                throw TaskResult.Failure.permanent(
+                    "Argument “\(argument)” opens a brace that it does not close; write {{ for a plain {")
             }
             result += try value(of: String(rest[..<close]), in: argument)
             rest = rest[rest.index(after: close)...]

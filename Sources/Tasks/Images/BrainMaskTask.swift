@@ -16,7 +16,8 @@ enum BrainMaskTask: TaskImplementation {
             mask = try NIfTIFile.readMask(supplied.path).resampled(to: t1w.grid, threads: environment.threads)
             guard mask.voxels > 0 else {
                 throw TaskResult.Failure.permanent(
-                    "\(supplied.input.name) does not overlap the T1-weighted image; supply a mask of the same scanner space")
+                    "\(supplied.input.name) does not overlap the T1-weighted image; supply a mask of the same scanner space"
+                )
             }
         } else {
             let found = try BrainExtraction.mask(of: t1w, threads: environment.threads)

@@ -28,7 +28,8 @@ enum ImageCheckTask: TaskImplementation {
         if let item = environment.optionalInput("mask") {
             let supplied = try NIfTIFile.readMask(item.path)
             findings += ImageCheck.brainMask(supplied, named: item.input.name)
-            let mismatch = ImageCheck.sameGrid(map.grid, named: mapItem.input.name, supplied.grid, named: item.input.name)
+            let mismatch = ImageCheck.sameGrid(
+                map.grid, named: mapItem.input.name, supplied.grid, named: item.input.name)
             findings += mismatch
             if mismatch.isEmpty { mask = supplied }
         }

@@ -26,7 +26,9 @@ enum RegionStatisticsTask: TaskImplementation {
             case "csf":
                 let wanted = environment.texts("csf_regions").compactMap { table.index(of: $0) }
                 if wanted.isEmpty {
-                    warnings.append("No region holds cerebrospinal fluid, so the reference csf is left out; name it in csf_regions.")
+                    warnings.append(
+                        "No region holds cerebrospinal fluid, so the reference csf is left out; name it in csf_regions."
+                    )
                 } else {
                     references.append(.csf(ventricles: wanted))
                 }
@@ -34,7 +36,8 @@ enum RegionStatisticsTask: TaskImplementation {
                 guard let index = table.index(of: name) else {
                     throw TaskResult.Failure.permanent(
                         "Step \(environment.request.step): the reference “\(name)” is not a region of \(tableItem.input.name); "
-                            + "use none, whole_brain, csf or one of \(table.regions.map(\.name).joined(separator: ", "))")
+                            + "use none, whole_brain, csf or one of \(table.regions.map(\.name).joined(separator: ", "))"
+                    )
                 }
                 references.append(.regions(name: name, labels: [index], peeled: false))
             }
@@ -63,14 +66,16 @@ enum RegionStatisticsTask: TaskImplementation {
                 let numbers: [(String, Double?)] = [
                     ("mean", result.mean), ("sd", result.standardDeviation), ("median", result.median),
                     ("p5", result.percentile5), ("p25", result.percentile25), ("p75", result.percentile75),
-                    ("p95", result.percentile95), ("high_mean", result.high?.mean), ("reference_value", result.subtracted),
+                    ("p95", result.percentile95), ("high_mean", result.high?.mean),
+                    ("reference_value", result.subtracted),
                 ]
                 for (metric, value) in numbers { add(metric, value, "ppm", reference: result.reference) }
                 add("high_volume", result.high?.volumeCubicMillimetres, "mm3", reference: result.reference)
                 rows.append(
                     [
                         String(region.label), name, result.reference, String(region.voxels),
-                        TabSeparatedTable.cell(region.volumeCubicMillimetres), TabSeparatedTable.cell(region.missingFraction),
+                        TabSeparatedTable.cell(region.volumeCubicMillimetres),
+                        TabSeparatedTable.cell(region.missingFraction),
                     ] + numbers.map { TabSeparatedTable.cell($0.1) }
                         + [TabSeparatedTable.cell(result.high?.volumeCubicMillimetres)])
             }

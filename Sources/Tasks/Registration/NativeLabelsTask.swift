@@ -68,7 +68,8 @@ enum NativeLabelsTask: TaskImplementation {
         func item(_ port: String, _ context: TaskContext) throws -> TaskRequest.StagedInput {
             guard let found = environment.inputs(port).first(where: { $0.input.context.atlas == context.atlas }) else {
                 throw TaskResult.Failure.permanent(
-                    "Step \(environment.request.step) has no “\(port)” of atlas \(context.atlas ?? "?"); bind it in the workflow file")
+                    "Step \(environment.request.step) has no “\(port)” of atlas \(context.atlas ?? "?"); bind it in the workflow file"
+                )
             }
             return found
         }
@@ -118,7 +119,8 @@ enum NativeLabelsTask: TaskImplementation {
         return (RegionTable(regions: regions), renumberings)
     }
 
-    private static func measure(_ native: LabelMap, table: RegionTable, warped: [WarpedAtlas]) throws -> [MeasuredValue] {
+    private static func measure(_ native: LabelMap, table: RegionTable, warped: [WarpedAtlas]) throws -> [MeasuredValue]
+    {
         var counts = [Int](repeating: 0, count: 65536)
         for label in native.values { counts[Int(label)] += 1 }
         let voxel = native.grid.voxelVolumeCubicMillimetres

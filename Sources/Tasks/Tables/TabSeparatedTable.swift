@@ -30,8 +30,8 @@ struct TabSeparatedTable: Sendable, Equatable {
     init(data: Data, name: String) throws {
         guard var text = String(data: data, encoding: .utf8) else { throw Problem.notText(name) }
         if text.hasPrefix("\u{feff}") { text.removeFirst() }
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-            .map { $0.hasSuffix("\r") ? $0.dropLast() : $0 }
+        // A carriage return with its line feed is one character to Swift.
+        var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         while lines.last?.isEmpty == true { lines.removeLast() }
         guard let header = lines.first else { throw Problem.noHeader(name) }
         columns = header.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)

@@ -37,7 +37,8 @@ struct DoctorCommand: AsyncParsableCommand {
     private func coordinator() async -> [Finding] {
         let what = "coordinator"
         let running = connection.stateFolder.announced()
-        guard let url = connection.coordinator ?? ConnectionOptions.variable("QSMFLOW_COORDINATOR") ?? running?.url else {
+        guard let url = connection.coordinator ?? ConnectionOptions.variable("QSMFLOW_COORDINATOR") ?? running?.url
+        else {
             return [Finding(.ok, what, "none is at work here; commands start their own for the time being")]
         }
         do {
@@ -49,7 +50,9 @@ struct DoctorCommand: AsyncParsableCommand {
             var findings = [Finding(.ok, what, "\(url) answers, and its database too")]
             if configuration.sendsTokenInClear {
                 findings.append(
-                    Finding(.warn, what, "the token crosses the network in the clear; put a proxy with TLS before it and use https"))
+                    Finding(
+                        .warn, what,
+                        "the token crosses the network in the clear; put a proxy with TLS before it and use https"))
             }
             let workers = try await client.workers()
             findings.append(

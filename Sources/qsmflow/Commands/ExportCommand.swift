@@ -6,7 +6,8 @@ import Workflow
 
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Write the results of a run to a folder: a BIDS derivative dataset, or tables.",
+        commandName: "export",
+        abstract: "Write the results of a run to a folder: a BIDS derivative dataset, or tables.",
         discussion: """
             --format bids writes images, tables, pictures and reports with their sidecars. Run it again after an \
             interruption, or when more of the run is done: files that are there with the right bytes are kept.
@@ -35,7 +36,8 @@ struct ExportCommand: AsyncParsableCommand {
                 return
             }
             let reader = ResultReader(client: client, run: run)
-            let views = Set(try await reader.table("documentation").rows(needing: ["view_name"]).map { $0.text("view_name") })
+            let views = Set(
+                try await reader.table("documentation").rows(needing: ["view_name"]).map { $0.text("view_name") })
             try OutputFile.createFolder(folder)
             for view in views.sorted() {
                 try await reader.write(view, format: format.rawValue, to: "\(folder)/\(view).\(format.rawValue)")

@@ -6,8 +6,10 @@ import Workflow
 
 struct PhantomCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "phantom", abstract: "Write a synthetic BIDS cohort with an atlas and known truth, or compare a run with it.",
-        subcommands: [PhantomWriteCommand.self, PhantomCompareCommand.self], defaultSubcommand: PhantomWriteCommand.self)
+        commandName: "phantom",
+        abstract: "Write a synthetic BIDS cohort with an atlas and known truth, or compare a run with it.",
+        subcommands: [PhantomWriteCommand.self, PhantomCompareCommand.self], defaultSubcommand: PhantomWriteCommand.self
+    )
 }
 
 struct PhantomWriteCommand: AsyncParsableCommand {
@@ -45,7 +47,9 @@ struct PhantomWriteCommand: AsyncParsableCommand {
         if !quiet {
             if Console.errorIsTerminal { Console.write("\r\u{1b}[K", to: STDERR_FILENO) }
             let broken = summary.broken > 0 ? ", \(summary.broken) of them broken" : ""
-            Console.print("\(summary.participants) people\(broken), \(summary.files) files, \(Durations.text(bytes: Int64(summary.bytes)))")
+            Console.print(
+                "\(summary.participants) people\(broken), \(summary.files) files, \(Durations.text(bytes: Int64(summary.bytes)))"
+            )
             Console.print("dataset        \(summary.rawData)")
             Console.print("maps           \(summary.reconstruction)")
             Console.print("atlas          \(summary.atlas)")
@@ -56,7 +60,8 @@ struct PhantomWriteCommand: AsyncParsableCommand {
 
 struct PhantomCompareCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "compare", abstract: "Compare the susceptibility that a run read in the deep nuclei with the truth.",
+        commandName: "compare",
+        abstract: "Compare the susceptibility that a run read in the deep nuclei with the truth.",
         discussion: """
             Truth is the mean of the noise-free map over the true region; recovered is the mean that the run measured under \
             its own labels, against no reference. One row per nucleus over all people who have both; errors in ppb.
@@ -64,7 +69,8 @@ struct PhantomCompareCommand: AsyncParsableCommand {
 
     @Argument(help: "Folder of the phantom cohort.", completion: .directory) var folder: String
     @OptionGroup var selection: NamedRunOption
-    @Option(name: .long, help: "Fail unless the mean absolute error over the deep nuclei is below this, ppb.") var below: Double?
+    @Option(name: .long, help: "Fail unless the mean absolute error over the deep nuclei is below this, ppb.")
+    var below: Double?
     @OptionGroup var output: JSONOption
     @OptionGroup var connection: ConnectionOptions
 
@@ -86,19 +92,23 @@ struct PhantomCompareCommand: AsyncParsableCommand {
         }
         if try output.printed(comparison) == false {
             var table = TextTable(
-                ["nucleus", "people", "true ppb", "recovered ppb", "error ppb", "mean |error| ppb"], rightAligned: [1, 2, 3, 4, 5])
+                ["nucleus", "people", "true ppb", "recovered ppb", "error ppb", "mean |error| ppb"],
+                rightAligned: [1, 2, 3, 4, 5])
             func text(_ value: Double) -> String { String(format: "%.2f", value) }
             for row in comparison.rows {
                 table.add([
-                    row.region, "\(row.people)", text(row.trueMean), text(row.recoveredMean), text(row.recoveredMean - row.trueMean),
+                    row.region, "\(row.people)", text(row.trueMean), text(row.recoveredMean),
+                    text(row.recoveredMean - row.trueMean),
                     text(row.meanAbsoluteError),
                 ])
             }
             table.printed()
-            Console.print("Mean absolute error over the deep nuclei: \(text(overall)) ppb (\(comparison.values) values).")
+            Console.print(
+                "Mean absolute error over the deep nuclei: \(text(overall)) ppb (\(comparison.values) values).")
         }
         if let below, overall >= below {
-            throw CommandFailure(String(format: "The mean absolute error, %.2f ppb, is not below %g ppb", overall, below))
+            throw CommandFailure(
+                String(format: "The mean absolute error, %.2f ppb, is not below %g ppb", overall, below))
         }
     }
 }

@@ -12,8 +12,10 @@ struct ReportCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var selection: RunSelection
-    @Option(name: .shortAndLong, help: "File to write.", completion: .file(extensions: ["html"])) var output = "report.html"
-    @Option(name: .long, help: "People whose pictures are embedded at most; those that stand out come first.") var pictures = 60
+    @Option(name: .shortAndLong, help: "File to write.", completion: .file(extensions: ["html"])) var output =
+        "report.html"
+    @Option(name: .long, help: "People whose pictures are embedded at most; those that stand out come first.")
+    var pictures = 60
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {

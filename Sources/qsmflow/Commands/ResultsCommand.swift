@@ -6,7 +6,8 @@ import Workflow
 
 struct ResultsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "results", abstract: "Print a result view of a run: region statistics, effects, quality, failures.",
+        commandName: "results",
+        abstract: "Print a result view of a run: region statistics, effects, quality, failures.",
         discussion: """
             Without VIEW it lists the views and what they hold; `qsmflow results RUN documentation` explains every \
             column. The same views are there in SQL (`qsmflow sql`), over all runs at once.
@@ -28,7 +29,9 @@ struct ResultsCommand: AsyncParsableCommand {
         guard what.count <= 2, (try? parsed()) != nil else {
             throw ValidationError("Name a run by its number and a view by its name: qsmflow results 3 roi_statistics.")
         }
-        if json, let format, format != .json { throw ValidationError("--json and --format \(format.rawValue) exclude each other.") }
+        if json, let format, format != .json {
+            throw ValidationError("--json and --format \(format.rawValue) exclude each other.")
+        }
     }
 
     private func parsed() throws -> (run: RunID?, view: String?) {

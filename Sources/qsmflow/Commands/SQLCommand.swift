@@ -17,7 +17,8 @@ struct SQLCommand: AsyncParsableCommand {
             What stands after -- goes to psql: qsmflow sql -c 'TABLE qc' -- --csv -o qc.csv
             """)
 
-    @Option(name: [.customShort("c"), .long], parsing: .singleValue, help: "A query to run; may be given several times.")
+    @Option(
+        name: [.customShort("c"), .long], parsing: .singleValue, help: "A query to run; may be given several times.")
     var command: [String] = []
     @Option(name: [.customShort("f"), .long], help: "A file of queries to run.", completion: .file()) var file: String?
     @Flag(name: .long, help: "Connect to the private server as its owner, who may change everything.") var owner = false
@@ -39,7 +40,8 @@ struct SQLCommand: AsyncParsableCommand {
         guard FileManager.default.fileExists(atPath: state.postgres) else {
             guard let running else {
                 throw CommandFailure(
-                    "There is no database in \(state.path) yet; run a workflow first, or name another folder with --state")
+                    "There is no database in \(state.path) yet; run a workflow first, or name another folder with --state"
+                )
             }
             throw ExitCode(try psql(in: nil, running.database))
         }
@@ -51,7 +53,8 @@ struct SQLCommand: AsyncParsableCommand {
         }
         let status: Int32
         do {
-            status = try psql(in: server.installation.folder, server.connectionString + (owner ? "" : " user=qsmflow_analyst"))
+            status = try psql(
+                in: server.installation.folder, server.connectionString + (owner ? "" : " user=qsmflow_analyst"))
         } catch {
             // That psql did not start is what must be said.
             try? await server.stop()

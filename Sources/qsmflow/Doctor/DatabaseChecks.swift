@@ -22,11 +22,14 @@ struct DatabaseChecks {
             let (found, searched) = try Installation.all()
             guard let newest = found.first else {
                 return Finding(
-                    .fail, what, "no server programs in \(searched.joined(separator: ", ")); install the package postgresql, "
+                    .fail, what,
+                    "no server programs in \(searched.joined(separator: ", ")); install the package postgresql, "
                         + "or name a server with --database")
             }
             guard newest.major >= Self.oldestMajor else {
-                return Finding(.fail, what, "version \(newest.major) in \(newest.folder) is too old; install \(Self.oldestMajor) or newer")
+                return Finding(
+                    .fail, what,
+                    "version \(newest.major) in \(newest.folder) is too old; install \(Self.oldestMajor) or newer")
             }
             return Finding(.ok, what, "version \(newest.major) in \(newest.folder)")
         } catch {
@@ -50,7 +53,9 @@ struct DatabaseChecks {
                 return (session.serverVersion, row?.0 ?? "", row?.1 ?? false, row?.2 ?? Date())
             }
             guard version / 10_000 >= Self.oldestMajor else {
-                return [Finding(.fail, what, "\(name) is PostgreSQL \(version / 10_000); use \(Self.oldestMajor) or newer")]
+                return [
+                    Finding(.fail, what, "\(name) is PostgreSQL \(version / 10_000); use \(Self.oldestMajor) or newer")
+                ]
             }
             guard encoding == "UTF8" else {
                 return [Finding(.fail, what, "it is encoded in \(encoding); create it anew with ENCODING 'UTF8'")]
@@ -61,16 +66,21 @@ struct DatabaseChecks {
             case .older(let version):
                 findings.append(
                     version == 0 && !mayCreate
-                        ? Finding(.fail, "schema", "there is none, and this user may not make one; grant CREATE on the database")
+                        ? Finding(
+                            .fail, "schema",
+                            "there is none, and this user may not make one; grant CREATE on the database")
                         : Finding(.ok, "schema", "version \(version); the next coordinator brings it up to date"))
             case .newer(let version, let known):
-                findings.append(Finding(.fail, "schema", "version \(version), and this program knows \(known); update this program"))
+                findings.append(
+                    Finding(.fail, "schema", "version \(version), and this program knows \(known); update this program")
+                )
             }
             let drift = abs(clock.timeIntervalSinceNow)
             if drift > 5 {
                 findings.append(
                     Finding(
-                        .warn, "clock", "it differs from the database's by \(Durations.text(drift)); results do not depend on it, "
+                        .warn, "clock",
+                        "it differs from the database's by \(Durations.text(drift)); results do not depend on it, "
                             + "but times shown will confuse: synchronise both"))
             }
             return findings
@@ -83,8 +93,13 @@ struct DatabaseChecks {
         let folders = (ConnectionOptions.variable("PATH") ?? "/usr/bin:/bin").split(separator: ":").map(String.init)
         // That there is no installation has been said already.
         let installed = ((try? Installation.all().found) ?? []).map(\.folder)
-        guard let folder = (installed + folders).first(where: { FileManager.default.isExecutableFile(atPath: $0 + "/psql") }) else {
-            return Finding(.warn, "psql", "not found, so `qsmflow sql` does not work; install the package postgresql-client")
+        guard
+            let folder = (installed + folders).first(where: {
+                FileManager.default.isExecutableFile(atPath: $0 + "/psql")
+            })
+        else {
+            return Finding(
+                .warn, "psql", "not found, so `qsmflow sql` does not work; install the package postgresql-client")
         }
         return Finding(.ok, "psql", folder + "/psql")
     }

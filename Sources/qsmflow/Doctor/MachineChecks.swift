@@ -25,7 +25,8 @@ enum MachineChecks {
     private static func sharedLibraries() -> [String] {
         // Only on Linux; elsewhere nothing is listed.
         guard let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8) else { return [] }
-        let paths = Set(maps.split(separator: "\n").compactMap { $0.split(separator: " ").last }.filter { $0.contains(".so") })
+        let paths = Set(
+            maps.split(separator: "\n").compactMap { $0.split(separator: " ").last }.filter { $0.contains(".so") })
         return paths.map { URL(fileURLWithPath: String($0)).resolvingSymlinksInPath().lastPathComponent }.sorted()
     }
 
@@ -38,20 +39,26 @@ enum MachineChecks {
         let text = Durations.text(bytes: memory)
         findings.append(
             memory < 3 << 30
-                ? Finding(.warn, "memory", "\(text); registration at 1 mm needs about 2 GiB per task: run one at a time (--cores 1)")
+                ? Finding(
+                    .warn, "memory",
+                    "\(text); registration at 1 mm needs about 2 GiB per task: run one at a time (--cores 1)")
                 : Finding(.ok, "memory", text))
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
             let files = Int(clamping: limit.rlim_cur)
             findings.append(
                 files < 1024
-                    ? Finding(.warn, "open files", "the limit is \(files); raise it to 4096 or more (ulimit -n) for a coordinator with many workers")
+                    ? Finding(
+                        .warn, "open files",
+                        "the limit is \(files); raise it to 4096 or more (ulimit -n) for a coordinator with many workers"
+                    )
                     : Finding(.ok, "open files", "up to \(files)"))
         }
         let year = Calendar(identifier: .gregorian).component(.year, from: Date())
         findings.append(
             year < 2024
-                ? Finding(.fail, "clock", "it says \(year); set it, or certificates and file times will not be understood")
+                ? Finding(
+                    .fail, "clock", "it says \(year); set it, or certificates and file times will not be understood")
                 : Finding(.ok, "clock", ISO8601DateFormatter().string(from: Date())))
         return findings
     }
@@ -82,26 +89,34 @@ enum MachineChecks {
         if descriptor >= 0 {
             close(descriptor)
             unlink(probe)
-            findings.append(Finding(.ok, "state folder", isThere ? "\(state.path) can be written" : "\(state.path) can be made"))
+            findings.append(
+                Finding(.ok, "state folder", isThere ? "\(state.path) can be written" : "\(state.path) can be made"))
         } else {
             let reason = String(cString: strerror(errno))
-            findings.append(Finding(.fail, "state folder", "\(existing) cannot be written (\(reason)); name another folder with --state"))
+            findings.append(
+                Finding(
+                    .fail, "state folder", "\(existing) cannot be written (\(reason)); name another folder with --state"
+                ))
         }
         var disk = statvfs()
         if statvfs(existing, &disk) == 0 {
             let free = Int64(clamping: UInt64(disk.f_bavail) * UInt64(disk.f_frsize))
             let text = "\(Durations.text(bytes: free)) free under \(existing)"
-            let advice = "results of a cohort take about 100 MiB per person: free space, or name another folder with --state"
+            let advice =
+                "results of a cohort take about 100 MiB per person: free space, or name another folder with --state"
             findings.append(
                 free < 1 << 30
                     ? Finding(.fail, "disk", "\(text); \(advice)")
                     : free < 10 << 30 ? Finding(.warn, "disk", "\(text); \(advice)") : Finding(.ok, "disk", text))
         }
-        if let type = fileSystemType(existing), ["nfs", "nfs4", "cifs", "smb3", "lustre", "9p", "fuse.sshfs"].contains(type) {
+        if let type = fileSystemType(existing),
+            ["nfs", "nfs4", "cifs", "smb3", "lustre", "9p", "fuse.sshfs"].contains(type)
+        {
             findings.append(
                 Finding(
                     .warn, "state folder",
-                    "\(existing) lies on \(type), where a database is slow and its locks may not hold; put it on a local disk"))
+                    "\(existing) lies on \(type), where a database is slow and its locks may not hold; put it on a local disk"
+                ))
         }
         return findings
     }
@@ -134,7 +149,9 @@ enum MachineChecks {
             }
             let (name, path) = (pair[..<equals], String(pair[pair.index(after: equals)...]))
             if access(path, X_OK) == 0 { return Finding(.ok, "command \(name)", path) }
-            return Finding(.fail, "command \(name)", "\(path) cannot be run (\(String(cString: strerror(errno)))); correct the path or its rights")
+            return Finding(
+                .fail, "command \(name)",
+                "\(path) cannot be run (\(String(cString: strerror(errno)))); correct the path or its rights")
         }
     }
 }

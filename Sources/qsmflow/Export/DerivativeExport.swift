@@ -133,7 +133,8 @@ struct DerivativeExport: Sendable {
             sources: ([request.dataset] + request.derivatives).map {
                 ["URL": .string(URL(fileURLWithPath: $0).absoluteString)]
             }, ignored: DerivativeLayout.ignored)
-        try OutputFile.write(dataset.descriptionJSON.prettyData + Data("\n".utf8), to: folder + "/" + DatasetDescription.fileName)
+        try OutputFile.write(
+            dataset.descriptionJSON.prettyData + Data("\n".utf8), to: folder + "/" + DatasetDescription.fileName)
         try OutputFile.write(Data((dataset.bidsIgnoreText ?? "").utf8), to: folder + "/.bidsignore")
         try OutputFile.write(Data(Self.readme.utf8), to: folder + "/README.md")
         try OutputFile.createFolder(folder + "/logs")
@@ -194,16 +195,20 @@ struct DerivativeExport: Sendable {
             try await reader.write(view, format: "tsv", to: folder + "/tables/\(view).tsv")
             var columns: [String: JSONValue] = [:]
             for note in notes where note["view_name"] == view {
-                if let column = note["column_name"] { columns[column] = ["Description": .string(note.text("description"))] }
+                if let column = note["column_name"] {
+                    columns[column] = ["Description": .string(note.text("description"))]
+                }
             }
-            try OutputFile.write(JSONValue.object(columns).prettyData + Data("\n".utf8), to: folder + "/tables/\(view).json")
+            try OutputFile.write(
+                JSONValue.object(columns).prettyData + Data("\n".utf8), to: folder + "/tables/\(view).json")
         }
     }
 
     private func writeLogs(_ request: RunRequest, _ reader: ResultReader, to folder: String) async throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try OutputFile.write(try encoder.encode(request) + Data("\n".utf8), to: folder + "/logs/run-\(run)_request.json")
+        try OutputFile.write(
+            try encoder.encode(request) + Data("\n".utf8), to: folder + "/logs/run-\(run)_request.json")
         try OutputFile.write(Data(request.workflowText.utf8), to: folder + "/logs/run-\(run)_workflow.yaml")
         for view in ["outputs", "inputs", "attempts"] {
             try await reader.write(view, format: "tsv", to: folder + "/logs/run-\(run)_\(view).tsv")

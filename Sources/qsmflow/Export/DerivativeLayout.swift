@@ -47,7 +47,9 @@ struct DerivativeLayout: Sendable {
 
     func entries() -> [Entry] {
         let images = Dictionary(
-            files.made.compactMap { file in path(of: file).map { (ReadFile.Maker(ordinal: file.ordinal, port: file.port), $0) } }
+            files.made.compactMap { file in
+                path(of: file).map { (ReadFile.Maker(ordinal: file.ordinal, port: file.port), $0) }
+            }
         ) { first, _ in first }
         var entries: [Entry] = []
         for file in files.made {
@@ -93,7 +95,9 @@ struct DerivativeLayout: Sendable {
         }
     }
 
-    private func anatomical(_ file: MadeFile, _ entities: [String: String], _ suffix: String, _ ending: String) -> String {
+    private func anatomical(_ file: MadeFile, _ entities: [String: String], _ suffix: String, _ ending: String)
+        -> String
+    {
         beside(file, "anat", entities, suffix, ending)
     }
 
@@ -102,7 +106,9 @@ struct DerivativeLayout: Sendable {
     ) -> String {
         var entities = entities
         // Files of an atlas carry its name; a fusion of several is of none.
-        if ["labels.native", "roi.statistics"].contains(file.kind), atlases.count == 1 { entities["atlas"] = atlases[0] }
+        if ["labels.native", "roi.statistics"].contains(file.kind), atlases.count == 1 {
+            entities["atlas"] = atlases[0]
+        }
         if let atlas = file.context.atlas { entities["atlas"] = atlas }
         if (stepsByKind[file.kind]?.count ?? 0) > 1 { entities["seg"] = file.step }
         let name = DerivativeName.make(
@@ -163,10 +169,12 @@ struct DerivativeLayout: Sendable {
         switch (file.kind, file.port) {
         case ("brain.mask", "mask"):
             further["Type"] = "Brain"
-            return described("Brain mask on the grid of the T1-weighted image", ["t1w", "supplied"], reference: reference("t1w"))
+            return described(
+                "Brain mask on the grid of the T1-weighted image", ["t1w", "supplied"], reference: reference("t1w"))
         case ("labels.native", "labels"):
             return described(
-                labelText("susceptibility map"), ["target", "t1w", "affine", "warp", "atlas_labels"], reference: reference("target"))
+                labelText("susceptibility map"), ["target", "t1w", "affine", "warp", "atlas_labels"],
+                reference: reference("target"))
         case ("labels.native", "labels_t1w"):
             return described(
                 labelText("T1-weighted image"), ["t1w", "affine", "warp", "atlas_labels"], reference: reference("t1w"))
@@ -183,7 +191,8 @@ struct DerivativeLayout: Sendable {
     }
 
     private func labelText(_ grid: String) -> String {
-        let from = atlases.count == 1 ? "of atlas \(atlases[0])" : "fused from atlases \(atlases.joined(separator: ", "))"
+        let from =
+            atlases.count == 1 ? "of atlas \(atlases[0])" : "fused from atlases \(atlases.joined(separator: ", "))"
         return "Regions \(from) on the grid of the \(grid)"
     }
 }

@@ -11,13 +11,16 @@ struct PhantomTruth {
     static func read(folder: String) throws -> PhantomTruth {
         let path = folder + "/derivatives/truth/truth.tsv"
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure("\(path) cannot be read; name a folder that `qsmflow phantom` wrote", code: ExitStatus.badData)
+            throw CommandFailure(
+                "\(path) cannot be read; name a folder that `qsmflow phantom` wrote", code: ExitStatus.badData)
         }
         let (table, _) = try TabularFile.parse(String(decoding: data, as: UTF8.self), path: path)
-        guard let subject = table.columns.firstIndex(of: "participant_id"), let region = table.columns.firstIndex(of: "region"),
+        guard let subject = table.columns.firstIndex(of: "participant_id"),
+            let region = table.columns.firstIndex(of: "region"),
             let value = table.columns.firstIndex(of: "chi_ppb")
         else {
-            throw CommandFailure("\(path) is not the truth table of a phantom; write the cohort anew", code: ExitStatus.badData)
+            throw CommandFailure(
+                "\(path) is not the truth table of a phantom; write the cohort anew", code: ExitStatus.badData)
         }
         var values: [Key: Double] = [:]
         for row in table.rows {

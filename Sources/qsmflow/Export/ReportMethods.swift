@@ -19,22 +19,30 @@ enum ReportMethods {
     private static func text(_ step: StepDefinition, atlases: Int) -> String? {
         func value(_ name: String) -> String {
             guard let value = step.parameters[name] else { return "" }
-            if let list = value.arrayValue { return list.map { $0.stringValue ?? $0.canonicalString }.joined(separator: ", ") }
+            if let list = value.arrayValue {
+                return list.map { $0.stringValue ?? $0.canonicalString }.joined(separator: ", ")
+            }
             return value.stringValue ?? value.canonicalString
         }
         switch step.kind {
         case "image.check":
-            return "Every image was read whole and refused when it could not be used: damaged files, implausible units, "
+            return
+                "Every image was read whole and refused when it could not be used: damaged files, implausible units, "
                 + "grids that do not match, missing values in more than \(value("nonfinite_limit")) of the brain."
         case "brain.mask":
-            return "The brain was found in the T1-weighted image with a deformable surface [Smith 2002], or taken from a "
+            return
+                "The brain was found in the T1-weighted image with a deformable surface [Smith 2002], or taken from a "
                 + "mask that the dataset supplies."
         case "registration.within-subject":
-            return "The T1-weighted image was aligned rigidly to the space of the susceptibility map by maximising mutual "
+            return
+                "The T1-weighted image was aligned rigidly to the space of the susceptibility map by maximising mutual "
                 + "information [Mattes 2003]."
         case "registration.atlas":
-            let contrast = value("contrast") == "hybrid" ? "a hybrid of T1w and susceptibility contrast [He 2022]" : "the T1-weighted images"
-            return "Each person was registered to \(atlases == 1 ? "the atlas" : "each of \(atlases) atlases") on \(contrast): "
+            let contrast =
+                value("contrast") == "hybrid"
+                ? "a hybrid of T1w and susceptibility contrast [He 2022]" : "the T1-weighted images"
+            return
+                "Each person was registered to \(atlases == 1 ? "the atlas" : "each of \(atlases) atlases") on \(contrast): "
                 + "rigidly and affinely by mutual information [Mattes 2003], then with a diffeomorphism that maximises local "
                 + "cross-correlation (window radius \(value("correlation_radius")) voxels, finest level \(value("finest_mm")) mm) "
                 + "[Avants 2008]."
@@ -47,15 +55,18 @@ enum ReportMethods {
                     : " The atlases voted, each weighted by the local similarity of its image [Artaechevarria 2009]."
             return "Atlas regions were brought to the grid of the susceptibility map in one interpolation.\(fusion)"
         case "roi.statistics":
-            return "Susceptibility was summarised per region, relative to each of: \(value("references")). The sub-region of high "
+            return
+                "Susceptibility was summarised per region, relative to each of: \(value("references")). The sub-region of high "
                 + "susceptibility holds the voxels above the region's mean plus \(value("high_deviations")) standard deviations."
         case "cohort.linear-model":
-            return "For each region the \(value("outcome")) against the reference \(value("reference")) was modelled linearly on "
+            return
+                "For each region the \(value("outcome")) against the reference \(value("reference")) was modelled linearly on "
                 + "\(value("terms")) by least squares; numeric covariates were centred. Intervals cover "
                 + "\(value("confidence")) each; q values control the false discovery rate over the regions, for each term by itself "
                 + "[Benjamini 1995]."
         case "cohort.qc":
-            return "Quality numbers were scored against the cohort by 0.6745 (value − median) / median absolute deviation and "
+            return
+                "Quality numbers were scored against the cohort by 0.6745 (value − median) / median absolute deviation and "
                 + "flagged from ±\(value("threshold")) on [Iglewicz 1993]."
         case "command":
             return "Step \(step.name) ran the program “\(value("program"))”."
@@ -66,16 +77,50 @@ enum ReportMethods {
     static func citations(_ definition: WorkflowDefinition) -> [ReportInput.Citation] {
         let text = paragraphs(definition).joined(separator: " ")
         let sources: [(mark: String, text: String, doi: String?)] = [
-            ("", "QSM Consensus Organization Committee. Recommended implementation of quantitative susceptibility mapping for clinical research in the brain. Magn Reson Med 91 (2024) 1834–1862.", "10.1002/mrm.30006"),
-            ("", "Gorgolewski et al. The brain imaging data structure. Sci Data 3 (2016) 160044.", "10.1038/sdata.2016.44"),
-            ("Smith 2002", "Smith. Fast robust automated brain extraction. Hum Brain Mapp 17 (2002) 143–155.", "10.1002/hbm.10062"),
-            ("Mattes 2003", "Mattes et al. PET-CT image registration in the chest using free-form deformations. IEEE Trans Med Imaging 22 (2003) 120–128.", "10.1109/TMI.2003.809072"),
-            ("He 2022", "He et al. MuSus-100: a multi-contrast susceptibility atlas. Hum Brain Mapp 43 (2022) 4610.", nil),
-            ("Avants 2008", "Avants et al. Symmetric diffeomorphic image registration with cross-correlation. Med Image Anal 12 (2008) 26–41.", "10.1016/j.media.2007.06.004"),
-            ("Artaechevarria 2009", "Artaechevarria et al. Combination strategies in multi-atlas image segmentation. IEEE Trans Med Imaging 28 (2009) 1266–1277.", "10.1109/TMI.2009.2014372"),
-            ("Benjamini 1995", "Benjamini and Hochberg. Controlling the false discovery rate. J R Stat Soc B 57 (1995) 289–300.", "10.1111/j.2517-6161.1995.tb02031.x"),
-            ("Iglewicz 1993", "Iglewicz and Hoaglin. How to detect and handle outliers. ASQC Quality Press, 1993.", nil),
+            (
+                "",
+                "QSM Consensus Organization Committee. Recommended implementation of quantitative susceptibility mapping for clinical research in the brain. Magn Reson Med 91 (2024) 1834–1862.",
+                "10.1002/mrm.30006"
+            ),
+            (
+                "", "Gorgolewski et al. The brain imaging data structure. Sci Data 3 (2016) 160044.",
+                "10.1038/sdata.2016.44"
+            ),
+            (
+                "Smith 2002", "Smith. Fast robust automated brain extraction. Hum Brain Mapp 17 (2002) 143–155.",
+                "10.1002/hbm.10062"
+            ),
+            (
+                "Mattes 2003",
+                "Mattes et al. PET-CT image registration in the chest using free-form deformations. IEEE Trans Med Imaging 22 (2003) 120–128.",
+                "10.1109/TMI.2003.809072"
+            ),
+            (
+                "He 2022", "He et al. MuSus-100: a multi-contrast susceptibility atlas. Hum Brain Mapp 43 (2022) 4610.",
+                nil
+            ),
+            (
+                "Avants 2008",
+                "Avants et al. Symmetric diffeomorphic image registration with cross-correlation. Med Image Anal 12 (2008) 26–41.",
+                "10.1016/j.media.2007.06.004"
+            ),
+            (
+                "Artaechevarria 2009",
+                "Artaechevarria et al. Combination strategies in multi-atlas image segmentation. IEEE Trans Med Imaging 28 (2009) 1266–1277.",
+                "10.1109/TMI.2009.2014372"
+            ),
+            (
+                "Benjamini 1995",
+                "Benjamini and Hochberg. Controlling the false discovery rate. J R Stat Soc B 57 (1995) 289–300.",
+                "10.1111/j.2517-6161.1995.tb02031.x"
+            ),
+            (
+                "Iglewicz 1993", "Iglewicz and Hoaglin. How to detect and handle outliers. ASQC Quality Press, 1993.",
+                nil
+            ),
         ]
-        return sources.filter { $0.mark.isEmpty || text.contains($0.mark) }.map { ReportInput.Citation($0.text, doi: $0.doi) }
+        return sources.filter { $0.mark.isEmpty || text.contains($0.mark) }.map {
+            ReportInput.Citation($0.text, doi: $0.doi)
+        }
     }
 }

@@ -88,7 +88,8 @@ struct RunFiles: Sendable {
     init(made: [MadeFile], read: [ReadFile]) {
         self.made = made
         self.read = Dictionary(grouping: read, by: \.ordinal)
-        byMaker = Dictionary(made.map { (ReadFile.Maker(ordinal: $0.ordinal, port: $0.port), $0) }) { first, _ in first }
+        byMaker = Dictionary(made.map { (ReadFile.Maker(ordinal: $0.ordinal, port: $0.port), $0) }) { first, _ in first
+        }
     }
 
     /// Files of datasets and atlases that tasks read.

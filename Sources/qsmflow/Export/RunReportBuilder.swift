@@ -35,14 +35,19 @@ struct RunReportBuilder: Sendable {
         var input = ReportInput(
             title: summary.name.isEmpty ? "Run \(run)" : "\(summary.name) (run \(run))",
             run: ReportInput.Run(
-                identifier: "\(run)", workflow: summary.workflow, state: summary.state.rawValue.replacing("_", with: " "),
+                identifier: "\(run)", workflow: summary.workflow,
+                state: summary.state.rawValue.replacing("_", with: " "),
                 dataset: summary.dataset, started: summary.createdAt, finished: summary.finishedAt,
                 wallSeconds: summary.elapsedSeconds))
-        if try await client.datasets().contains(where: { $0.path == request.dataset && $0.name.hasPrefix("Synthetic QSM cohort") }) {
+        if try await client.datasets().contains(where: {
+            $0.path == request.dataset && $0.name.hasPrefix("Synthetic QSM cohort")
+        }) {
             input.notices.append(
                 "This cohort is synthetic: its effects were chosen when it was made, and say nothing about people.")
         }
-        if summary.state == .running { input.notices.append("The run is still at work: what is shown is what is done.") }
+        if summary.state == .running {
+            input.notices.append("The run is still at work: what is shown is what is done.")
+        }
         input.steps = try await steps(summary)
         let statistics = try await reader.table("roi_statistics").rows(
             needing: ["subject", "session", "atlas", "region", "reference", "mean_ppm", "step"])
@@ -98,12 +103,15 @@ struct RunReportBuilder: Sendable {
     }
 
     private func participants(_ people: [Person]) async throws -> [ReportInput.Participant] {
-        let rows = try await reader.table("subjects").rows(needing: ["subject", "session", "age", "sex", "site", "group"])
+        let rows = try await reader.table("subjects").rows(needing: [
+            "subject", "session", "age", "sex", "site", "group",
+        ])
         let known = Dictionary(rows.compactMap { row in Person(row).map { ($0, row) } }) { first, _ in first }
         return people.map { person in
             let row = known[person]
             return ReportInput.Participant(
-                label: person.label, age: row?.number("age"), sex: row?["sex"], group: row?["group"], site: row?["site"])
+                label: person.label, age: row?.number("age"), sex: row?["sex"], group: row?["group"], site: row?["site"]
+            )
         }
     }
 
@@ -113,7 +121,8 @@ struct RunReportBuilder: Sendable {
         _ rows: [CommaSeparatedTable.Row], _ people: [Person], reference wanted: String?
     ) -> [ReportInput.Region] {
         let references = Set(rows.compactMap { $0["reference"] })
-        let reference = [wanted, "whole_brain", "none"].compactMap { $0 }.first(where: references.contains) ?? references.min()
+        let reference =
+            [wanted, "whole_brain", "none"].compactMap { $0 }.first(where: references.contains) ?? references.min()
         let places = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1, $0) })
         // Steps and atlases are told apart where there are several.
         let steps = Set(rows.map { $0.text("step") }), atlases = Set(rows.compactMap { $0["atlas"] })
@@ -152,7 +161,9 @@ struct RunReportBuilder: Sendable {
                 unit: isPPM ? "ppb" : row.text("unit").replacing("mm3", with: "mm³"), estimate: estimate * factor,
                 lower: low * factor, upper: high * factor, pValue: row.number("p"), qValue: row.number("q"),
                 observations: row.integer("subjects") ?? 0)
-        }.sorted { (order($0.term), $0.term, $0.contrast, $0.region) < (order($1.term), $1.term, $1.contrast, $1.region) }
+        }.sorted {
+            (order($0.term), $0.term, $0.contrast, $0.region) < (order($1.term), $1.term, $1.contrast, $1.region)
+        }
     }
 
     /// Groups are what most people look for first.
@@ -201,7 +212,8 @@ struct RunReportBuilder: Sendable {
 
     // MARK: Pictures
 
-    private func pictures(_ files: RunFiles, _ quality: [CommaSeparatedTable.Row]) async throws -> [ReportInput.Picture] {
+    private func pictures(_ files: RunFiles, _ quality: [CommaSeparatedTable.Row]) async throws -> [ReportInput.Picture]
+    {
         var metrics: [Person: [ReportInput.Picture.Metric]] = [:]
         var flags: [Person: [String]] = [:]
         for row in quality {
@@ -258,7 +270,8 @@ struct RunReportBuilder: Sendable {
         var provenance = ReportInput.Provenance()
         provenance.software = [ReportInput.Fact("qsmflow", Version.text)]
         provenance.software += Set(files.made.map(\.kind)).sorted().map { kind in
-            ReportInput.Fact(kind, TaskKindCatalog.kind(kind).map { "version \($0.version)" } ?? "unknown to this version")
+            ReportInput.Fact(
+                kind, TaskKindCatalog.kind(kind).map { "version \($0.version)" } ?? "unknown to this version")
         }
         var seen: Set<String> = []
         provenance.inputs = files.sources.filter { seen.insert($0.path ?? $0.name).inserted }

@@ -42,12 +42,16 @@ struct ForegroundProgram {
         var pid: pid_t = 0
         let code = posix_spawnp(&pid, program, nil, &attributes, &argv, &envp)
         guard code == 0 else {
-            let remedy = code == ENOENT ? "install it (Debian and Ubuntu: postgresql-client) or add its folder to PATH" : "check it"
+            let remedy =
+                code == ENOENT
+                ? "install it (Debian and Ubuntu: postgresql-client) or add its folder to PATH" : "check it"
             throw CommandFailure("\(program) cannot be started: \(String(cString: strerror(code))); \(remedy)")
         }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0 {
-            guard errno == EINTR else { throw CommandFailure("\(program) was lost: \(String(cString: strerror(errno)))") }
+            guard errno == EINTR else {
+                throw CommandFailure("\(program) was lost: \(String(cString: strerror(errno)))")
+            }
         }
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     }

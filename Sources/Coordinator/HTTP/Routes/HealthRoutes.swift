@@ -21,7 +21,7 @@ func healthRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
             .get, "/metrics", .everybody, operation: "metrics", tag: "health", summary: "Metrics for Prometheus.",
             answers: [.init(200, .text(mediaType: "text/plain"), "Text format 0.0.4.")]
         ) { _, _ in
-            let text = try await MetricsPage.text(parts)
+            let text = await MetricsPage.text(parts)
             return .text(text, mediaType: "text/plain; version=0.0.4; charset=utf-8")
         },
     ]
