@@ -70,8 +70,10 @@ import Testing
         #expect(stated.output == "5min\n")
         for statement in ["drop view qsmflow.qc", "select * from qsmflow.token", "create table qsmflow.mine ()"] {
             let refused = try await program.run("sql", "-c", statement)
-            #expect(refused.code != 0, "\(statement)")
+            #expect(refused.code == 1, "\(statement)")
         }
+        let unreachable = try await program.run("sql", "--database", "host=/no/such/folder dbname=x", "-c", "select 1")
+        #expect(unreachable.code == 69, "\(unreachable.errors)")
         let owner = try await program.run("sql", "--owner", "-c", "select count(*) from qsmflow.token", "--", "-At")
         #expect(owner.code == 0, "\(owner.errors)")
     }

@@ -1,4 +1,5 @@
 import Artifacts
+import CDispatch
 import Dispatch
 import Foundation
 import Glibc

@@ -28,7 +28,7 @@ struct SQLCommand: AsyncParsableCommand {
     func run() async throws {
         if let named = connection.databaseOfUser {
             try ConnectionTarget(named).validate()
-            throw ExitCode(try psql(in: nil, named))
+            return try end(psql(in: nil, named))
         }
         if connection.coordinator != nil || ConnectionOptions.variable("QSMFLOW_COORDINATOR") != nil {
             throw CommandFailure(
@@ -43,13 +43,13 @@ struct SQLCommand: AsyncParsableCommand {
                     "There is no database in \(state.path) yet; run a workflow first, or name another folder with --state"
                 )
             }
-            throw ExitCode(try psql(in: nil, running.database))
+            return try end(psql(in: nil, running.database))
         }
         let server = try await LocalServer.start(LocalServerConfiguration(stateFolder: state.path))
         if let running, running.database != server.connectionString {
             // The coordinator at work here is on a server that its user named.
             try await server.stop()
-            throw ExitCode(try psql(in: nil, running.database))
+            return try end(psql(in: nil, running.database))
         }
         let status: Int32
         do {
@@ -61,7 +61,17 @@ struct SQLCommand: AsyncParsableCommand {
             throw error
         }
         try await server.stop()
-        if status != 0 { throw ExitCode(status) }
+        try end(status)
+    }
+
+    /// psql's exit status as ours: 2 is a server that cannot be reached, 3 a query that failed.
+    private func end(_ status: Int32) throws {
+        switch status {
+        case 0: return
+        case 2: throw ExitCode(ExitStatus.unavailable)
+        case 3: throw ExitCode(ExitStatus.failed)
+        default: throw ExitCode(status)
+        }
     }
 
     /// Runs psql on our own terminal until it ends; returns its exit status.

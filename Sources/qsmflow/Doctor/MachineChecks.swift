@@ -24,10 +24,25 @@ enum MachineChecks {
     /// File names of the libraries that this process has loaded, links followed: their versions are in them.
     private static func sharedLibraries() -> [String] {
         // Only on Linux; elsewhere nothing is listed.
-        guard let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8) else { return [] }
+        guard let maps = kernelText("/proc/self/maps") else { return [] }
         let paths = Set(
             maps.split(separator: "\n").compactMap { $0.split(separator: " ").last }.filter { $0.contains(".so") })
         return paths.map { URL(fileURLWithPath: String($0)).resolvingSymlinksInPath().lastPathComponent }.sorted()
+    }
+
+    /// A file that the kernel makes as it is read: it has no size that could be asked for first. Nil where there is none.
+    private static func kernelText(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = read(descriptor, &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return count == 0 ? String(decoding: bytes, as: UTF8.self) : nil }
+            bytes += piece[..<count]
+        }
     }
 
     // MARK: Resources
@@ -67,7 +82,7 @@ enum MachineChecks {
     private static func usableMemoryBytes() -> Int64 {
         let physical = Int64(clamping: ProcessInfo.processInfo.physicalMemory)
         // No such file outside a limited group, and the word "max" in an unlimited one.
-        guard let text = try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8),
+        guard let text = kernelText("/sys/fs/cgroup/memory.max"),
             let limit = Int64(text.trimmingCharacters(in: .whitespacesAndNewlines))
         else { return physical }
         return min(physical, limit)
@@ -127,7 +142,7 @@ enum MachineChecks {
         defer { free(real) }
         let place = String(cString: real)
         // Only on Linux; elsewhere nothing is said of the file system.
-        guard let mounts = try? String(contentsOfFile: "/proc/mounts", encoding: .utf8) else { return nil }
+        guard let mounts = kernelText("/proc/mounts") else { return nil }
         var best: (point: String, type: String)?
         for line in mounts.split(separator: "\n") {
             let fields = line.split(separator: " ").map(String.init)

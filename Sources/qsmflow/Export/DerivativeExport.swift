@@ -39,7 +39,7 @@ struct DerivativeExport: Sendable {
         // The description first: from then on the folder says what it is, and may be continued.
         try OutputFile.createFolder(folder)
         try writeDescription(request, places: places, to: folder)
-        try writeAtlasDescriptions(request, layout.atlases, to: folder)
+        try writeAtlasDescriptions(request, Self.named(layout.atlases, in: entries), to: folder)
         var summary = Summary(folder: folder)
         try await transfer(entries, to: folder, summary: &summary, progress: progress)
         try await writeTables(reader, to: folder)
@@ -139,6 +139,13 @@ struct DerivativeExport: Sendable {
         try OutputFile.write(Data(Self.readme.utf8), to: folder + "/README.md")
         try OutputFile.createFolder(folder + "/logs")
         try OutputFile.createFolder(folder + "/tables")
+    }
+
+    /// Atlases whose names segmentations carry: a description without such a file would describe nothing.
+    private static func named(_ atlases: [String], in entries: [DerivativeLayout.Entry]) -> [String] {
+        let names = entries.map { $0.path.split(separator: "/").last.map(String.init) ?? "" }
+            .filter { $0.contains("_dseg.") }
+        return atlases.filter { atlas in names.contains { $0.contains("_atlas-\(DerivativeName.label(atlas))_") } }
     }
 
     /// What the standard asks for of each atlas that file names mention. What the atlas folder says of itself is taken
