@@ -19,7 +19,7 @@ final class FileDescriptor: Sendable {
     deinit {
         // A lock ends here in so many words: a child of this process between fork and exec still has a copy of the
         // descriptor, and would keep it.
-        flock(number, LOCK_UN)
+        unlock()
         close(number)
     }
 
@@ -68,6 +68,11 @@ final class FileDescriptor: Sendable {
         if flock(number, LOCK_EX | LOCK_NB) == 0 { return true }
         guard errno == EWOULDBLOCK else { throw ArtifactError.last("lock", path) }
         return false
+    }
+
+    /// Does nothing where this open file holds no lock.
+    func unlock() {
+        flock(number, LOCK_UN)
     }
 
     /// SHA-256 of the whole file, read in pieces.
