@@ -190,18 +190,25 @@ package final class ArtifactCache: Sendable {
     }
 }
 
-/// An artifact in use. Its file stays for as long as this is held.
+/// An artifact in use. Its file stays until `release`, or until the last reference goes: which thread lets go last, and
+/// when, is not in anybody's hands, so whoever needs the room says so.
 package final class PinnedArtifact: Sendable {
     package let digest: ArtifactDigest
     /// Read-only: the same file may serve other attempts.
     package let path: String
-    private let unpin: @Sendable () -> Void
+    private let unpin: Mutex<(@Sendable () -> Void)?>
 
     init(digest: ArtifactDigest, path: String, unpin: @escaping @Sendable () -> Void) {
-        (self.digest, self.path, self.unpin) = (digest, path, unpin)
+        (self.digest, self.path) = (digest, path)
+        self.unpin = Mutex(unpin)
     }
 
-    deinit { unpin() }
+    deinit { release() }
+
+    /// From here on the cache may drop the file. Does nothing the second time.
+    package func release() {
+        unpin.withLock { $0.take() }?()
+    }
 
     /// Makes the artifact appear at `destination`: a hard link where the disk is the same, else a copy. Blocks when it
     /// copies.

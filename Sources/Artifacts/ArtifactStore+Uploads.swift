@@ -34,8 +34,7 @@ extension ArtifactStore {
         let path = uploadPath(digest)
         let file = try FileDescriptor(path, flags: O_RDWR | O_CREAT | O_APPEND)
         guard try file.tryLock() else { throw ArtifactError.uploadInProgress(digest) }
-        // Here and not with the last reference: a thread of `BlockingWork` may let go of the file after its caller was
-        // resumed, and a client that goes on at once would find its own upload in progress.
+        // Here and not with the last reference: a client that goes on at once must not find its own upload in progress.
         defer { file.unlock() }
         // Between opening and locking, another request may have published or discarded the file behind the name.
         guard let named = try FileTree.status(path), named.st_ino == (try file.status().st_ino) else {

@@ -132,14 +132,14 @@ import Workflow
         let staging = try staging(limitBytes: 100)
         let payloads = (0..<3).map { Data(repeating: UInt8($0), count: 60) }
         let digests = payloads.map(served.add)
-        var first: Staging.Staged? = try await staging.stage([input(digests[0], 60)], in: folder.path + "/1")
+        let first = try await staging.stage([input(digests[0], 60)], in: folder.path + "/1")
         // The first is pinned by its attempt: no room for another.
         await #expect(throws: ArtifactError.self) {
             try await staging.stage([input(digests[1], 60)], in: folder.path + "/2")
         }
-        #expect(first?.pins.count == 1)
-        first = nil
-        _ = try await staging.stage([input(digests[1], 60)], in: folder.path + "/3")
+        #expect(first.pins.count == 1)
+        first.release()
+        try await staging.stage([input(digests[1], 60)], in: folder.path + "/3").release()
         // The first has gone from the cache, not from under its attempt.
         #expect(try contents(folder.path + "/1/0/sub-01_T1w.nii.gz") == payloads[0])
         _ = try await staging.stage([input(digests[0], 60)], in: folder.path + "/4")

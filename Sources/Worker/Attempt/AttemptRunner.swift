@@ -41,7 +41,7 @@ struct AttemptRunner: Sendable {
         computed()
         await conclude(lease, ended, control: control, claimedAt: claimedAt)
         do {
-            try await offPool { try ScratchFolder.remove(folder.path) }
+            try await BlockingWork.run { try ScratchFolder.remove(folder.path) }
         } catch {
             logger.warning("attempt folder left behind", metadata: ["reason": "\(error)"])
         }
@@ -66,8 +66,9 @@ struct AttemptRunner: Sendable {
             wallMilliseconds: 0, userMilliseconds: 0, systemMilliseconds: 0, peakResidentMiB: 0)
         let timeLimit = Duration.milliseconds(lease.timeLimitMilliseconds)
 
-        try await offPool { try folder.make() }
+        try await BlockingWork.run { try folder.make() }
         let staged = try await staging.stage(lease.inputs, in: folder.inputs)
+        defer { staged.release() }
         usage.stagedBytes = staged.fetchedBytes
         try Task.checkCancellation()
 
@@ -76,16 +77,16 @@ struct AttemptRunner: Sendable {
             kindVersion: lease.kindVersion, context: lease.context, parameters: lease.parameters,
             inputs: staged.inputs, missing: lease.missing, threads: max(1, lease.resources.cores),
             memoryMiB: lease.resources.memoryMiB, outputFolder: folder.outputs, commandPath: commandPath(lease))
-        try await offPool { try folder.write(request) }
+        try await BlockingWork.run { try folder.write(request) }
         let process = AttemptProcess(processRequest(lease, folder: folder, deadline: claimedAt.advanced(by: timeLimit)))
         control.attach(process: process, folder: folder)
         let end = try await process.run()
         computed()
         // The cache may drop the inputs from here on.
-        withExtendedLifetime(staged.pins) {}
+        staged.release()
 
         usage.add(end)
-        let (left, logTail) = try await offPool { (folder.result(), LogTail.read(folder.log)) }
+        let (left, logTail) = try await BlockingWork.run { (folder.result(), LogTail.read(folder.log)) }
         let verdict = AttemptVerdict.judge(
             end, left: left, kind: lease.kind, logTail: logTail, memoryMiB: lease.resources.memoryMiB,
             timeLimit: timeLimit)

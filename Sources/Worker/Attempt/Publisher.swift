@@ -24,7 +24,7 @@ struct Publisher: Sendable {
     func prepare(_ outputs: [TaskResult.Output], in folder: AttemptFolder) async throws -> [Prepared] {
         var prepared: [Prepared] = []
         for output in outputs {
-            let (path, size) = try await offPool { try folder.path(of: output) }
+            let (path, size) = try await BlockingWork.run { try folder.path(of: output) }
             let digest = try await ArtifactReader(path: path).digest()
             let name = output.file.split(separator: "/").last.map(String.init) ?? output.file
             prepared.append(

@@ -13,6 +13,11 @@ package struct Staging: Sendable {
         package var fetchedBytes: Int64
         /// Keep the cache from dropping what the attempt reads.
         package var pins: [PinnedArtifact]
+
+        /// The attempt has read what it reads.
+        package func release() {
+            for pin in pins { pin.release() }
+        }
     }
 
     private let cache: ArtifactCache
@@ -66,7 +71,7 @@ package struct Staging: Sendable {
         if let source = input.sourcePath, source.hasPrefix("/"),
             try await verified.check(source, digest: input.digest, sizeBytes: input.sizeBytes) == .matches
         {
-            try await offPool {
+            try await BlockingWork.run {
                 try ScratchFolder.makeFolder(folder)
                 guard symlink(source, path) == 0 else { throw WorkerError.last("linking", path) }
             }
@@ -77,7 +82,7 @@ package struct Staging: Sendable {
             try await fetch(input.digest, temporary)
             fetched.add(input.sizeBytes)
         }
-        try await offPool {
+        try await BlockingWork.run {
             try ScratchFolder.makeFolder(folder)
             try pin.place(at: path)
         }

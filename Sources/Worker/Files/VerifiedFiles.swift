@@ -29,7 +29,7 @@ package final class VerifiedFiles: Sendable {
 
     /// Whether the file at `path` has these bytes. Reads it the first time.
     package func check(_ path: String, digest: ArtifactDigest, sizeBytes: Int64) async throws -> Finding {
-        guard let before = try await offPool({ Self.identity(path) }) else { return .absent }
+        guard let before = try await BlockingWork.run({ Self.identity(path) }) else { return .absent }
         guard before.sizeBytes == sizeBytes else { return .differs }
         if let found = known.withLock({ $0[before] }) { return found == digest ? .matches : .differs }
         let found: ArtifactDigest
@@ -39,7 +39,7 @@ package final class VerifiedFiles: Sendable {
             return .absent  // not readable here: the bytes are fetched instead
         }
         // Changed while it was read: the digest belongs to neither state.
-        guard try await offPool({ Self.identity(path) }) == before else { return .differs }
+        guard try await BlockingWork.run({ Self.identity(path) }) == before else { return .differs }
         known.withLock { known in
             if known.count >= limit { known = [:] }
             known[before] = found
