@@ -7,7 +7,7 @@ DEMO_SUBJECTS ?= 8
 QSMFLOW = .build/release/qsmflow
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test lint format bench peers clean
+.PHONY: help packages build demo test lint format bench peers standards clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: packages ## Run our own benchmarks (JSON lines in Benchmarks/results).
 
 peers: ## Run the peers side by side in a Python environment (JSON in Benchmarks/results).
 	Benchmarks/peers/run.sh
+
+standards: packages ## Check our BIDS datasets and our HTTP interface with the field's validators.
+	Benchmarks/peers/standards.sh
 
 clean: ## Remove build products and the demo.
 	rm -rf .build $(DEMO_FOLDER)

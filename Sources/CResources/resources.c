@@ -11,9 +11,14 @@ static const unsigned char views[] = {
 #embed "../Coordinator/Migrations/SQL/0002_result_views.sql"
 };
 
+static const unsigned char documents[] = {
+#embed "../Coordinator/Migrations/SQL/0003_documents.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
+    {"0003_documents", documents, sizeof documents},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

@@ -72,6 +72,26 @@ import Testing
         #expect(fourth.changed.first { $0.path.contains("sub-01_T1w") }?.metadata == ["FlipAngle": 10])
     }
 
+    @Test func documentsAreNamedByTheBytesThatWereRead() throws {
+        let tree = try TemporaryTree([
+            "dataset_description.json": Self.description, "T1w.json": #"{"FlipAngle": 8}"#, "README.md": "read me",
+            "participants.tsv": "participant_id\tage\nsub-01\t40\n", "participants.json": #"{"age": {}}"#,
+            "sub-01/sub-01_sessions.tsv": "session_id\nses-1\n", ".bidsignore": "extra/\n", "T2w.json": "no JSON",
+            "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz": "a",
+        ])
+        let scan = try DatasetScanner(root: tree.root).scan()
+        let documents = scan.summary.documents + scan.subjects.flatMap(\.documents)
+        // What could not be understood was read all the same; what says nothing of images was not.
+        #expect(
+            documents.map(\.path).sorted() == [
+                ".bidsignore", "T1w.json", "T2w.json", "dataset_description.json", "participants.json",
+                "participants.tsv", "sub-01/sub-01_sessions.tsv",
+            ])
+        for document in documents {
+            #expect(document.digest == (try FileDigest.sha256(of: tree.root + "/" + document.path)), "\(document.path)")
+        }
+    }
+
     @Test func resultsDoNotDependOnParallelism() throws {
         var files = ["dataset_description.json": Self.description, "T1w.json": #"{"x": 1}"#]
         for index in 0..<70 {

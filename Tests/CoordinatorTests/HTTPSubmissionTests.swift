@@ -109,6 +109,43 @@ import Workflow
         }
     }
 
+    @Test func aRunRecordsTheBytesOfTablesAndDescriptions() async throws {
+        struct Row: Decodable {
+            var dataset: String, path: String, digest: String, size: Int
+        }
+        try await APIFixture.with { api in
+            try writeDataset(api, subjects: ["01"])
+            let root = api.folder + "/data"
+            try write(#"{"EchoTime": 0.003}"#, root + "/T1w.json")
+            try write("session_id\tage\nses-1\t31\n", root + "/sub-01/sub-01_sessions.tsv")
+            func documents() async throws -> [Row] {
+                let created = try await api.call(
+                    .post, "/v1/runs", json: request(api), status: 201, as: RunCreated.self)
+                return try await api.call(.get, "/v1/runs/\(created.run)/results/documents", as: [Row].self)
+            }
+            let first = try await documents()
+            #expect(
+                first.map(\.path) == [
+                    "T1w.json", "dataset_description.json", "participants.tsv", "sub-01/sub-01_sessions.tsv",
+                ])
+            for row in first {
+                let data = try Data(contentsOf: URL(fileURLWithPath: root + "/" + row.path))
+                #expect(row.dataset == root && row.size == data.count)
+                #expect(row.digest == ArtifactDigest(of: data).hex, "\(row.path)")
+            }
+
+            // What changes is seen by the next run; the first keeps what it was made from.
+            try write("participant_id\tage\nsub-01\t99\n", root + "/participants.tsv")
+            try FileManager.default.removeItem(atPath: root + "/T1w.json")
+            let second = try await documents()
+            #expect(second.map(\.path) == first.map(\.path).filter { $0 != "T1w.json" })
+            #expect(second.first { $0.path == "participants.tsv" }?.digest != first[2].digest)
+            #expect(second[0].digest == first[1].digest)
+            let kept = try await api.call(.get, "/v1/runs/1/results/documents", as: [Row].self)
+            #expect(kept.map(\.digest) == first.map(\.digest))
+        }
+    }
+
     @Test func whoLacksAFileIsToldAndTheOthersGoOn() async throws {
         try await APIFixture.with { api in
             try writeDataset(api, subjects: ["01", "02", "03"])

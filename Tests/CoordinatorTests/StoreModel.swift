@@ -56,7 +56,8 @@ struct StoreModel {
             if parents.contains(where: { $0.isSettled && $0 != .succeeded }) { return .blocked }
             return parents.allSatisfy { $0 == .succeeded } ? .ready : .waiting
         }
-        return parents.allSatisfy(\.isSettled) ? .ready : .waiting
+        guard parents.allSatisfy(\.isSettled) else { return .waiting }
+        return isShort(index) && !parents.contains(.succeeded) ? .blocked : .ready
     }
 
     private func isShort(_ index: Int) -> Bool {

@@ -273,6 +273,85 @@ struct StoreTests {
         }
     }
 
+    @Test func aFanInWithNothingAtAllIsBlockedAndFollowsTheRetry() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        var aggregates: [Int] = []
+        for subject in ["1", "2"] {
+            let check = graph.add("check", subject: subject, file: subject)
+            let measure = graph.add("measure", subject: subject, after: [check])
+            aggregates.append(graph.add("aggregate", subject: subject, after: [measure], fanIn: .any))
+        }
+        let picture = graph.add("picture", subject: "2", after: [aggregates[1]])
+        let model = graph.add("model", after: aggregates, fanIn: .atLeast(0.5))
+        let run = try await fixture.create(graph).run
+        let session = try await fixture.openSession()
+        let checks = try await fixture.claim(session, 2)
+        _ = try await fixture.finish(
+            session,
+            checks.map { lease in
+                lease.context.subject == "2"
+                    ? Report.failure(lease, .permanent, "The image of sub-2 is empty; copy it again.")
+                    : Report.success(lease)
+            })
+        #expect(try await fixture.drain(session) == 3)
+        #expect(
+            try await fixture.states(run) == [
+                .succeeded, .succeeded, .succeeded, .failed, .blocked, .blocked, .blocked, .succeeded,
+            ])
+        #expect(try await fixture.store.fsck() == [])
+        let counts = try #require(try await fixture.store.run(run)).counts
+        #expect(counts.failed == 1 && counts.blocked == 3)
+        // One failure, which knows all that it keeps from running.
+        let failures = try await fixture.store.pool.run { session in
+            try session.query("SELECT task, blocked_tasks, blocked_steps FROM failures") {
+                try $0.decode(String.self, Int.self, String.self)
+            }
+        }
+        #expect(failures.map(\.0) == ["\(run).3"])
+        #expect(failures.map(\.1) == [3] && failures.map(\.2) == ["measure, aggregate, picture"])
+        let why = try #require(try await fixture.store.explain(TaskID(run: run, ordinal: aggregates[1])))
+        #expect(why.state == .blocked && why.upstream.map(\.task) == [TaskID(run: run, ordinal: 3)])
+        #expect(why.reasons[0].contains("check of sub-2 (task \(run).3) failed"))
+        #expect(why.reasons[1] == "The image of sub-2 is empty; copy it again.")
+
+        // It cannot be retried by itself; with its root it follows, and so does what had gone on without it.
+        let alone = TaskFilter(run: run, tasks: [TaskID(run: run, ordinal: aggregates[1])])
+        #expect(try await fixture.store.retry(alone, by: "tester") == 0)
+        #expect(try await fixture.store.retry(TaskFilter(run: run), by: "tester") == 1)
+        #expect(try await fixture.store.fsck() == [])
+        #expect(try await fixture.state(run, aggregates[1]) == .waiting)
+        #expect(try await fixture.state(run, model) == .waiting)
+        #expect(try await fixture.drain(session) == 5)
+        #expect(try await fixture.state(run, picture) == .succeeded)
+        #expect(try await fixture.store.run(run)?.state == .succeeded)
+        #expect(try await fixture.store.fsck() == [])
+    }
+
+    @Test func aFanInBelowSeveralFailuresNamesThemAll() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        let people = (1...3).map { graph.add("measure", subject: "\($0)", problem: "sub-\($0) has no image; add one.") }
+        let fraction = graph.add("most", after: people, fanIn: .atLeast(0.5))
+        graph.add("report", after: [fraction], fanIn: .any)
+        // Nothing failed before this one, so the reason is its own.
+        let silent = graph.add("silent", file: "x")
+        let deaf = graph.add("deaf", after: [silent], fanIn: .any)
+        let run = try await fixture.create(graph).run
+        #expect(try await fixture.states(run) == [.failed, .failed, .failed, .blocked, .blocked, .ready, .waiting])
+        let why = try #require(try await fixture.store.explain(TaskID(run: run, ordinal: fraction)))
+        #expect(why.upstream.map(\.task.ordinal) == people)
+        #expect(why.reasons.contains("So did 2 more above it: \(run).1, \(run).2."))
+        let session = try await fixture.openSession()
+        let lease = try #require(try await fixture.claim(session).first)
+        _ = try await fixture.finish(session, [Report.success(lease, outputs: false)])
+        let last = try #require(try await fixture.store.task(TaskID(run: run, ordinal: deaf))?.summary)
+        #expect(last.state == .failed)
+        #expect(last.message?.contains("step silent made no output") == true)
+        #expect(try await fixture.store.run(run)?.finishedAt != nil)
+        #expect(try await fixture.store.fsck() == [])
+    }
+
     @Test func retryResetsTolerantTasksThatRanWithoutTheInput() async throws {
         let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()

@@ -65,7 +65,22 @@ import Testing
         return nil
     }
 
-    @Test(arguments: [1, 2]) func killedAnywhereItEndsWithTheSameNumbers(seed: Int) async throws {
+    /// One seed per repeat. A soak asks for more of them: QSMFLOW_FAULT_REPEATS=10.
+    private static let seeds: ClosedRange<Int> = {
+        let asked = ProcessInfo.processInfo.environment["QSMFLOW_FAULT_REPEATS"].flatMap { Int($0) } ?? 2
+        return 1...max(1, asked)
+    }()
+
+    /// Number of tasks that a worker holds now; nil while the coordinator cannot be asked.
+    private func held(_ program: Program) async throws -> Int? {
+        let status = try await program.run("status", "1", "--json")
+        guard let summary = try? JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any],
+            let counts = summary["counts"] as? [String: Any]
+        else { return nil }
+        return counts["running"] as? Int
+    }
+
+    @Test(arguments: seeds) func killedAnywhereItEndsWithTheSameNumbers(seed: Int) async throws {
         // A quiet run of the same cohort in another state folder gives the digest to reach.
         let program = try Program()
         try await program.phantom(subjects: 4)
@@ -90,6 +105,8 @@ import Testing
             try await Task.sleep(for: .milliseconds(Int(random.next() % 900) + 200))  // a random moment is the point
             switch round {
             case 0:
+                // Mid-task: both workers are busy, so whichever is killed loses something.
+                _ = try await program.eventually(within: 60) { try await held(program) == 2 ? true : nil }
                 kill(workers[0].processIdentifier, SIGKILL)
                 workers[0].waitUntilExit()
                 workers[0] = try startWorker(program, "a")
@@ -107,6 +124,9 @@ import Testing
         _ = try await program.eventually(within: 180) { try await isSettled(program) }
         let digest = try await program.run("results", "1", "--digest")
         #expect(digest.output == wanted, "\(digest.errors)")
+        let lost = try await program.run(
+            "sql", "-c", "SELECT count(*) FROM attempts WHERE outcome = 'lost'", "--", "--no-align", "--tuples-only")
+        #expect(Int(lost.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0 > 0, "no kill cost an attempt")
         let check = try await program.run("fsck")
         #expect(check.code == 0, "\(check.output)\(check.errors)")
         for worker in workers { worker.terminate() }

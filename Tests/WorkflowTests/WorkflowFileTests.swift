@@ -366,6 +366,17 @@ import Workflow
         #expect(scopes.errors.count == 1)
     }
 
+    @Test func aCommandArgumentIsTakenApart() throws {
+        #expect(
+            try CommandArgument("{{a}--in={inputs.t1}{outputs.x y}{session}}").parts == [
+                .text("{a}--in="), .place(.input(port: "t1")), .place(.output(port: "x y")), .place(.session),
+                .text("}"),
+            ])
+        #expect(try CommandArgument("").parts == [])
+        #expect(try CommandArgument("{}{inputs}").places == [.unknown(""), .unknown("inputs")])
+        #expect(throws: CommandArgument.Unclosed.self) { try CommandArgument("a {{ {b") }
+    }
+
     @Test func commandsAreCheckedToo() {
         let text = """
             name: x
@@ -376,7 +387,8 @@ import Workflow
                 inputs: {image: {bids: {suffix: T1w}}}
                 parameters:
                   program: tool
-                  arguments: ["{inputs.imag}", "{outputs.mask}", "{subjct}", "{{plain}"]
+                  arguments: ["{inputs.imag}", "{outputs.mask}", "{subjct}", "{{plain}", "-v {threads"]
+                  environment: {THREADS: "{thread}", FOLDER: "/a"}
                   outputs: {maks: ../mask.nii.gz}
                   measurements: table
             """
@@ -386,7 +398,9 @@ import Workflow
         #expect(sentences.contains { $0.contains("{subjct} stands for nothing; did you mean subject?") })
         #expect(sentences.contains { $0.contains("file name without folders") })
         #expect(sentences.contains { $0.contains("measurements of step run names no output") })
-        #expect(sentences.count == 5, "\(sentences)")
+        #expect(sentences.contains { $0.contains("“-v {threads” opens a brace that it does not close") })
+        #expect(sentences.contains { $0.contains("{thread} stands for nothing; did you mean threads?") })
+        #expect(sentences.count == 7, "\(sentences)")
         let bare = parse("name: x\nsteps:\n  run: {kind: command}\n").errors.map(\.sentence)
         #expect(bare.contains { $0.contains("has no scope") })
         #expect(bare.contains { $0.contains("names no program") })

@@ -18,6 +18,8 @@ package struct SubjectScan: Sendable {
     package var unchanged: [String] = []
     /// The subject's `sessions.tsv`.
     package var sessionTable: CovariateTable?
+    /// `sessions.tsv` and what explains it, as they were read.
+    package var documents: [DatasetDocument] = []
     /// Problems of folders and tables; those of single files stand in the files themselves.
     package var problems: [DatasetProblem] = []
 
@@ -32,6 +34,8 @@ package struct DatasetSummary: Sendable {
     package var participants: CovariateTable?
     /// Labels of the subject folders, sorted.
     package var subjects: [String] = []
+    /// Files of the root folder that were read: description, `participants.tsv`, sidecars, `.bidsignore`.
+    package var documents: [DatasetDocument] = []
     /// New or changed files of the root folder that serve all subjects (`desc-nuclei_dseg.tsv`); they name no subject.
     package var changed: [BIDSFile] = []
     /// Paths of such files that are as the index knows them.

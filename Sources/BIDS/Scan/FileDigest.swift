@@ -49,6 +49,11 @@ package struct FileDigest: Hashable, Sendable, Codable {
         return FileDigest(hex: hexadecimal(hash.finalize()), stamp: before)
     }
 
+    /// Of bytes that have been read already.
+    init(of bytes: [UInt8], stamp: FileStamp) {
+        self.init(hex: Self.hexadecimal(SHA256.hash(data: bytes)), stamp: stamp)
+    }
+
     private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []

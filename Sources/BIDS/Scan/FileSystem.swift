@@ -83,8 +83,10 @@ enum FileSystem {
         return [UInt64(status.st_dev), UInt64(status.st_ino)]
     }
 
-    /// A whole small file.
-    static func read(_ path: String, limitBytes: Int = 64 << 20) throws(BIDSError) -> [UInt8] {
+    /// A whole small file, with the stamp it had before it was read.
+    static func read(
+        _ path: String, limitBytes: Int = 64 << 20
+    ) throws(BIDSError) -> (bytes: [UInt8], stamp: FileStamp) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .cannotRead(path: path, reason: lastErrorText()) }
         defer { close(descriptor) }
@@ -114,7 +116,7 @@ enum FileSystem {
             if bytes.count > limitBytes { break }
         }
         if let failure { throw .cannotRead(path: path, reason: failure) }
-        return bytes
+        return (bytes, stamp(status))
     }
 
     static func stamp(_ status: stat) -> FileStamp {

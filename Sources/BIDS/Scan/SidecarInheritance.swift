@@ -91,15 +91,15 @@ enum SidecarInheritance {
     /// Reads one sidecar. An empty file is unreadable: it is no JSON.
     static func read(root: String, _ sidecar: SidecarFile) -> SidecarContent {
         do throws(BIDSError) {
-            return .success(try object(at: root + "/" + sidecar.path, shownAs: sidecar.path))
+            let (bytes, _) = try FileSystem.read(root + "/" + sidecar.path)
+            return .success(try object(in: bytes, shownAs: sidecar.path))
         } catch {
             return .failure(error)
         }
     }
 
-    /// The JSON object in a file.
-    static func object(at path: String, shownAs shown: String) throws(BIDSError) -> [String: JSONValue] {
-        let bytes = try FileSystem.read(path)
+    /// The JSON object that a file holds.
+    static func object(in bytes: [UInt8], shownAs shown: String) throws(BIDSError) -> [String: JSONValue] {
         let value: JSONValue
         switch bytes.withUnsafeBytes({ JSONValue.parse($0) }) {
         case .success(let parsed): value = parsed

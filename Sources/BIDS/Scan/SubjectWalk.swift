@@ -194,9 +194,11 @@ struct SubjectWalk {
     private mutating func readSessions(_ path: String, sidecars: [SidecarFile]) {
         let own = sidecars.first { $0.name.suffix == "sessions" }?.path
         let inherited = top.sidecars.first { $0.name.suffix == "sessions" }?.path
+        var reader = DocumentReader(root: root)
         let (table, problems) = TableReader.read(
-            root: root, path: path, sidecarPath: own ?? inherited, kind: .sessions, subject: scan.subject)
+            &reader, path: path, sidecarPath: own ?? inherited, kind: .sessions, subject: scan.subject)
         scan.sessionTable = table
+        scan.documents += reader.documents
         scan.problems += problems
     }
 }

@@ -11,6 +11,7 @@ struct TopLevel: Sendable {
     static func read(
         root: String, statedRole: DatasetRole?, known: [String: KnownFile]
     ) throws(BIDSError) -> TopLevel {
+        var reader = DocumentReader(root: root)
         let listing = try FileSystem.list(root) { $0 == ".bidsignore" || !$0.hasPrefix(".") }
         var top = TopLevel(
             summary: DatasetSummary(root: root, role: statedRole ?? .raw), ignore: .none, subjectFolders: [],
@@ -25,13 +26,14 @@ struct TopLevel: Sendable {
             })
         if files.contains(".bidsignore") {
             do throws(BIDSError) {
-                let bytes = try FileSystem.read(root + "/.bidsignore")
+                let bytes = try reader.bytes(of: ".bidsignore")
                 top.ignore = BIDSIgnore(text: String(decoding: bytes, as: UTF8.self))
             } catch {
                 top.report(.error, path: ".bidsignore", error.description)
             }
         }
-        top.readDescription(root: root, isPresent: files.contains(DatasetDescription.fileName), statedRole: statedRole)
+        top.readDescription(
+            &reader, isPresent: files.contains(DatasetDescription.fileName), statedRole: statedRole)
 
         for entry in listing.entries {
             switch entry.kind {
@@ -53,7 +55,12 @@ struct TopLevel: Sendable {
                     let name = try? BIDSName(parsing: entry.name), name.suffix != "participants"
                 else { continue }
                 let sidecar = SidecarFile(path: entry.name, stamp: stamp, name: name)
-                let content = SidecarInheritance.read(root: root, sidecar)
+                let content: SidecarContent
+                do throws(BIDSError) {
+                    content = .success(try reader.object(at: entry.name))
+                } catch {
+                    content = .failure(error)
+                }
                 if case .failure(let error) = content { top.report(.error, path: entry.name, error.description) }
                 top.sidecars.append(sidecar)
                 top.contents[entry.name] = content
@@ -68,8 +75,9 @@ struct TopLevel: Sendable {
                 "\(root) holds no subject (no folder sub-…); name the folder that contains the sub- folders")
         }
         if files.contains("participants.tsv") {
-            top.readParticipants(root: root, hasSidecar: files.contains("participants.json"))
+            top.readParticipants(&reader, hasSidecar: files.contains("participants.json"))
         }
+        top.summary.documents = reader.documents
         return top
     }
 
@@ -104,14 +112,17 @@ struct TopLevel: Sendable {
         summary.problems.append(DatasetProblem(severity, path: path, sentence))
     }
 
-    private mutating func readDescription(root: String, isPresent: Bool, statedRole: DatasetRole?) {
+    private mutating func readDescription(
+        _ reader: inout DocumentReader, isPresent: Bool, statedRole: DatasetRole?
+    ) {
+        let root = reader.root
         let fileName = DatasetDescription.fileName
         guard isPresent else {
             report(.warning, path: nil, "\(root) has no \(fileName); add one, the standard requires it")
             return
         }
         do throws(BIDSError) {
-            let members = try SidecarInheritance.object(at: root + "/" + fileName, shownAs: fileName)
+            let members = try reader.object(at: fileName)
             let (description, problems) = DatasetDescription.read(.object(members), path: fileName)
             summary.description = description
             summary.problems += problems
@@ -124,9 +135,9 @@ struct TopLevel: Sendable {
         }
     }
 
-    private mutating func readParticipants(root: String, hasSidecar: Bool) {
+    private mutating func readParticipants(_ reader: inout DocumentReader, hasSidecar: Bool) {
         let (table, problems) = TableReader.read(
-            root: root, path: "participants.tsv", sidecarPath: hasSidecar ? "participants.json" : nil,
+            &reader, path: "participants.tsv", sidecarPath: hasSidecar ? "participants.json" : nil,
             kind: .participants, subject: nil)
         summary.participants = table
         summary.problems += problems
@@ -144,20 +155,20 @@ struct TopLevel: Sendable {
 enum TableReader {
     /// Reads a table with its JSON; what cannot be read is a problem, and the table then nil.
     static func read(
-        root: String, path: String, sidecarPath: String?, kind: CovariateTable.Kind, subject: String?
+        _ reader: inout DocumentReader, path: String, sidecarPath: String?, kind: CovariateTable.Kind,
+        subject: String?
     ) -> (CovariateTable?, [DatasetProblem]) {
         var problems: [DatasetProblem] = []
         var sidecar: JSONValue?
         if let sidecarPath {
             do throws(BIDSError) {
-                let members = try SidecarInheritance.object(at: root + "/" + sidecarPath, shownAs: sidecarPath)
-                sidecar = .object(members)
+                sidecar = .object(try reader.object(at: sidecarPath))
             } catch {
                 problems.append(DatasetProblem(.warning, path: sidecarPath, subject: subject, error.description))
             }
         }
         do throws(BIDSError) {
-            let bytes = try FileSystem.read(root + "/" + path)
+            let bytes = try reader.bytes(of: path)
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw .table(path: path, line: 1, reason: "the file is not UTF-8; save it as UTF-8")
             }

@@ -75,6 +75,8 @@ extension CompletionRequest {
             try Coordinator.check("\(place).usage.userMilliseconds", usage.userMilliseconds, in: counts)
             try Coordinator.check("\(place).usage.systemMilliseconds", usage.systemMilliseconds, in: counts)
             try Coordinator.check("\(place).usage.peakResidentMiB", usage.peakResidentMiB, in: counts)
+            try Coordinator.check("\(place).usage.stagedBytes", usage.stagedBytes, in: 0...Int64.max)
+            try Coordinator.check("\(place).usage.uploadedBytes", usage.uploadedBytes, in: 0...Int64.max)
             guard item.outcome != .cached else {
                 throw APIFailure.invalid(
                     "“\(place).outcome” is cached, which only the coordinator itself can say.",

@@ -88,6 +88,7 @@ struct IndexService: Sendable {
         }
         var (added, changed, unchanged) = (0, 0, 0)
         var problems: [DatasetProblem] = []
+        var documents: [DatasetDocument] = []
         for try await batch in batches {
             try await store.apply(batch, to: id)
             for subject in batch {
@@ -96,9 +97,11 @@ struct IndexService: Sendable {
                 changed += subject.changed.count - new
                 unchanged += subject.unchanged.count
                 problems += subject.problems
+                documents += subject.documents
             }
         }
-        let (summary, sessions) = try await scanned
+        var (summary, sessions) = try await scanned
+        summary.documents += documents
         problems = summary.problems + problems
         try await store.finishScan(summary, problems: problems, of: id)
         if added + changed > 10_000 { try await store.analyzeIfNeeded() }

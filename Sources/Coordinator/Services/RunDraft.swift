@@ -16,6 +16,8 @@ struct RunDraft: Sendable {
     /// Of the workflow file.
     let warnings: [String]
     var covariates: FileReference?
+    /// What the datasets say of themselves and of people was read from these.
+    var documents: [Store.RunDocument] = []
     /// Why a file cannot be used, by absolute path.
     var unreadable: [String: String] = [:]
     /// Digests of files outside the datasets, by absolute path.

@@ -27,7 +27,7 @@ struct Submission: Sendable {
         let tasks = try draft.expand()
         let created = try await store.createRun(
             request: request, workflow: draft.definition.name, dataset: draft.dataset, tasks: tasks,
-            requestedBy: requestedBy)
+            documents: draft.documents, requestedBy: requestedBy)
         logger.notice(
             "Run created",
             metadata: [
@@ -61,6 +61,7 @@ struct Submission: Sendable {
                     try AtlasFolder.read(reference)
                 },
                 warnings: parsed.warnings.map(\.description))
+            draft.documents = try await store.documents(of: indexed.ids)
             if definition.usesCovariates { draft.covariates = try await covariates(of: draft) }
             return draft
         } catch let error as WorkflowError {

@@ -4,7 +4,8 @@
 //   release   pending reached 0: inputs are resolved and the action key is made. A known result is taken over and the
 //             task has succeeded, which releases its own children; otherwise the task goes to `ready`.
 //   fail      a task failed for good: every strict descendant is blocked. Tolerant children count the failed and the
-//             blocked as settled, and may thereby be released in turn.
+//             blocked as settled, and may thereby be released in turn. One for which nothing at all came to be is
+//             blocked as well: the reason stands at the failure above it, once.
 //
 // Everything is done for whole sets of tasks, level by level, with the locks of their runs held.
 
@@ -40,7 +41,7 @@ struct GraphProgress {
     ///
     /// - Parameters:
     ///   - succeeded: tasks whose state is already `succeeded`.
-    ///   - failed: tasks whose state is already `failed`.
+    ///   - failed: tasks whose state is already `failed`, or `blocked`.
     ///   - released: waiting tasks with nothing pending.
     mutating func advance(succeeded: [Int64] = [], failed: [Int64] = [], released: [Int64] = []) throws {
         var succeeded = succeeded
@@ -111,6 +112,17 @@ struct GraphProgress {
         ) { try $0[0] as Int64 }
     }
 
+    /// Blocks tolerant tasks none of whose inputs came to be.
+    private func block(_ tasks: [(task: Int64, root: Int64)]) throws {
+        guard !tasks.isEmpty else { return }
+        try session.execute(
+            """
+            UPDATE task t SET state = 4, blocked_by = r.task_id, message = r.message
+            FROM unnest($1::bigint[], $2::bigint[]) AS u (task_id, root) JOIN task r ON r.task_id = u.root
+            WHERE t.task_id = u.task_id
+            """, [.bigintArray(tasks.map(\.task)), .bigintArray(tasks.map(\.root))])
+    }
+
     // MARK: Release
 
     private struct Candidate {
@@ -153,15 +165,20 @@ struct GraphProgress {
 
         var keys: [(task: Int64, key: [UInt8])] = []
         var failures: [Failure] = []
+        var blocked: [(task: Int64, root: Int64)] = []
         for candidate in candidates {
             guard let step = rows[candidate.step], let resolved = inputs[candidate.task] else {
                 throw StoreError.damagedRow(table: "task", what: "task \(candidate.task) has no step")
             }
             if candidate.tolerant, let shortage = resolved.shortage(under: step.fanIn) {
-                failures.append(
-                    Failure(
-                        task: candidate.task, outcome: .permanent,
-                        message: "Step \(step.name) of \(candidate.context): \(shortage)"))
+                if shortage.isTotal, let root = resolved.root(of: shortage.port) {
+                    blocked.append((candidate.task, root))
+                } else {
+                    failures.append(
+                        Failure(
+                            task: candidate.task, outcome: .permanent,
+                            message: "Step \(step.name) of \(candidate.context): \(shortage)"))
+                }
                 continue
             }
             let key = CacheKey.make(
@@ -173,8 +190,9 @@ struct GraphProgress {
         let misses = keys.filter { !hits.contains($0.task) }
         try markReady(misses)
         try fail(failures)
+        try block(blocked)
         cached += hits.count
-        return (keys.map(\.task).filter(hits.contains), failures.map(\.task))
+        return (keys.map(\.task).filter(hits.contains), failures.map(\.task) + blocked.map(\.task))
     }
 
     /// Lets tasks succeed by a result that is there already.

@@ -31,6 +31,7 @@ struct ResultView: Sendable {
         ResultView("outputs", .run, ["ordinal", "port", "name"]),
         ResultView(
             "inputs", .run, ["ordinal", "port", "from_subject", "from_session", "from_atlas", "name", "digest"]),
+        ResultView("documents", .run, ["dataset", "path"]),
         ResultView("step_resources", .run, ["position"]),
     ]
 

@@ -185,6 +185,7 @@ extension Store {
             try session.execute(
                 "DELETE FROM covariate_column WHERE dataset_id = $1 AND kind = 'participants'",
                 [.bigint(dataset.rawValue)])
+            try Self.store(summary.documents, dataset, session)
             if let table = summary.participants { try Self.store(table, dataset, session) }
             try Self.unifySessionColumns(dataset, session)
         }

@@ -208,18 +208,33 @@ extension Store {
     }
 
     private static func explainBlocked(_ answer: inout Explanation, _ id: Parameter, _ session: Session) throws {
-        let root = try session.first("SELECT blocked_by FROM task WHERE task_id = $1", [id]) {
-            TaskID(rawValue: try $0[0])
-        }
-        guard let root else { return }
-        answer.upstream = try tasks(TaskFilter(tasks: [root], limit: 1), session)
-        if let cause = answer.upstream.first {
+        // The failures above it: for a fan-in perhaps one for each that it gathers.
+        let roots = try session.query(
+            """
+            SELECT coalesce(p.blocked_by, p.task_id) AS root, bool_or(t.blocked_by = coalesce(p.blocked_by, p.task_id))
+            FROM task t JOIN task_dep d ON d.child_id = t.task_id JOIN task p ON p.task_id = d.parent_id
+            WHERE t.task_id = $1 AND p.state IN (3, 4, 5)
+            GROUP BY root ORDER BY 2 DESC, root LIMIT 100
+            """, [id]
+        ) { TaskID(rawValue: try $0[0]) }
+        answer.upstream = try tasks(TaskFilter(tasks: roots, limit: 100), session)
+        guard let cause = answer.upstream.first(where: { $0.task == roots.first }) else { return }
+        let isFanIn = try session.first("SELECT tolerant FROM task WHERE task_id = $1", [id]) { try $0[0] as Bool }
+        answer.reasons.append(
+            isFanIn == true
+                ? "It goes on without what is missing, but nothing of what it gathers came to be: "
+                    + "\(cause.step) of \(cause.context) (task \(cause.task)) \(past(cause.state))."
+                : "It cannot run because \(cause.step) of \(cause.context) (task \(cause.task)) \(past(cause.state)).")
+        if let message = cause.message { answer.reasons.append(sentence(message)) }
+        if roots.count > 1 {
+            let others = roots.dropFirst().prefix(3).map(\.description).joined(separator: ", ")
             answer.reasons.append(
-                "It cannot run because \(cause.step) of \(cause.context) (task \(root)) \(cause.state).")
-            if let message = cause.message { answer.reasons.append(sentence(message)) }
-            answer.reasons.append("Mend that and retry it; this task then follows by itself.")
+                "So did \(roots.count - 1) more above it: \(others)\(roots.count > 4 ? ", …" : "").")
         }
+        answer.reasons.append("Mend that and retry it; this task then follows by itself.")
     }
+
+    private static func past(_ state: TaskState) -> String { state == .cancelled ? "was cancelled" : "failed" }
 
     private static func sentence(_ text: String) -> String {
         text.hasSuffix(".") || text.hasSuffix("!") || text.hasSuffix("?") ? text : text + "."

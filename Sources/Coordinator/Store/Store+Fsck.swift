@@ -100,12 +100,14 @@ extension Store {
                 UNION SELECT q.task_id FROM ready q JOIN task t USING (task_id) WHERE q.attempt <> t.attempts + 1
                 """),
         Invariant(
-            name: "I9", sentence: "a blocked task is strict and names a task above it that failed or was cancelled",
+            name: "I9",
+            sentence: "a blocked task names a task above it that failed or was cancelled, and lacks an input by it",
             violations: """
                 SELECT t.task_id FROM task t LEFT JOIN task b ON b.task_id = t.blocked_by
-                WHERE t.state = 4 AND (t.tolerant OR b.task_id IS NULL OR b.state NOT IN (3, 5) OR NOT EXISTS (
+                WHERE t.state = 4 AND (b.task_id IS NULL OR b.state NOT IN (3, 5) OR NOT EXISTS (
                     SELECT FROM task_dep d JOIN task p ON p.task_id = d.parent_id
-                    WHERE d.child_id = t.task_id AND p.state IN (3, 4, 5)))
+                    WHERE d.child_id = t.task_id AND p.state IN (3, 4, 5)
+                      AND coalesce(p.blocked_by, p.task_id) = t.blocked_by))
                 """),
         Invariant(
             name: "I10", sentence: "a run is finished exactly when all its tasks are settled",
@@ -119,6 +121,21 @@ extension Store {
             name: "I11", sentence: "every number belongs to a result, and every task to a step of its run",
             violations: """
                 SELECT t.task_id FROM task t JOIN step s USING (step_id) WHERE s.run_id <> t.run_id
+                """),
+        Invariant(
+            name: "I12",
+            sentence: "a tolerant task is blocked only when all above it is settled and one of its ports has nothing",
+            violations: """
+                SELECT t.task_id FROM task t
+                LEFT JOIN (SELECT task_id, bool_or(unsettled) AS unsettled, bool_or(present = 0) AS lacks
+                           FROM (SELECT i.task_id, i.port, bool_or(p.state IN (0, 1)) AS unsettled,
+                                        count(a.result_id) AS present
+                                 FROM task_input i JOIN task p ON p.task_id = i.parent_id
+                                 LEFT JOIN artifact_ref a ON a.result_id = p.result_id AND a.port = i.parent_port
+                                 WHERE i.task_id IN (SELECT task_id FROM task WHERE state = 4 AND tolerant)
+                                 GROUP BY i.task_id, i.port) x
+                           GROUP BY task_id) c USING (task_id)
+                WHERE t.state = 4 AND t.tolerant AND (c.unsettled OR c.lacks IS NOT TRUE)
                 """),
     ]
 }

@@ -10,9 +10,11 @@ extension Store {
     /// - Parameters:
     ///   - workflow: name of the workflow, for listings.
     ///   - tasks: in topological order; files with digest and size.
+    ///   - documents: of the datasets, from which covariates and metadata were taken.
     /// - Throws: `StoreError`, `PostgresError`. Nothing is stored then.
     package func createRun(
-        request: RunRequest, workflow: String, dataset: DatasetID?, tasks: [ExpandedTask], requestedBy: String
+        request: RunRequest, workflow: String, dataset: DatasetID?, tasks: [ExpandedTask],
+        documents: [RunDocument] = [], requestedBy: String
     ) async throws -> RunCreated {
         let plan = try RunPlan(tasks)
         let requestText = try StoredJSON.encode(request)
@@ -21,6 +23,7 @@ extension Store {
                 request, requestText: requestText, workflow: workflow, dataset: dataset, tasks: plan.tasks.count,
                 requestedBy: requestedBy, session)
             try Self.lock(session, runs: [run.rawValue])
+            try Self.store(documents, run: run, session)
             let stepIDs = try Self.insertSteps(plan.steps, run: run, session)
             try Self.insertTasks(plan, run: run, stepIDs: stepIDs, session)
 

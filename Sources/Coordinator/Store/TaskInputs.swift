@@ -11,33 +11,51 @@ struct ResolvedInputs: Sendable {
     var missing: [MissingInput] = []
     /// Items per port, and how many of them are there.
     var ports: [String: (present: Int, total: Int)] = [:]
+    /// Failed and cancelled tasks because of which items of a port are not there.
+    var roots: [String: Set<Int64>] = [:]
+
+    /// Why a tolerant task cannot go on with what there is.
+    struct Shortage: CustomStringConvertible {
+        var port: String
+        /// Nothing of the port is there, so that there is nothing to judge.
+        var isTotal: Bool
+        var description: String
+    }
 
     /// Why a tolerant task cannot go on with what there is; nil when it can.
     ///
-    /// Each port that gathers outputs of other tasks is judged by itself.
-    func shortage(under policy: FanInPolicy) -> String? {
-        for (port, count) in ports.sorted(by: { $0.key < $1.key }) {
-            let enough =
-                switch policy {
-                case .all: count.present == count.total
-                case .any: count.present > 0
-                // Compared as counts: 0.9 of 10 is 9, whatever the binary fraction says.
-                case .atLeast(let fraction): Double(count.present) >= fraction * Double(count.total) - 1e-9
-                }
-            if enough { continue }
-            let absent = count.total - count.present
-            let reason = missing.first { $0.port == port }?.reason
-            let rule =
-                switch policy {
-                case .all: "all are needed"
-                case .any: "at least one is needed"
-                case .atLeast(let fraction): "at least \(Self.percent(fraction)) are needed"
-                }
-            return "\(absent) of the \(count.total) inputs “\(port)” are missing and \(rule)"
-                + (reason.map { ": \($0)" } ?? ".")
-        }
-        return nil
+    /// Each port that gathers outputs of other tasks is judged by itself; one that has nothing at all comes first.
+    func shortage(under policy: FanInPolicy) -> Shortage? {
+        let short = ports.sorted { $0.key < $1.key }.compactMap { shortage(of: $0.key, $0.value, under: policy) }
+        return short.first(where: \.isTotal) ?? short.first
     }
+
+    private func shortage(
+        of port: String, _ count: (present: Int, total: Int), under policy: FanInPolicy
+    ) -> Shortage? {
+        let enough =
+            switch policy {
+            case .all: count.present == count.total
+            case .any: count.present > 0
+            // Compared as counts: 0.9 of 10 is 9, whatever the binary fraction says.
+            case .atLeast(let fraction): Double(count.present) >= fraction * Double(count.total) - 1e-9
+            }
+        if enough { return nil }
+        let reason = missing.first { $0.port == port }?.reason
+        let rule =
+            switch policy {
+            case .all: "all are needed"
+            case .any: "at least one is needed"
+            case .atLeast(let fraction): "at least \(Self.percent(fraction)) are needed"
+            }
+        return Shortage(
+            port: port, isTotal: count.present == 0,
+            description: "\(count.total - count.present) of the \(count.total) inputs “\(port)” are missing and \(rule)"
+                + (reason.map { ": \($0)" } ?? "."))
+    }
+
+    /// The first of the failures because of which a port has nothing; nil when none of its tasks failed.
+    func root(of port: String) -> Int64? { roots[port]?.min() }
 
     private static func percent(_ fraction: Double) -> String {
         let percent = fraction * 100
@@ -56,7 +74,7 @@ enum TaskInputs {
             SELECT i.task_id, i.port, i.subject, i.session, i.atlas,
                    coalesce(i.digest, a.digest), coalesce(i.name, a.name), coalesce(i.size_bytes, a.size_bytes),
                    coalesce(i.metadata, a.metadata), i.path, i.parent_id, p.state, coalesce(b.message, p.message),
-                   s.name, i.parent_port
+                   s.name, i.parent_port, CASE WHEN p.state IN (3, 4, 5) THEN coalesce(p.blocked_by, p.task_id) END
             FROM task_input i
             LEFT JOIN task p ON p.task_id = i.parent_id
             LEFT JOIN task b ON b.task_id = p.blocked_by
@@ -89,6 +107,7 @@ enum TaskInputs {
                 let present = digest == nil ? 0 : 1
                 let before = resolved[task]?.ports[port] ?? (0, 0)
                 resolved[task]?.ports[port] = (before.present + present, before.total + 1)
+                if let root: Int64 = try row[15] { resolved[task]?.roots[port, default: []].insert(root) }
             }
         }
         return resolved

@@ -1,6 +1,6 @@
 import Workflow
 
-/// Fills in the places `{inputs.NAME}`, `{outputs.NAME}`, `{subject}`, `{session}`, `{atlas}`, `{threads}` of a command.
+/// What the places in the arguments of a command stand for.
 struct CommandWords {
     var inputs: [String: [String]]
     var outputs: [String: String]
@@ -9,53 +9,43 @@ struct CommandWords {
 
     /// The words one argument becomes: one, or one per item where it is just a gathered input.
     func expand(_ argument: String) throws -> [String] {
-        if argument.hasPrefix("{inputs."), argument.hasSuffix("}"), argument.dropFirst().firstIndex(of: "{") == nil,
-            let paths = inputs[String(argument.dropFirst(8).dropLast())]
-        {
-            return paths
+        let parts: [CommandArgument.Part]
+        do throws(CommandArgument.Unclosed) {
+            parts = try CommandArgument(argument).parts
+        } catch {
+            throw TaskResult.Failure.permanent("\(error)")
         }
-        var result = ""
-        var rest = argument[...]
-        while let open = rest.firstIndex(of: "{") {
-            result += rest[..<open]
-            rest = rest[rest.index(after: open)...]
-            if rest.first == "{" {  // a doubled brace is a brace
-                result += "{"
-                rest = rest.dropFirst()
-                continue
-            }
-            guard let close = rest.firstIndex(of: "}") else {
-                throw TaskResult.Failure.permanent(
-                    "Argument “\(argument)” opens a brace that it does not close; write {{ for a plain {")
-            }
-            result += try value(of: String(rest[..<close]), in: argument)
-            rest = rest[rest.index(after: close)...]
-        }
-        return [result + rest]
+        if parts.count == 1, case .place(.input(let port)) = parts[0], let paths = inputs[port] { return paths }
+        return [
+            try parts.map { part in
+                switch part {
+                case .text(let text): text
+                case .place(let place): try value(of: place, in: argument)
+                }
+            }.joined()
+        ]
     }
 
-    private func value(of place: String, in argument: String) throws -> String {
-        let known: String?
+    private func value(of place: CommandArgument.Place, in argument: String) throws -> String {
         switch place {
-        case "subject": known = context.subject ?? ""
-        case "session": known = context.session ?? ""
-        case "atlas": known = context.atlas ?? ""
-        case "threads": known = String(threads)
-        case _ where place.hasPrefix("inputs."):
-            let paths = inputs[String(place.dropFirst(7))]
-            guard paths?.count ?? 1 == 1 else {
+        case .subject: return context.subject ?? ""
+        case .session: return context.session ?? ""
+        case .atlas: return context.atlas ?? ""
+        case .threads: return String(threads)
+        case .input(let port):
+            guard let paths = inputs[port] else { break }
+            guard paths.count == 1 else {
                 throw TaskResult.Failure.permanent(
-                    "“{\(place)}” in “\(argument)” stands for several files; give it an argument of its own")
+                    "“\(place)” in “\(argument)” stands for several files; give it an argument of its own")
             }
-            known = paths?.first
-        case _ where place.hasPrefix("outputs."): known = outputs[String(place.dropFirst(8))]
-        default: known = nil
+            return paths[0]
+        case .output(let port):
+            guard let path = outputs[port] else { break }
+            return path
+        case .unknown: break
         }
-        guard let known else {
-            throw TaskResult.Failure.permanent(
-                "“{\(place)}” in “\(argument)” is none of {inputs.NAME}, {outputs.NAME}, {subject}, {session}, {atlas}, "
-                    + "{threads}, or names no file of this task")
-        }
-        return known
+        let valid = CommandArgument.valid.map { "{\($0)}" }.joined(separator: ", ")
+        throw TaskResult.Failure.permanent(
+            "“\(place)” in “\(argument)” is none of \(valid), or names no file of this task")
     }
 }

@@ -296,9 +296,11 @@ struct WorkflowChecker {
                 }
                 continue
             }
-            for place in CommandPlaces.places(in: text) {
-                checkPlace(place, step: step, inputs: stated, outputs: outputs.keys.sorted(), mark: mark("arguments"))
-            }
+            checkPlaces(text, step: step, inputs: stated, outputs: outputs.keys.sorted(), mark: mark("arguments"))
+        }
+        for (_, value) in (parameters["environment"]?.objectValue ?? [:]).sorted(by: { $0.key < $1.key }) {
+            guard let text = value.stringValue else { continue }
+            checkPlaces(text, step: step, inputs: stated, outputs: outputs.keys.sorted(), mark: mark("environment"))
         }
         if let port = parameters["measurements"]?.stringValue, !port.isEmpty, outputs[port] == nil {
             let clause = Suggestion.clause(for: port, among: outputs.keys.sorted())
@@ -306,22 +308,28 @@ struct WorkflowChecker {
         }
     }
 
-    private mutating func checkPlace(
-        _ place: String, step: StepDraft, inputs: Set<String>, outputs: [String], mark: SourceMark
+    private mutating func checkPlaces(
+        _ argument: String, step: StepDraft, inputs: Set<String>, outputs: [String], mark: SourceMark
     ) {
-        if place.hasPrefix("inputs.") {
-            let name = String(place.dropFirst(7))
-            if inputs.contains(name) { return }
-            let clause = Suggestion.clause(for: name, among: inputs.sorted())
-            error(mark, "{\(place)}: step \(step.name) has no input “\(name)”\(clause)")
-        } else if place.hasPrefix("outputs.") {
-            let name = String(place.dropFirst(8))
-            if outputs.contains(name) { return }
-            let clause = Suggestion.clause(for: name, among: outputs)
-            error(mark, "{\(place)}: step \(step.name) declares no output “\(name)”\(clause)")
-        } else if !CommandPlaces.plain.contains(place) {
-            let valid = ["inputs.NAME", "outputs.NAME"] + CommandPlaces.plain
-            error(mark, "{\(place)} stands for nothing\(Suggestion.clause(for: place, among: valid))")
+        let places: [CommandArgument.Place]
+        do throws(CommandArgument.Unclosed) {
+            places = try CommandArgument(argument).places
+        } catch let unclosed {
+            error(mark, "\(unclosed)")
+            return
+        }
+        for place in places {
+            switch place {
+            case .input(let port) where !inputs.contains(port):
+                let clause = Suggestion.clause(for: port, among: inputs.sorted())
+                error(mark, "\(place): step \(step.name) has no input “\(port)”\(clause)")
+            case .output(let port) where !outputs.contains(port):
+                let clause = Suggestion.clause(for: port, among: outputs)
+                error(mark, "\(place): step \(step.name) declares no output “\(port)”\(clause)")
+            case .unknown(let text):
+                error(mark, "\(place) stands for nothing\(Suggestion.clause(for: text, among: CommandArgument.valid))")
+            default: continue
+            }
         }
     }
 

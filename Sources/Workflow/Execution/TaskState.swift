@@ -6,6 +6,8 @@
 ///        ├──an upstream task failed──► blocked ──that one retried──► waiting
 ///        └──cancel───────────────────► cancelled
 ///
+/// A tolerant fan-in goes on without what failed; it is blocked when nothing of what it gathers came to be.
+///
 /// A `ready` task is in exactly one of the tables ready, delayed and lease; being leased is the existence of a lease row.
 package enum TaskState: Int16, Codable, Hashable, Sendable, CaseIterable, CustomStringConvertible {
     case waiting = 0

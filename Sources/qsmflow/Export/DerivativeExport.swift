@@ -217,7 +217,7 @@ struct DerivativeExport: Sendable {
         try OutputFile.write(
             try encoder.encode(request) + Data("\n".utf8), to: folder + "/logs/run-\(run)_request.json")
         try OutputFile.write(Data(request.workflowText.utf8), to: folder + "/logs/run-\(run)_workflow.yaml")
-        for view in ["outputs", "inputs", "attempts"] {
+        for view in ["outputs", "inputs", "documents", "attempts"] {
             try await reader.write(view, format: "tsv", to: folder + "/logs/run-\(run)_\(view).tsv")
         }
     }
