@@ -52,6 +52,7 @@ until [ -f "$announcement" ]; do
 done
 member() { .venv/bin/python -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$announcement" "$1"; }
 url=$(member url)
+token=$(member token)
 
 echo "== OpenAPI validator"
 .venv/bin/python -c 'import sys, urllib.request as web; sys.stdout.buffer.write(web.urlopen(sys.argv[1]).read())' \
@@ -62,7 +63,7 @@ echo "== Schemathesis"
 # From a folder of its own: it leaves a cache where it stands.
 schemathesis=$PWD/.venv/bin/schemathesis
 cd "$folder"
-"$schemathesis" run "$url/v1/openapi.json" --header "Authorization: Bearer $(member token)" \
+"$schemathesis" run "$url/v1/openapi.json" --header "Authorization: Bearer $token" \
     --phases examples,coverage,fuzzing,stateful --max-examples "${EXAMPLES:-20}" --seed "${SEED:-1}" --no-shrink \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth \
     --request-timeout 40 --continue-on-failure --warnings off
