@@ -78,6 +78,7 @@ struct DerivativeLayout: Sendable {
         switch (file.kind, file.port) {
         case ("brain.mask", "mask"): anatomical(file, ["space": "T1w", "desc": "brain"], "mask", ".nii.gz")
         case ("labels.native", "labels"): anatomical(file, ["space": "Chimap"], "dseg", ".nii.gz")
+        case ("labels.refine", "labels"): anatomical(file, ["space": "Chimap", "desc": "refined"], "dseg", ".nii.gz")
         case ("labels.native", "labels_t1w"): anatomical(file, ["space": "T1w"], "dseg", ".nii.gz")
         case ("labels.native", "table"): anatomical(file, ["space": "Chimap"], "dseg", ".tsv")
         case ("registration.within-subject", "transform"): transform(file, from: "Chimap", to: "T1w", "rigid", ".json")
@@ -106,7 +107,7 @@ struct DerivativeLayout: Sendable {
     ) -> String {
         var entities = entities
         // Files of an atlas carry its name; a fusion of several is of none.
-        if ["labels.native", "roi.statistics"].contains(file.kind), atlases.count == 1 {
+        if ["labels.native", "labels.refine", "roi.statistics"].contains(file.kind), atlases.count == 1 {
             entities["atlas"] = atlases[0]
         }
         if let atlas = file.context.atlas { entities["atlas"] = atlas }
@@ -175,6 +176,10 @@ struct DerivativeLayout: Sendable {
             return described(
                 labelText("susceptibility map"), ["target", "t1w", "affine", "warp", "atlas_labels"],
                 reference: reference("target"))
+        case ("labels.refine", "labels"):
+            return described(
+                "Regions with the borders that the susceptibility map shows", ["image", "labels", "mask"],
+                reference: reference("image"))
         case ("labels.native", "labels_t1w"):
             return described(
                 labelText("T1-weighted image"), ["t1w", "affine", "warp", "atlas_labels"], reference: reference("t1w"))
