@@ -6,11 +6,12 @@ import Kernels
 /// region with its surroundings. Where a region stands out in the image, as nuclei that hold iron do on a susceptibility
 /// map, the image knows its border better. Where it does not, the label stays exactly as it was.
 ///
-/// Each label is one normal distribution of intensities and its surroundings are a mixture of some; a voxel's prior is
-/// its label smoothed. Expectation and maximisation alternate, and the priors relax towards what the neighbourhood came
-/// to be. No border moves by more than the reach, inwards or outwards.
+/// Labels and surroundings compete for the voxels at their borders, each by its own mean around the place, with the
+/// smoothed label as prior; the priors relax towards what the neighbourhood came to be. No border moves by more than the
+/// reach, inwards or outwards.
 ///
-/// - Source: Ledig et al., Medical Image Analysis 21 (2015) 40–58.
+/// - Source: priors and their relaxation, Ledig et al., Medical Image Analysis 21 (2015) 40–58; local means, Lankton and
+///   Tannenbaum, IEEE Trans Image Process 17 (2008) 2029–2039.
 package enum LabelRefinement {
     package struct Options: Sendable, Equatable {
         /// Standard deviation, mm, of the smoothing that makes a prior of a label: how far a border is likely to be off.
@@ -19,11 +20,11 @@ package enum LabelRefinement {
         package var reachMillimetres = 2.0
         /// Labels less separable than this are left alone; see `Separability`.
         package var minimalSeparability = 1.2
-        /// Normal distributions that describe the surroundings together.
-        package var backgroundComponents = 3
+        /// Standard deviation, mm, of the window around a place in which means and variance are taken.
+        package var localSigmaMillimetres = 3.0
         /// Weight, 0…1, of the neighbourhood's present labels in the prior.
         package var relaxation = 0.3
-        package var maximalIterations = 30
+        package var iterations = 10
 
         package init() {}
     }
@@ -66,7 +67,7 @@ package enum LabelRefinement {
         var before = [Int](repeating: 0, count: 1 << 16)
         for label in labels.values { before[Int(label)] += 1 }
         let present = (1..<before.count).filter { before[$0] > 0 }.map(UInt16.init)
-        guard let spread = Separability.spread(of: values, where: usable) else {
+        guard let overall = Separability.quartiles(of: values, where: usable), overall.deviation > 0 else {
             return (
                 labels,
                 present.map {
@@ -75,18 +76,19 @@ package enum LabelRefinement {
                 }
             )
         }
+        let floor = overall.deviation * Separability.relativeFloor
         let separability = Parallel.map(present.count, threads: threads) { n in
-            Separability.of(present[n], in: part, values, where: usable, floor: spread * Separability.relativeFloor)
+            Separability.of(present[n], in: part, values, where: usable, floor: floor)
         }
         let refinable = present.indices.filter { (separability[$0] ?? 0) >= options.minimalSeparability }
 
         var result = labels
         if !refinable.isEmpty {
-            var mixture = LabelMixture(
-                part, values, where: usable, labels: refinable.map { present[$0] },
-                deviationFloor: spread * Separability.relativeFloor, options: options, threads: threads)
-            mixture.fit(threads: threads)
-            mixture.forEachVoxel { place, label in
+            var competition = RegionCompetition(
+                part, values, where: usable, labels: refinable.map { present[$0] }, middle: Float(overall.median),
+                deviationFloor: Float(floor), options: options, threads: threads)
+            competition.run(threads: threads)
+            competition.forEachVoxel { place, label in
                 let (i, j, k) = (
                     place % box.grid.nx, place / box.grid.nx % box.grid.ny, place / (box.grid.nx * box.grid.ny)
                 )

@@ -37,12 +37,6 @@ enum Separability {
         return common > 0 ? abs(inner.median - outer.median) / common : nil
     }
 
-    /// Robust standard deviation of the image; nil where nothing counts or all values are equal.
-    static func spread(of image: Volume, where usable: Mask) -> Double? {
-        guard let quartiles = quartiles(of: image, where: usable), quartiles.deviation > 0 else { return nil }
-        return quartiles.deviation
-    }
-
     /// Median, and the interquartile range as the standard deviation of a normal distribution that has it.
     static func quartiles(of image: Volume, where mask: Mask) -> (median: Double, deviation: Double)? {
         guard let found = OrderStatistics.percentiles([25, 50, 75], of: image.values, where: mask.values) else {

@@ -53,8 +53,9 @@ struct DerivativeLayout: Sendable {
         ) { first, _ in first }
         var entries: [Entry] = []
         for file in files.made {
-            guard let path = path(of: file) else { continue }
-            entries.append(Entry(path: path, file: file, sidecar: sidecar(of: file, exported: images)))
+            if let path = path(of: file) {
+                entries.append(Entry(path: path, file: file, sidecar: sidecar(of: file, exported: images)))
+            }
             // The names of a segmentation's regions lie beside each of its two images.
             if file.kind == "labels.native", file.port == "table" {
                 entries.append(Entry(path: anatomical(file, ["space": "T1w"], "dseg", ".tsv"), file: file))
@@ -77,6 +78,9 @@ struct DerivativeLayout: Sendable {
     private func path(of file: MadeFile) -> String? {
         switch (file.kind, file.port) {
         case ("brain.mask", "mask"): anatomical(file, ["space": "T1w", "desc": "brain"], "mask", ".nii.gz")
+        // Wanted on the T1-weighted image itself, they are the file of the next port.
+        case ("labels.native", "labels") where isWantedOnT1w(file), ("labels.native", "table") where isWantedOnT1w(file):
+            nil
         case ("labels.native", "labels"): anatomical(file, ["space": "Chimap"], "dseg", ".nii.gz")
         case ("labels.refine", "labels"): anatomical(file, ["space": "Chimap", "desc": "refined"], "dseg", ".nii.gz")
         case ("labels.native", "labels_t1w"): anatomical(file, ["space": "T1w"], "dseg", ".nii.gz")
@@ -94,6 +98,12 @@ struct DerivativeLayout: Sendable {
         case ("cohort.linear-model", _), ("cohort.qc", _): "cohort/\(file.step)_\(file.port)\(suffix(of: file))"
         default: "other/\(file.step)/\(prefix(of: file))\(file.port)_\(Self.safe(file.name))"
         }
+    }
+
+    private func isWantedOnT1w(_ file: MadeFile) -> Bool {
+        let inputs = files.inputs(of: file)
+        guard let target = inputs.first(where: { $0.port == "target" }) else { return false }
+        return inputs.contains { $0.port == "t1w" && $0.digest == target.digest }
     }
 
     private func anatomical(_ file: MadeFile, _ entities: [String: String], _ suffix: String, _ ending: String)

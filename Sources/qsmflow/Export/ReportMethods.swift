@@ -57,8 +57,8 @@ enum ReportMethods {
         case "labels.refine":
             return
                 "Borders of regions that stand out from their surroundings by at least \(value("separability")) standard "
-                + "deviations were moved, by at most \(value("reach_mm")) mm, to where the susceptibility map shows them, by "
-                + "expectation and maximisation with the atlas labels as prior [Ledig 2015]; the others were left alone."
+                + "deviations were moved, by at most \(value("reach_mm")) mm, to where the susceptibility map shows them: regions and "
+                + "surroundings compete by their local means [Lankton 2008] with the atlas labels as prior [Ledig 2015]."
         case "roi.statistics":
             return
                 "Susceptibility was summarised per region, relative to each of: \(value("references")). The sub-region of high "
@@ -94,6 +94,11 @@ enum ReportMethods {
             (
                 "Smith 2002", "Smith. Fast robust automated brain extraction. Hum Brain Mapp 17 (2002) 143–155.",
                 "10.1002/hbm.10062"
+            ),
+            (
+                "Lankton 2008",
+                "Lankton and Tannenbaum. Localizing region-based active contours. IEEE Trans Image Process 17 (2008) 2029–2039.",
+                "10.1109/TIP.2008.2004611"
             ),
             (
                 "Ledig 2015",
