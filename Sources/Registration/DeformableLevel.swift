@@ -44,7 +44,8 @@ final class DeformableLevel {
             threads: threads)
         for n in 0..<lattice.count where inside.values[n] == 0 { weight.values[n] = 0 }
         correlation = LocalCorrelation(
-            fixed: target, weight: weight, radius: options.correlationRadiusVoxels, noise: 0.02, threads: threads)
+            fixed: target, weight: weight, radius: options.correlationRadiusVoxels, noise: options.correlationNoise,
+            threads: threads)
     }
 
     /// Takes over the displacement of a coarser level.

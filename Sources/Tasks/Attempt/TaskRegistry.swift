@@ -5,7 +5,7 @@ package enum TaskRegistry {
     static let implementations: [any TaskImplementation.Type] = [
         ImageCheckTask.self, BrainMaskTask.self, QCPicturesTask.self,
         WithinSubjectRegistrationTask.self, AtlasRegistrationTask.self, NativeLabelsTask.self,
-        RegionStatisticsTask.self, SubjectAggregateTask.self,
+        LabelRefinementTask.self, RegionStatisticsTask.self, SubjectAggregateTask.self,
         LinearModelTask.self, CohortQCTask.self,
         CommandTask.self,
     ]

@@ -20,46 +20,22 @@ enum ImageCheckTask: TaskImplementation {
         let t1w = try read(t1wItem)
         findings += ImageCheck.values(try ImageContents(of: t1w), named: t1wItem.input.name, masked: false)
 
-        let mapItem = try environment.input("chimap")
-        let unit = try SusceptibilityMap.unit(of: mapItem, units: environment.text("units"))
-        var map = try read(mapItem)
-
-        var mask: Mask?
-        if let item = environment.optionalInput("mask") {
-            let supplied = try NIfTIFile.readMask(item.path)
-            findings += ImageCheck.brainMask(supplied, named: item.input.name)
-            let mismatch = ImageCheck.sameGrid(
-                map.grid, named: mapItem.input.name, supplied.grid, named: item.input.name)
-            findings += mismatch
-            if mismatch.isEmpty { mask = supplied }
+        var numbers: [(String, Double, String)] = []
+        var unit: BIDS.SusceptibilityUnit?
+        if let mapItem = environment.optionalInput("chimap") {
+            let stated = try SusceptibilityMap.unit(of: mapItem, units: environment.text("units"))
+            let map = try read(mapItem)
+            let mask = try companions(of: map, named: mapItem.input.name, environment, &findings)
+            // A map on another grid than its mask would only raise further, misleading findings.
+            try refuse(findings)
+            findings += overlap(of: t1w.grid, named: t1wItem.input.name, with: map.grid, named: mapItem.input.name)
+            numbers = try examine(map, named: mapItem.input.name, unit: stated, within: mask, environment, &findings)
+            unit = stated
         }
-        if let item = environment.optionalInput("magnitude") {
-            let magnitude = try read(item)
-            findings += ImageCheck.values(try ImageContents(of: magnitude), named: item.input.name, masked: false)
-            findings += ImageCheck.sameGrid(map.grid, named: mapItem.input.name, magnitude.grid, named: item.input.name)
-        }
-        try refuse(findings)  // a map on another grid than its mask would only raise further, misleading findings
-
-        var limits = ImageCheck.Limits()
-        limits.missingFraction = environment.number("nonfinite_limit")
-        limits.largestSusceptibilityPPM = environment.number("plausible_ppm")
-        let contents = try ImageContents(of: map, within: mask)
-        findings += ImageCheck.values(contents, named: mapItem.input.name, masked: mask != nil, limits: limits)
-        findings += ImageCheck.susceptibilityUnits(
-            contents, named: mapItem.input.name, declared: unit == .partsPerMillion ? .ppm : .ppb, limits: limits)
-        findings += overlap(of: t1w.grid, named: t1wItem.input.name, with: map.grid, named: mapItem.input.name)
         try refuse(findings)
 
-        if unit == .partsPerBillion { for n in map.values.indices { map.values[n] *= 0.001 } }
-        let spread = standardDeviation(of: map, within: mask)
-        let numbers: [(String, Double, String)] = [
-            ("voxel_volume", map.grid.voxelVolumeCubicMillimetres, "mm3"),
-            ("nonfinite_fraction", contents.missingFraction, "1"),
-            ("chi_p99_abs", Double(contents.absolutePercentile99) * unit.factorToPPM, "ppm"),
-            ("chi_sd", spread, "ppm"),
-        ]
         let report = JSONValue.object([
-            "unit": .string(unit.rawValue),
+            "unit": unit.map { .string($0.rawValue) } ?? .null,
             "findings": .array(
                 findings.map { finding in
                     .object([
@@ -73,6 +49,49 @@ enum ImageCheckTask: TaskImplementation {
             outputs: [try environment.writeJSON(report, to: "report")],
             measurements: numbers.map { MeasuredValue(metric: $0.0, value: $0.1, unit: $0.2) },
             warnings: findings.filter { $0.severity == .warning }.map(\.description))
+    }
+
+    /// Looks at what must lie on the map's grid.
+    ///
+    /// - Returns: the brain mask, where there is one of use.
+    private static func companions(
+        of map: Volume, named name: String, _ environment: TaskEnvironment, _ findings: inout [ImageFinding]
+    ) throws -> Mask? {
+        var mask: Mask?
+        if let item = environment.optionalInput("mask") {
+            let supplied = try NIfTIFile.readMask(item.path)
+            findings += ImageCheck.brainMask(supplied, named: item.input.name)
+            let mismatch = ImageCheck.sameGrid(map.grid, named: name, supplied.grid, named: item.input.name)
+            findings += mismatch
+            if mismatch.isEmpty { mask = supplied }
+        }
+        if let item = environment.optionalInput("magnitude") {
+            let (magnitude, header) = try NIfTIFile.read(item.path)
+            findings += ImageCheck.header(header)
+            findings += ImageCheck.values(try ImageContents(of: magnitude), named: item.input.name, masked: false)
+            findings += ImageCheck.sameGrid(map.grid, named: name, magnitude.grid, named: item.input.name)
+        }
+        return mask
+    }
+
+    /// The map's values: are they there, and are they of the unit they claim to be.
+    private static func examine(
+        _ map: Volume, named name: String, unit: BIDS.SusceptibilityUnit, within mask: Mask?,
+        _ environment: TaskEnvironment, _ findings: inout [ImageFinding]
+    ) throws -> [(String, Double, String)] {
+        var limits = ImageCheck.Limits()
+        limits.missingFraction = environment.number("nonfinite_limit")
+        limits.largestSusceptibilityPPM = environment.number("plausible_ppm")
+        let contents = try ImageContents(of: map, within: mask)
+        findings += ImageCheck.values(contents, named: name, masked: mask != nil, limits: limits)
+        findings += ImageCheck.susceptibilityUnits(
+            contents, named: name, declared: unit == .partsPerMillion ? .ppm : .ppb, limits: limits)
+        return [
+            ("voxel_volume", map.grid.voxelVolumeCubicMillimetres, "mm3"),
+            ("nonfinite_fraction", contents.missingFraction, "1"),
+            ("chi_p99_abs", Double(contents.absolutePercentile99) * unit.factorToPPM, "ppm"),
+            ("chi_sd", standardDeviation(of: map, within: mask) * unit.factorToPPM, "ppm"),
+        ]
     }
 
     /// All errors in one sentence each; the first is what people see, the rest follows.

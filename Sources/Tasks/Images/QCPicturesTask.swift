@@ -10,8 +10,10 @@ enum QCPicturesTask: TaskImplementation {
     static let kind = "qc.pictures"
 
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
-        let map = try SusceptibilityMap.read(try environment.input("chimap"), units: "sidecar")
-        let labels = try NIfTIFile.readLabelMap(try environment.input("labels").path)
+        let map = try environment.optionalInput("chimap").map {
+            try SusceptibilityMap.read($0, units: environment.text("units"))
+        }
+        let labels = try environment.optionalInput("labels").map { try NIfTIFile.readLabelMap($0.path) }
         let t1w = try NIfTIFile.readVolume(try environment.input("t1w").path)
         let labelsT1w = try environment.optionalInput("labels_t1w").map { try NIfTIFile.readLabelMap($0.path) }
         let brain = try environment.optionalInput("brain").map { try NIfTIFile.readMask($0.path) }
@@ -19,7 +21,9 @@ enum QCPicturesTask: TaskImplementation {
         var mosaic = Mosaic()
         let window = Float(environment.number("window_ppm"))
         mosaic.window = .range(-window...window)
-        let chimapEntry = try write(try mosaic.picture(of: map, labels: labels), to: "chimap_mosaic", environment)
+        let chimapEntry = try map.map {
+            try write(try mosaic.picture(of: $0, labels: labels), to: "chimap_mosaic", environment)
+        }
         environment.report(progress: 0.5)
         mosaic.window = .percentiles(0.5, 99.5)
         let t1wEntry = try write(
@@ -46,7 +50,7 @@ enum QCPicturesTask: TaskImplementation {
                 Dictionary(uniqueKeysWithValues: numbers.compactMap { n in n.1.map { (n.0, JSONValue.number($0)) } }))
         ])
         return TaskResult(
-            outputs: [chimapEntry, t1wEntry, try environment.writeJSON(report, to: "report")],
+            outputs: [chimapEntry, t1wEntry, try environment.writeJSON(report, to: "report")].compactMap { $0 },
             measurements: numbers.map { MeasuredValue(metric: $0.0, value: $0.1, unit: $0.2) })
     }
 

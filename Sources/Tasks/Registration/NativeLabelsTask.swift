@@ -21,8 +21,9 @@ enum NativeLabelsTask: TaskImplementation {
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let t1w = try NIfTIFile.readVolume(try environment.input("t1w").path)
         let target = try NIfTIFile.readHeader(try environment.input("target").path).grid
-        let rigidItem = try environment.input("transform")
-        let rigid = SpatialMap.affine(try TransformFile.decode(try rigidItem.readJSON(), name: rigidItem.input.name))
+        let rigid = try environment.optionalInput("transform").map {
+            SpatialMap.affine(try TransformFile.decode(try $0.readJSON(), name: $0.input.name))
+        }
         let atlases = try readAtlases(environment)
         let (table, renumberings) = try harmonised(atlases)
 
@@ -47,12 +48,16 @@ enum NativeLabelsTask: TaskImplementation {
 
         let (anatomical, warped) = try labels(on: t1w.grid, through: .identity, image: t1w)
         environment.report(progress: 0.5)
-        let imageOnTarget = try t1w.resampled(to: target, through: rigid, threads: environment.threads)
-        let (native, _) = try labels(on: target, through: rigid, image: imageOnTarget)
+        var native = anatomical
+        if rigid != nil || !target.matches(t1w.grid) {
+            let toT1w = rigid ?? .identity
+            let imageOnTarget = try t1w.resampled(to: target, through: toT1w, threads: environment.threads)
+            native = try labels(on: target, through: toT1w, image: imageOnTarget).0
+        }
 
         guard native.values.contains(where: { $0 != 0 }) else {
             throw TaskResult.Failure.permanent(
-                "No atlas label falls on the susceptibility map of \(environment.request.context): the registration "
+                "No atlas label falls on \(try environment.input("target").input.name) of \(environment.request.context): the registration "
                     + "failed; look at its quality report and at the images")
         }
         let (nativePath, nativeEntry) = environment.output("labels")

@@ -9,7 +9,9 @@ extension TaskKindCatalog {
             scopes: [.session],
             inputs: [
                 TaskPort("t1w", .volume, .one, "T1-weighted image."),
-                TaskPort("chimap", .volume, .one, "Susceptibility map; its sidecar says ppm or ppb."),
+                TaskPort(
+                    "chimap", .volume, .optional,
+                    "Susceptibility map, where the workflow has one; its sidecar says ppm or ppb."),
                 TaskPort("mask", .mask, .optional, "Brain mask on the grid of the susceptibility map."),
                 TaskPort("magnitude", .volume, .optional, "Gradient-echo magnitude on the grid of the map."),
             ],
@@ -62,18 +64,21 @@ extension TaskKindCatalog {
             scopes: [.session],
             inputs: [
                 TaskPort("t1w", .volume, .one, "T1-weighted image."),
-                TaskPort("chimap", .volume, .one, "Susceptibility map."),
-                TaskPort("labels", .labelMap, .one, "Regions on the grid of the susceptibility map."),
+                TaskPort("chimap", .volume, .optional, "Susceptibility map, where the workflow has one."),
+                TaskPort("labels", .labelMap, .optional, "Regions on the grid of the susceptibility map."),
                 TaskPort("labels_t1w", .labelMap, .optional, "Regions on the grid of the T1-weighted image."),
                 TaskPort("brain", .mask, .optional, "Brain mask on the grid of the T1-weighted image."),
                 TaskPort("registrations", .json, .many, "Quality reports of registration.atlas."),
             ],
             outputs: [
-                TaskPort("chimap_mosaic", .picture, .one, "Susceptibility map with region outlines."),
+                TaskPort("chimap_mosaic", .picture, .optional, "Susceptibility map with region outlines."),
                 TaskPort("t1w_mosaic", .picture, .one, "T1-weighted image with region and brain outlines."),
                 TaskPort("report", .json, .one, "The numbers, for cohort.qc."),
             ],
             parameters: [
+                TaskParameter(
+                    "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
+                    "Unit of the susceptibility map: as its sidecar says, or stated here."),
                 TaskParameter(
                     "window_ppm", .number(0.01...10), default: 0.15, "Grey window of the susceptibility map, ± ppm.")
             ],

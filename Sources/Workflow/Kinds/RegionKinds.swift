@@ -4,6 +4,33 @@ extension TaskKindCatalog {
     /// Kinds that measure inside regions.
     static let regionKinds = [
         TaskKind(
+            name: "labels.refine", version: 1,
+            summary: "Moves the borders of regions to where the susceptibility map shows them.",
+            scopes: [.session],
+            inputs: [
+                TaskPort("image", .volume, .one, "Image that shows the regions: the susceptibility map."),
+                TaskPort("labels", .labelMap, .one, "Regions on the grid of the image."),
+                TaskPort("table", .table, .one, "Region numbers and names."),
+                TaskPort("mask", .mask, .optional, "Brain mask on the grid of the image: nothing moves outside it."),
+            ],
+            outputs: [TaskPort("labels", .labelMap, .one, "The regions with their new borders.")],
+            parameters: [
+                TaskParameter(
+                    "separability", .number(0...100), default: 1.2,
+                    "Regions stay as they are where the median inside and around them differ by less than this many "
+                        + "standard deviations; 100 leaves all alone."),
+                TaskParameter("reach_mm", .number(0...10), default: 2, "How far a border may move."),
+                TaskParameter(
+                    "sigma_mm", .number(0.1...5), default: 1,
+                    "How far borders are likely to be off: the standard deviation of the smoothing of the prior."),
+            ],
+            measurements: [
+                MeasurementDeclaration(
+                    "separability", unit: "1", "How far a region stands out from its surroundings, in deviations."),
+                MeasurementDeclaration("volume_change", unit: "1", "Volume gained by the new border, as a fraction."),
+            ],
+            resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 600),
+        TaskKind(
             name: "roi.statistics", version: 1,
             summary: "Susceptibility per region, against several references side by side.",
             scopes: [.session],

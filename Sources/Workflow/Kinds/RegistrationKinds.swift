@@ -69,8 +69,12 @@ extension TaskKindCatalog {
             scopes: [.session],
             inputs: [
                 TaskPort("t1w", .volume, .one, "T1-weighted image."),
-                TaskPort("target", .volume, .one, "Image whose grid the labels are wanted on: the susceptibility map."),
-                TaskPort("transform", .transform, .one, "Rigid map, target world mm to T1w world mm."),
+                TaskPort(
+                    "target", .volume, .one,
+                    "Image whose grid the labels are wanted on: the susceptibility map, or the T1w image itself."),
+                TaskPort(
+                    "transform", .transform, .optional,
+                    "Rigid map, target world mm to T1w world mm; without it the two are one world."),
                 TaskPort("affine", .transform, .many, "Affine map of registration.atlas, one per atlas."),
                 TaskPort("warp", .displacement, .many, "Displacement of registration.atlas, one per atlas."),
                 TaskPort("atlas_t1w", .volume, .many, "T1-weighted image of each atlas."),

@@ -53,8 +53,9 @@ struct DerivativeLayout: Sendable {
         ) { first, _ in first }
         var entries: [Entry] = []
         for file in files.made {
-            guard let path = path(of: file) else { continue }
-            entries.append(Entry(path: path, file: file, sidecar: sidecar(of: file, exported: images)))
+            if let path = path(of: file) {
+                entries.append(Entry(path: path, file: file, sidecar: sidecar(of: file, exported: images)))
+            }
             // The names of a segmentation's regions lie beside each of its two images.
             if file.kind == "labels.native", file.port == "table" {
                 entries.append(Entry(path: anatomical(file, ["space": "T1w"], "dseg", ".tsv"), file: file))
@@ -77,7 +78,11 @@ struct DerivativeLayout: Sendable {
     private func path(of file: MadeFile) -> String? {
         switch (file.kind, file.port) {
         case ("brain.mask", "mask"): anatomical(file, ["space": "T1w", "desc": "brain"], "mask", ".nii.gz")
+        // Wanted on the T1-weighted image itself, they are the file of the next port.
+        case ("labels.native", "labels") where isWantedOnT1w(file), ("labels.native", "table") where isWantedOnT1w(file):
+            nil
         case ("labels.native", "labels"): anatomical(file, ["space": "Chimap"], "dseg", ".nii.gz")
+        case ("labels.refine", "labels"): anatomical(file, ["space": "Chimap", "desc": "refined"], "dseg", ".nii.gz")
         case ("labels.native", "labels_t1w"): anatomical(file, ["space": "T1w"], "dseg", ".nii.gz")
         case ("labels.native", "table"): anatomical(file, ["space": "Chimap"], "dseg", ".tsv")
         case ("registration.within-subject", "transform"): transform(file, from: "Chimap", to: "T1w", "rigid", ".json")
@@ -95,6 +100,12 @@ struct DerivativeLayout: Sendable {
         }
     }
 
+    private func isWantedOnT1w(_ file: MadeFile) -> Bool {
+        let inputs = files.inputs(of: file)
+        guard let target = inputs.first(where: { $0.port == "target" }) else { return false }
+        return inputs.contains { $0.port == "t1w" && $0.digest == target.digest }
+    }
+
     private func anatomical(_ file: MadeFile, _ entities: [String: String], _ suffix: String, _ ending: String)
         -> String
     {
@@ -106,7 +117,7 @@ struct DerivativeLayout: Sendable {
     ) -> String {
         var entities = entities
         // Files of an atlas carry its name; a fusion of several is of none.
-        if ["labels.native", "roi.statistics"].contains(file.kind), atlases.count == 1 {
+        if ["labels.native", "labels.refine", "roi.statistics"].contains(file.kind), atlases.count == 1 {
             entities["atlas"] = atlases[0]
         }
         if let atlas = file.context.atlas { entities["atlas"] = atlas }
@@ -175,6 +186,10 @@ struct DerivativeLayout: Sendable {
             return described(
                 labelText("susceptibility map"), ["target", "t1w", "affine", "warp", "atlas_labels"],
                 reference: reference("target"))
+        case ("labels.refine", "labels"):
+            return described(
+                "Regions with the borders that the susceptibility map shows", ["image", "labels", "mask"],
+                reference: reference("image"))
         case ("labels.native", "labels_t1w"):
             return described(
                 labelText("T1-weighted image"), ["t1w", "affine", "warp", "atlas_labels"], reference: reference("t1w"))

@@ -54,6 +54,11 @@ enum ReportMethods {
                     ? " The atlases voted with one voice each."
                     : " The atlases voted, each weighted by the local similarity of its image [Artaechevarria 2009]."
             return "Atlas regions were brought to the grid of the susceptibility map in one interpolation.\(fusion)"
+        case "labels.refine":
+            return
+                "Borders of regions that stand out from their surroundings by at least \(value("separability")) standard "
+                + "deviations were moved, by at most \(value("reach_mm")) mm, to where the susceptibility map shows them: regions and "
+                + "surroundings compete by their local means [Lankton 2008] with the atlas labels as prior [Ledig 2015]."
         case "roi.statistics":
             return
                 "Susceptibility was summarised per region, relative to each of: \(value("references")). The sub-region of high "
@@ -89,6 +94,16 @@ enum ReportMethods {
             (
                 "Smith 2002", "Smith. Fast robust automated brain extraction. Hum Brain Mapp 17 (2002) 143–155.",
                 "10.1002/hbm.10062"
+            ),
+            (
+                "Lankton 2008",
+                "Lankton and Tannenbaum. Localizing region-based active contours. IEEE Trans Image Process 17 (2008) 2029–2039.",
+                "10.1109/TIP.2008.2004611"
+            ),
+            (
+                "Ledig 2015",
+                "Ledig et al. Robust whole-brain segmentation: application to traumatic brain injury. Med Image Anal 21 (2015) 40–58.",
+                "10.1016/j.media.2014.12.003"
             ),
             (
                 "Mattes 2003",
