@@ -47,7 +47,8 @@ package struct ReportInput: Sendable {
         package var kind: String
         package var succeeded: Int
         package var failed: Int
-        package var cancelled: Int
+        /// Behind a failure, or cancelled.
+        package var notRun: Int
         /// Waiting, ready or running.
         package var unfinished: Int
         /// Of the attempts that succeeded.
@@ -55,11 +56,11 @@ package struct ReportInput: Sendable {
         package var peakMemoryBytes: Int?
 
         package init(
-            name: String, kind: String, succeeded: Int, failed: Int, cancelled: Int = 0, unfinished: Int = 0,
+            name: String, kind: String, succeeded: Int, failed: Int, notRun: Int = 0, unfinished: Int = 0,
             medianSeconds: Double? = nil, peakMemoryBytes: Int? = nil
         ) {
             (self.name, self.kind, self.succeeded, self.failed) = (name, kind, succeeded, failed)
-            (self.cancelled, self.unfinished) = (cancelled, unfinished)
+            (self.notRun, self.unfinished) = (notRun, unfinished)
             (self.medianSeconds, self.peakMemoryBytes) = (medianSeconds, peakMemoryBytes)
         }
     }

@@ -30,13 +30,13 @@ extension ReportInput {
         let rows = steps.html { step in
             """
             <tr><th scope="row">\(step.name)</th><td><code>\(step.kind)</code></td>\(Self.count(step.succeeded))\
-            \(Self.count(step.failed, isBad: true))\(Self.count(step.cancelled))\(Self.count(step.unfinished))\
+            \(Self.count(step.failed, isBad: true))\(Self.count(step.notRun))\(Self.count(step.unfinished))\
             <td class="n">\(Numbers.duration(step.medianSeconds))</td><td class="n">\(Numbers.bytes(step.peakMemoryBytes))</td></tr>
             """
         }
         return """
             <table class="sortable"><caption>Tasks by step</caption><thead><tr><th scope="col">Step</th><th scope="col">Kind</th>\
-            <th scope="col" class="n">Succeeded</th><th scope="col" class="n">Failed</th><th scope="col" class="n">Cancelled</th>\
+            <th scope="col" class="n">Succeeded</th><th scope="col" class="n">Failed</th><th scope="col" class="n">Not run</th>\
             <th scope="col" class="n">Unfinished</th><th scope="col" class="n">Median time</th>\
             <th scope="col" class="n">Peak memory</th></tr></thead><tbody>\(rows)</tbody></table>
             """

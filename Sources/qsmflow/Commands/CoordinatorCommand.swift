@@ -15,8 +15,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
             Several coordinators may share one database and one artifact folder. Everything they know is in the \
             database: stop, kill or move one whenever you like.
 
-            The first start prints an operator's token once; make more with `qsmflow token create`. Tokens cross the \
-            network as they are: put a reverse proxy with TLS in front of anything but a trusted network.
+            Commands on this machine that name the same state folder are let in as operator; `qsmflow token create` \
+            makes tokens for everybody else. Tokens cross the network as they are: put a reverse proxy with TLS in \
+            front of anything but a trusted network.
             """)
 
     @Option(name: .long, help: "Address and port to listen on.") var listen = "127.0.0.1:7700"

@@ -95,7 +95,7 @@ struct RunReportBuilder: Sendable {
         return (summary.steps ?? []).map { step in
             ReportInput.Step(
                 name: step.step, kind: step.kind, succeeded: step.counts.succeeded, failed: step.counts.failed,
-                cancelled: step.counts.cancelled + step.counts.blocked,
+                notRun: step.counts.blocked + step.counts.cancelled,
                 unfinished: step.counts.waiting + step.counts.ready + step.counts.running,
                 medianSeconds: byStep[step.step]?.number("seconds_median"),
                 peakMemoryBytes: byStep[step.step]?.integer("peak_memory_mib_max").map { $0 << 20 })
