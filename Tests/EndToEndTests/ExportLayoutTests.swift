@@ -24,12 +24,12 @@ import Workflow
         return try MadeFile(try #require(try table.rows(needing: MadeFile.columns).first))
     }
 
+    /// Other files have other bytes.
     private func read(
         _ ordinal: Int, _ port: String, from task: String? = nil, port made: String? = nil, path: String? = nil
-    )
-        throws -> ReadFile
-    {
-        let line = ["\(ordinal)", port, "01", "", "", task ?? "", made ?? "", "name", path ?? "", Self.digest]
+    ) throws -> ReadFile {
+        let digest = path.map { ArtifactDigest(of: Data($0.utf8)).hex } ?? Self.digest
+        let line = ["\(ordinal)", port, "01", "", "", task ?? "", made ?? "", "name", path ?? "", digest]
             .joined(separator: ",")
         let table = try CommaSeparatedTable(Data((ReadFile.columns.joined(separator: ",") + "\n" + line + "\n").utf8))
         return try ReadFile(try #require(try table.rows(needing: ReadFile.columns).first))
@@ -123,6 +123,16 @@ import Workflow
                 "file:///atlases/A/dseg.nii.gz",
             ])
         #expect(sidecar["SkullStripped"] == nil)
+    }
+
+    @Test func labelsWantedOnTheT1wImageAreThatPortsFile() throws {
+        let made = [
+            try made(4, "labels", "labels.native", "labels"), try made(4, "labels", "labels.native", "labels_t1w"),
+        ]
+        let image = "/data/raw/sub-01/anat/sub-01_T1w.nii.gz"
+        let files = RunFiles(made: made, read: [try read(4, "target", path: image), try read(4, "t1w", path: image)])
+        let layout = DerivativeLayout(files: files, places: SourcePlaces(request), atlases: ["A"])
+        #expect(layout.entries().map(\.path) == ["sub-01/anat/sub-01_space-T1w_atlas-A_dseg.nii.gz"])
     }
 
     @Test func datasetsAreLinkedRelativelyWhereTheyMoveTogether() {

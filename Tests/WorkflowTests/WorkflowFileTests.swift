@@ -281,14 +281,14 @@ import Workflow
               check:
                 kind: image.check
                 inputs:
-                  t1w: {bids: {suffix: T1w}}
-                  chi: {bids: {suffix: Chimap}}
+                  t1: {bids: {suffix: T1w}}
+                  chimap: {bids: {suffix: Chimap}}
                 parameters: {units: ppt, unknown: 1}
                 timeout: soon
               brain:
                 kind: brain.maks
             """)
-        #expect(parsed.errors.map(\.line) == [1, 5, 7, 8, 8, 9, 11])
+        #expect(parsed.errors.map(\.line) == [1, 5, 6, 8, 8, 9, 11])
         #expect(parsed.definition == nil)
     }
 

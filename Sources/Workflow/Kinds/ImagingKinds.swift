@@ -80,7 +80,7 @@ extension TaskKindCatalog {
                     "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
                     "Unit of the susceptibility map: as its sidecar says, or stated here."),
                 TaskParameter(
-                    "window_ppm", .number(0.01...10), default: 0.15, "Grey window of the susceptibility map, ± ppm.")
+                    "window_ppm", .number(0.01...10), default: 0.15, "Grey window of the susceptibility map, ± ppm."),
             ],
             measurements: [
                 MeasurementDeclaration(

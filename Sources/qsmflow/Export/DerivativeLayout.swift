@@ -79,7 +79,8 @@ struct DerivativeLayout: Sendable {
         switch (file.kind, file.port) {
         case ("brain.mask", "mask"): anatomical(file, ["space": "T1w", "desc": "brain"], "mask", ".nii.gz")
         // Wanted on the T1-weighted image itself, they are the file of the next port.
-        case ("labels.native", "labels") where isWantedOnT1w(file), ("labels.native", "table") where isWantedOnT1w(file):
+        case ("labels.native", "labels") where isWantedOnT1w(file),
+            ("labels.native", "table") where isWantedOnT1w(file):
             nil
         case ("labels.native", "labels"): anatomical(file, ["space": "Chimap"], "dseg", ".nii.gz")
         case ("labels.refine", "labels"): anatomical(file, ["space": "Chimap", "desc": "refined"], "dseg", ".nii.gz")
@@ -102,8 +103,8 @@ struct DerivativeLayout: Sendable {
 
     private func isWantedOnT1w(_ file: MadeFile) -> Bool {
         let inputs = files.inputs(of: file)
-        guard let target = inputs.first(where: { $0.port == "target" }) else { return false }
-        return inputs.contains { $0.port == "t1w" && $0.digest == target.digest }
+        guard let target = inputs.first(where: { $0.port == "target" })?.digest else { return false }
+        return inputs.contains { $0.port == "t1w" && $0.digest == target }
     }
 
     private func anatomical(_ file: MadeFile, _ entities: [String: String], _ suffix: String, _ ending: String)
