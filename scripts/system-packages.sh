@@ -25,7 +25,12 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=sudo
 fi
 echo "Installing:$missing"
-# The packaged server must not start a cluster of its own: qsmflow starts private ones.
-export DEBIAN_FRONTEND=noninteractive
+# The packaged server must not start a cluster of its own: qsmflow starts private ones. Whoever has a cluster, or a
+# file of their own, keeps it.
+clusters=/etc/postgresql-common/createcluster.conf
+if [ ! -e "$clusters" ]; then
+    $as_root mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" | $as_root tee "$clusters" >/dev/null
+fi
 $as_root apt-get update -q
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

@@ -213,11 +213,19 @@ package final class PinnedArtifact: Sendable {
     /// Makes the artifact appear at `destination`: a hard link where the disk is the same, else a copy. Blocks when it
     /// copies.
     package func place(at destination: String) throws { try placeFile(path, at: destination) }
+
+    /// Writes a copy that nobody else has. Blocks.
+    package func copy(to destination: String) throws { try copyFile(path, to: destination) }
 }
 
 private func placeFile(_ source: String, at destination: String) throws {
     if link(source, destination) == 0 { return }
     guard [EXDEV, EPERM, EMLINK, ENOTSUP].contains(errno) else { throw ArtifactError.last("link to", destination) }
+    try copyFile(source, to: destination)
+}
+
+/// Copies a file's bytes to a new file. Blocks.
+package func copyFile(_ source: String, to destination: String) throws {
     let input = try FileDescriptor(source, flags: O_RDONLY)
     let output = try FileDescriptor(destination, flags: O_WRONLY | O_CREAT | O_EXCL)
     var offset: Int64 = 0

@@ -48,4 +48,29 @@ import Testing
         let check = try await program.run("fsck")
         #expect(check.code == 0, "\(check.output)")
     }
+
+    /// No χ map anywhere: labels and volumes on the T1-weighted image itself.
+    @Test func volumesNeedNoSusceptibilityMap() async throws {
+        let program = try Program()
+        try await program.phantom(subjects: 2)
+        try FileManager.default.removeItem(atPath: program.recon)
+        let run = try await program.run(
+            "run", Program.root + "/workflows/volumes.yaml", program.dataset, "--atlas", program.atlas)
+        #expect(run.code == 0, "\(run.output)\(run.errors)")
+        // A caudate of a head holds some five millilitres; which side of that is the phantom's choice.
+        let volumes = try await program.run(
+            "sql", "-c",
+            "select count(*) from measurements where metric = 'volume' and region = 'left_caudate' "
+                + "and value between 1000 and 20000", "--", "-At")
+        #expect(volumes.output.trimmingCharacters(in: .whitespacesAndNewlines) == "2", "\(volumes.errors)")
+
+        let folder = program.folder + "/export"
+        let export = try await program.run("export", "1", folder, "--format", "bids")
+        #expect(export.code == 0, "\(export.errors)")
+        let files = try FileManager.default.subpathsOfDirectory(atPath: folder)
+        #expect(files.filter { $0.contains("space-T1w") && $0.hasSuffix("_dseg.nii.gz") }.count == 2)
+        #expect(files.filter { $0.contains("space-T1w") && $0.hasSuffix("_dseg.tsv") }.count == 2)
+        #expect(files.filter { $0.contains("Chimap") || $0.hasPrefix("other") } == [])
+        #expect(files.filter { $0.hasSuffix("desc-t1w_qc.png") }.count == 2)
+    }
 }

@@ -63,6 +63,16 @@ import Workflow
         #expect(result.failure?.message.contains("csf, none") == true)
     }
 
+    @Test func aPersonCountsOnce() throws {
+        let folder = try cohort()
+        try folder.add(
+            "tables", "region\treference\tmean\nputamen\tnone\t1\n", name: "again.tsv",
+            context: TaskContext(subject: "3", session: "2"))
+        let result = try folder.perform("cohort.linear-model", parameters: ["reference": "none"])
+        #expect(result.failure?.message.contains("more than one table of sub-3") == true)
+        #expect(result.failure?.message.contains("subject.aggregate") == true)
+    }
+
     @Test func whoIsMissingStandsInTheReport() throws {
         let folder = try cohort()
         let gap = MissingInput(port: "tables", context: TaskContext(subject: "9"), reason: "no T1w")

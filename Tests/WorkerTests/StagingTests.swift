@@ -145,4 +145,23 @@ import Workflow
         _ = try await staging.stage([input(digests[0], 60)], in: folder.path + "/4")
         #expect(served.asked == [digests[0], digests[1], digests[0]])
     }
+
+    @Test func whatAProgramWritesOverItsInputIsItsOwnCopy() async throws {
+        let fetched = served.add(Data("cached".utf8))
+        let source = folder.path + "/dataset.nii.gz"
+        try Data("raw".utf8).write(to: URL(fileURLWithPath: source))
+        let raw = ArtifactDigest(of: Data("raw".utf8))
+        let staging = try staging()
+        let inputs = [input(fetched, 6), input(raw, 3, source: source)]
+        let staged = try await staging.stage(inputs, in: folder.path + "/1", asCopies: true)
+        for item in staged.inputs {
+            // In place, as a tool does that opens its input for writing.
+            let file = try FileHandle(forWritingTo: URL(fileURLWithPath: item.path))
+            try file.write(contentsOf: Data("X".utf8))
+            try file.close()
+        }
+        #expect(try contents(source) == Data("raw".utf8))
+        let again = try await staging.stage(inputs, in: folder.path + "/2")
+        #expect(try again.inputs.map { try contents($0.path) } == [Data("cached".utf8), Data("raw".utf8)])
+    }
 }

@@ -121,6 +121,12 @@ enum LinearModelTask: TaskImplementation {
         let wanted = Set(environment.texts("regions"))
         for item in environment.inputs("tables") {
             let subject = item.input.context.subject ?? ""
+            // Counting a person once per session would make errors too small and differences too sure.
+            guard !subjects.contains(subject) else {
+                throw TaskResult.Failure.permanent(
+                    "Step \(environment.request.step) got more than one table of sub-\(subject), of several sessions or "
+                        + "atlases; a model counts each person once: take the tables of subject.aggregate")
+            }
             subjects.append(subject)
             let table = try item.readTable()
             let name = item.input.name

@@ -15,14 +15,20 @@ enum RegionStatisticsTask: TaskImplementation {
         let tableItem = try environment.input("table")
         let table = try RegionTable(try tableItem.readTable(), name: tableItem.input.name)
             .completed(with: Set(labels.values).sorted())
-        let mask = try environment.optionalInput("mask").map { try NIfTIFile.readMask($0.path) }
+        let mask = try brainMask(on: map.grid, environment)
 
         var warnings: [String] = []
         var references: [SusceptibilityReference] = []
         for name in environment.texts("references") {
             switch name {
             case "none": references.append(.none)
-            case "whole_brain": references.append(.wholeBrain)
+            case "whole_brain":
+                if mask == nil {
+                    warnings.append(
+                        "There is no brain mask, so the reference whole_brain is the mean of everything the map covers."
+                    )
+                }
+                references.append(.wholeBrain)
             case "csf":
                 let wanted = environment.texts("csf_regions").compactMap { table.index(of: $0) }
                 if wanted.isEmpty {
@@ -87,5 +93,16 @@ enum RegionStatisticsTask: TaskImplementation {
             ], rows: rows)
         return TaskResult(
             outputs: [try environment.writeTable(statistics, to: "table")], measurements: measured, warnings: warnings)
+    }
+
+    /// The mask that came with the map; else the one of the T1w image, moved to the map; nil where there is neither.
+    private static func brainMask(on grid: VoxelGrid, _ environment: TaskEnvironment) throws -> Mask? {
+        if let item = environment.optionalInput("mask") { return try NIfTIFile.readMask(item.path) }
+        guard let brain = environment.optionalInput("brain") else { return nil }
+        let toT1w = try environment.optionalInput("transform").map {
+            SpatialMap.affine(try TransformFile.decode(try $0.readJSON(), name: $0.input.name))
+        }
+        return try NIfTIFile.readMask(brain.path).resampled(
+            to: grid, through: toT1w ?? .identity, threads: environment.threads)
     }
 }

@@ -67,7 +67,8 @@ struct AttemptRunner: Sendable {
         let timeLimit = Duration.milliseconds(lease.timeLimitMilliseconds)
 
         try await BlockingWork.run { try folder.make() }
-        let staged = try await staging.stage(lease.inputs, in: folder.inputs)
+        let staged = try await staging.stage(
+            lease.inputs, in: folder.inputs, asCopies: lease.kind == "command")
         defer { staged.release() }
         usage.stagedBytes = staged.fetchedBytes
         try Task.checkCancellation()

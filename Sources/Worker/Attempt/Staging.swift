@@ -35,21 +35,24 @@ package struct Staging: Sendable {
     ///
     /// A file that this machine can read where the coordinator says it lies, with the right bytes, is linked; any other
     /// comes through the cache.
-    package func stage(_ inputs: [TaskInput], in folder: String) async throws -> Staged {
+    ///
+    /// - Parameter asCopies: every input is a copy of its own. For programs that are not ours: one that writes over its
+    ///   input would otherwise write over the dataset, or over what later attempts read.
+    package func stage(_ inputs: [TaskInput], in folder: String, asCopies: Bool = false) async throws -> Staged {
         for input in inputs { try Self.checkName(input) }
         return try await withThrowingTaskGroup(of: (Int, Item).self) { group in
             var items = [Item?](repeating: nil, count: inputs.count)
             var next = 0
             while next < min(Self.width, inputs.count) {
                 let index = next
-                group.addTask { (index, try await stage(inputs[index], in: "\(folder)/\(index)")) }
+                group.addTask { (index, try await stage(inputs[index], in: "\(folder)/\(index)", asCopies)) }
                 next += 1
             }
             while let (index, item) = try await group.next() {
                 items[index] = item
                 if next < inputs.count {
                     let index = next
-                    group.addTask { (index, try await stage(inputs[index], in: "\(folder)/\(index)")) }
+                    group.addTask { (index, try await stage(inputs[index], in: "\(folder)/\(index)", asCopies)) }
                     next += 1
                 }
             }
@@ -66,14 +69,18 @@ package struct Staging: Sendable {
         var pin: PinnedArtifact?
     }
 
-    private func stage(_ input: TaskInput, in folder: String) async throws -> Item {
+    private func stage(_ input: TaskInput, in folder: String, _ asCopies: Bool) async throws -> Item {
         let path = "\(folder)/\(input.name)"
         if let source = input.sourcePath, source.hasPrefix("/"),
             try await verified.check(source, digest: input.digest, sizeBytes: input.sizeBytes) == .matches
         {
             try await BlockingWork.run {
                 try ScratchFolder.makeFolder(folder)
-                guard symlink(source, path) == 0 else { throw WorkerError.last("linking", path) }
+                if asCopies {
+                    try copyFile(source, to: path)
+                } else if symlink(source, path) != 0 {
+                    throw WorkerError.last("linking", path)
+                }
             }
             return Item(path: path)
         }
@@ -84,7 +91,7 @@ package struct Staging: Sendable {
         }
         try await BlockingWork.run {
             try ScratchFolder.makeFolder(folder)
-            try pin.place(at: path)
+            if asCopies { try pin.copy(to: path) } else { try pin.place(at: path) }
         }
         return Item(path: path, fetchedBytes: fetched.value, pin: pin)
     }

@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that measure inside regions.
     static let regionKinds = [
         TaskKind(
-            name: "labels.refine", version: 1,
+            name: "labels.refine", version: 2,
             summary: "Moves the borders of regions to where the susceptibility map shows them.",
             scopes: [.session],
             inputs: [
@@ -31,7 +31,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 600),
         TaskKind(
-            name: "roi.statistics", version: 1,
+            name: "roi.statistics", version: 2,
             summary: "Susceptibility per region, against several references side by side.",
             scopes: [.session],
             inputs: [
@@ -39,6 +39,8 @@ extension TaskKindCatalog {
                 TaskPort("labels", .labelMap, .one, "Regions on the grid of the map."),
                 TaskPort("table", .table, .one, "Region numbers and names."),
                 TaskPort("mask", .mask, .optional, "Brain mask on the grid of the map."),
+                TaskPort("brain", .mask, .optional, "Brain mask of the T1w image, used where there is no other."),
+                TaskPort("transform", .transform, .optional, "Rigid map, map world mm to T1w world mm, for brain."),
             ],
             outputs: [TaskPort("table", .table, .one, "One row per region and reference.")],
             parameters: [

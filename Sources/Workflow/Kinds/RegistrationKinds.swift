@@ -22,7 +22,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1536), timeoutSeconds: 900),
         TaskKind(
-            name: "registration.atlas", version: 1,
+            name: "registration.atlas", version: 2,
             summary: "Registration of a person to an atlas: rigid and affine by mutual information, then a "
                 + "diffeomorphism by local cross-correlation, with its inverse.",
             scopes: [.session],
@@ -64,7 +64,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 2048), timeoutSeconds: 3600),
         TaskKind(
-            name: "labels.native", version: 1,
+            name: "labels.native", version: 2,
             summary: "Brings atlas labels to the person's own susceptibility map; several atlases are fused.",
             scopes: [.session],
             inputs: [

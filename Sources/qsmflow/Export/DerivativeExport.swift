@@ -196,10 +196,11 @@ struct DerivativeExport: Sendable {
         "subjects", "roi_statistics", "cohort_effects", "qc", "failures", "step_resources",
     ]
 
+    /// Named by the run, as logs are: exports of several runs, each over some of the people, may share a folder.
     private func writeTables(_ reader: ResultReader, to folder: String) async throws {
         let notes = try await reader.table("documentation").rows(needing: ["view_name", "column_name", "description"])
         for view in Self.tables {
-            try await reader.write(view, format: "tsv", to: folder + "/tables/\(view).tsv")
+            try await reader.write(view, format: "tsv", to: folder + "/tables/run-\(run)_\(view).tsv")
             var columns: [String: JSONValue] = [:]
             for note in notes where note["view_name"] == view {
                 if let column = note["column_name"] {
@@ -207,7 +208,7 @@ struct DerivativeExport: Sendable {
                 }
             }
             try OutputFile.write(
-                JSONValue.object(columns).prettyData + Data("\n".utf8), to: folder + "/tables/\(view).json")
+                JSONValue.object(columns).prettyData + Data("\n".utf8), to: folder + "/tables/run-\(run)_\(view).json")
         }
     }
 
