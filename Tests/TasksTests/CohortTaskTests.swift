@@ -63,6 +63,20 @@ import Workflow
         #expect(result.failure?.message.contains("csf, none") == true)
     }
 
+    @Test func aTrialOnOnePersonHasNoModelAndDoesNotFail() throws {
+        let folder = try TaskFolder()
+        try folder.add(
+            "tables", "region\treference\tmean\nputamen\tnone\t1\n", name: "1.tsv", context: TaskContext(subject: "1"))
+        try folder.add(
+            "covariates",
+            #"{"columns": [{"name": "age", "type": "number"}], "rows": [{"subject": "1", "values": {"age": 40}}]}"#,
+            name: "covariates.json")
+        let result = try folder.perform("cohort.linear-model", parameters: ["reference": "none"])
+        #expect(result.failure == nil)
+        #expect(result.measurements.isEmpty)
+        #expect(result.warnings.contains { $0.contains("over 1 person") })
+    }
+
     @Test func aPersonCountsOnce() throws {
         let folder = try cohort()
         try folder.add(

@@ -98,11 +98,15 @@ enum LinearModelTask: TaskImplementation {
                     ])
                 }),
         ])
-        guard !fits.isEmpty else {
-            throw TaskResult.Failure.permanent(
-                "No region could be modelled over \(subjects.count) people: "
-                    + (warnings.first ?? "there are no values of “\(outcome)” against reference “\(reference)”")
-                    + " Use fewer terms or more people.")
+        if fits.isEmpty {
+            let people = subjects.count == 1 ? "1 person" : "\(subjects.count) people"
+            let why = warnings.first ?? "There are no values of “\(outcome)” against reference “\(reference)”."
+            // A trial on a few people gives no model, and that is nothing that failed.
+            guard subjects.count < environment.texts("terms").count + 2 else {
+                throw TaskResult.Failure.permanent(
+                    "No region could be modelled over \(people): \(why) Use fewer terms or more people.")
+            }
+            warnings = ["No region could be modelled over \(people), too few for the terms; the table is empty."]
         }
         return TaskResult(
             outputs: [
