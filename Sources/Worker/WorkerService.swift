@@ -46,9 +46,7 @@ package struct WorkerService: Service {
         do {
             let equipment = WorkerEquipment(
                 configuration: configuration, client: client,
-                cache: try ArtifactCache(
-                    folder: configuration.cacheFolder ?? scratch.path + "/cache",
-                    limitBytes: configuration.cacheLimitBytes),
+                cache: try await cache(in: configuration.cacheFolder ?? scratch.path + "/cache", drain: drain),
                 verified: VerifiedFiles(), scratch: scratch, logger: logger)
             try await withTaskCancellationHandler {
                 try await work(equipment, drain: drain, force: force)
@@ -66,6 +64,19 @@ package struct WorkerService: Service {
             logger.warning("scratch folder left behind", metadata: ["reason": "\(error)"])
         }
         try outcome.get()
+    }
+
+    /// The cache, waited for as long as a worker that is about to leave may still hold it.
+    private func cache(in folder: String, drain: Latch) async throws -> ArtifactCache {
+        let end = ContinuousClock.now.advanced(by: configuration.drainGrace + .seconds(10))
+        while true {
+            do {
+                return try ArtifactCache(folder: folder, limitBytes: configuration.cacheLimitBytes)
+            } catch ArtifactError.cacheInUse where ContinuousClock.now < end && !drain.isSet {
+                logger.info("another worker holds the cache; waiting for it", metadata: ["folder": "\(folder)"])
+                try await Task.sleep(for: .milliseconds(500))  // a lock of another process: nothing tells of its end
+            }
+        }
     }
 
     private func work(_ equipment: WorkerEquipment, drain: Latch, force: Latch) async throws {

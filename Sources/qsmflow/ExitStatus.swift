@@ -11,7 +11,8 @@ enum ExitStatus {
     static let badData: Int32 = 65
     static let unavailable: Int32 = 69
     static let notAllowed: Int32 = 77
-    static let interrupted: Int32 = 130
+    /// As a shell says it: 128 and the signal; of Ctrl-C when none is known.
+    static var interrupted: Int32 { 128 + (Interruption.signal ?? SIGINT) }
 
     static func code(of error: any Error) -> Int32 {
         switch error {
@@ -36,6 +37,9 @@ enum ExitStatus {
     /// Prints one sentence and ends the process with the code for it. Usage errors and help keep ArgumentParser's form.
     static func end(with error: any Error) -> Never {
         switch error {
+        case is APIError, is ClientError, is PostgresError where Interruption.signal != nil:
+            // What came of ending in the middle is no news.
+            exit(interrupted)
         case is APIError, is ClientError, is CommandFailure, is PostgresError:
             let text = String(describing: error)
             if !text.isEmpty { Console.complain(text) }

@@ -23,7 +23,7 @@ struct QSMFlow: AsyncParsableCommand {
               65  the workflow file or the dataset is wrong
               69  the coordinator or the database cannot be reached
               77  the token does not allow this
-              130 interrupted
+              130 interrupted (Ctrl-C); 143 told to end (SIGTERM), 129 hung up (SIGHUP)
 
             ENVIRONMENT
               QSMFLOW_COORDINATOR, QSMFLOW_TOKEN, QSMFLOW_STATE   defaults of the options of these names
@@ -62,12 +62,17 @@ struct QSMFlow: AsyncParsableCommand {
             if CommandLine.arguments.count > 1, CommandLine.arguments[1] == RunTaskCommand.name {
                 RunTaskCommand.runAndExit(Array(CommandLine.arguments.dropFirst(2)))
             }
-            var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
+            // A task of its own, awaited right here, so that a signal can cancel it.
+            let work = Task {
+                var command = try parseAsRoot()
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
             }
+            Interruption.cancels(work)
+            try await work.value
         } catch {
             ExitStatus.end(with: error)
         }

@@ -52,6 +52,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
         guard let address else { return }
         let folder = StateFolder.chosen(state)
         try folder.create()
+        let lock = try folder.occupy()
+        defer { withExtendedLifetime(lock) {} }
+        if lock == nil {
+            Console.note("Another coordinator works in \(folder.path): commands there go on to talk to that one.")
+        }
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "coordinator")
         logger.logLevel = logLevel
@@ -71,15 +76,18 @@ struct CoordinatorCommand: AsyncParsableCommand {
             artifacts: try ArtifactStore(folder: artifacts ?? folder.artifacts), logger: logger
         ) { port in
             let host = address.host == "0.0.0.0" || address.host == "::" ? "127.0.0.1" : address.host
-            do {
-                try folder.announce(
-                    StateFolder.Announcement(url: "http://\(host):\(port)", token: token, pid: pid, database: target))
-            } catch {
-                Console.complain(String(describing: error))
+            if lock != nil {
+                do {
+                    try folder.announce(
+                        StateFolder.Announcement(
+                            url: "http://\(host):\(port)", token: token, pid: pid, database: target))
+                } catch {
+                    Console.complain(String(describing: error))
+                }
             }
             Console.note("Listening on \(address.host):\(port).")
         }
-        defer { folder.withdraw(pid: pid) }
+        defer { if lock != nil { folder.withdraw() } }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: coordinator)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

@@ -60,11 +60,13 @@ struct ConnectionOptions: ParsableArguments {
         if let url = coordinator ?? Self.variable("QSMFLOW_COORDINATOR") {
             return try await body(CoordinatorClient(ClientConfiguration(baseURL: url, token: try token())))
         }
-        if let running = stateFolder.announced() {
+        switch try await stateFolder.occupyOrFind() {
+        case .running(let running):
             return try await body(CoordinatorClient(ClientConfiguration(baseURL: running.url, token: running.token)))
-        }
-        return try await LocalCoordinator.during(stateFolder, database: databaseOfUser) { local in
-            try await body(try local.client())
+        case .ours(let lock):
+            return try await LocalCoordinator.during(stateFolder, lock, database: databaseOfUser) { local in
+                try await body(try local.client())
+            }
         }
     }
 

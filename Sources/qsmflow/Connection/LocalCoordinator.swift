@@ -33,14 +33,24 @@ final class LocalCoordinator: Sendable {
     static func during<Result>(
         _ state: StateFolder, database: String?, _ body: (LocalCoordinator) async throws -> Result
     ) async throws -> Result {
-        try state.create()
-        if let running = state.announced() {
+        switch try await state.occupyOrFind() {
+        case .ours(let lock): return try await during(state, lock, database: database, body)
+        case .running(let other):
             throw CommandFailure(
-                "The state folder \(state.path) is in use by process \(running.pid); wait for it, or name another with --state"
+                "The state folder \(state.path) is in use by process \(other.pid); wait for it, or name another with --state"
             )
         }
+    }
+
+    /// As above, in a folder that is occupied already.
+    static func during<Result>(
+        _ state: StateFolder, _ lock: StateLock, database: String?, _ body: (LocalCoordinator) async throws -> Result
+    ) async throws -> Result {
+        defer { withExtendedLifetime(lock) {} }
+        Interruption.listen()
         let server = try await privateServer(state, database: database)
         do {
+            try Task.checkCancellation()
             let connection = server?.connectionString ?? database ?? ""
             let result = try await serving(state, database: connection, body)
             try await server?.stop()
@@ -92,9 +102,9 @@ final class LocalCoordinator: Sendable {
                 return error
             }
         }
-        var bound: Int?
-        for await port in ports { bound = port }
-        guard let bound else { throw await service.value ?? CommandFailure("The coordinator ended before it listened") }
+        // In a task that is not cancelled with ours: the server is up in a moment, and is then stopped in order.
+        let listening = Task { await ports.first { _ in true } }
+        guard let bound = await listening.value else { throw await service.value ?? CommandFailure("The coordinator ended before it listened") }
 
         let url = "http://127.0.0.1:\(bound)"
         let pid = ProcessInfo.processInfo.processIdentifier
@@ -108,7 +118,7 @@ final class LocalCoordinator: Sendable {
         } catch {
             outcome = .failure(error)
         }
-        state.withdraw(pid: pid)
+        state.withdraw()
         await group.triggerGracefulShutdown()
         if let error = await service.value, case .success = outcome { throw error }
         return try outcome.get()

@@ -20,6 +20,7 @@ struct StateFolder {
     var cache: String { path + "/cache" }
     var logs: String { path + "/logs" }
     private var announcement: String { path + "/coordinator.json" }
+    private var lock: String { path + "/coordinator.lock" }
 
     func create() throws {
         do {
@@ -44,6 +45,17 @@ struct StateFolder {
         var database: String
     }
 
+    /// Makes this process the coordinator of the folder, until the lock is let go.
+    ///
+    /// - Returns: nil when another process is.
+    func occupy() throws -> StateLock? {
+        guard let held = try StateLock.take(lock) else { return nil }
+        // Of a process that was killed.
+        unlink(announcement)
+        return held
+    }
+
+    /// Call with the folder occupied.
     func announce(_ value: Announcement) throws {
         let data = try JSONEncoder().encode(value)
         let aside = announcement + ".part"
@@ -54,16 +66,32 @@ struct StateFolder {
         }
     }
 
-    func withdraw(pid: Int32) {
-        if announced()?.pid == pid { unlink(announcement) }
+    /// Call with the folder occupied.
+    func withdraw() { unlink(announcement) }
+
+    /// What the coordinator of this folder says of itself; nil when none works in it, or one is only starting.
+    func announced() -> Announcement? {
+        guard StateLock.isHeld(lock) else { return nil }
+        // No file: it has only begun to start.
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: announcement)) else { return nil }
+        return try? JSONDecoder().decode(Announcement.self, from: data)
     }
 
-    /// What the coordinator of this folder said of itself, if its process still lives.
-    func announced() -> Announcement? {
-        // No file, or one half written by a process that died: nobody is there.
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: announcement)),
-            let value = try? JSONDecoder().decode(Announcement.self, from: data)
-        else { return nil }
-        return kill(value.pid, 0) == 0 || errno == EPERM ? value : nil
+    enum Occupation {
+        case ours(StateLock)
+        case running(Announcement)
+    }
+
+    /// Occupies the folder, or finds out who has it, waiting for one that is only starting or just leaving.
+    func occupyOrFind() async throws -> Occupation {
+        try create()
+        for _ in 0..<600 {
+            if let running = announced() { return .running(running) }
+            if let held = try occupy() { return .ours(held) }
+            try await Task.sleep(for: .milliseconds(100))  // a file of another process: nothing tells of its coming
+        }
+        throw CommandFailure(
+            "The state folder \(path) is in use by a coordinator that does not get ready; end it, or name another "
+                + "folder with --state")
     }
 }
