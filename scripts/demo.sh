@@ -34,8 +34,11 @@ else
 fi
 
 say "2. The standard workflow: brain mask, registration, regions, statistics, model"
+outcome=0
 "$qsmflow" run "$root/workflows/subcortical.yaml" "$folder/rawdata" --name demo \
-    --derivatives "$folder/derivatives/recon" --atlas "phantom=$folder/atlas" --state "$state"
+    --derivatives "$folder/derivatives/recon" --atlas "phantom=$folder/atlas" --state "$state" || outcome=$?
+# 2: some tasks failed; what the others found is shown all the same.
+[ "$outcome" = 0 ] || [ "$outcome" = 2 ] || exit "$outcome"
 
 say "3. Recovered against true susceptibility in the deep nuclei"
 accurate=yes

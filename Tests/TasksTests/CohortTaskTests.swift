@@ -107,6 +107,37 @@ import Workflow
         #expect(flagged.map(\.context?.subject) == ["5"])
     }
 
+    @Test(arguments: [("x", 4), ("inverse_error", 6)])
+    func fewPeopleAndDifferencesOfNoConsequenceFlagNobody(metric: String, people: Int) throws {
+        let folder = try TaskFolder()
+        for n in 0..<people {
+            let value = n == 0 ? 3e-7 : 1e-7 + 1e-9 * Double(n)
+            try folder.add(
+                "reports", #"{"numbers": {"\#(metric)": \#(value)}}"#, name: "r\(n).json",
+                context: TaskContext(subject: "\(n)"))
+        }
+        let result = try folder.perform("cohort.qc")
+        #expect(result.measurements.filter { $0.metric == "flag" }.count == people)
+        #expect(!result.measurements.contains { $0.metric == "flag" && $0.value == 1 })
+    }
+
+    @Test func patientsAreComparedWithControls() throws {
+        let folder = try TaskFolder()
+        var rows: [JSONValue] = []
+        for n in 0..<8 {
+            let group = n % 2 == 0 ? "HH" : "control"
+            try folder.add(
+                "tables", "region\treference\tmean\nputamen\tnone\t\(group == "HH" ? 30 + n : 10 + n)\n",
+                name: "s\(n).tsv", context: TaskContext(subject: "\(n)"))
+            rows.append(["subject": .string("\(n)"), "values": ["group": .string(group)]])
+        }
+        let covariates = JSONValue.object(["columns": [["name": "group", "type": "category"]], "rows": .array(rows)])
+        try folder.add("covariates", covariates.canonicalString, name: "covariates.json")
+        let result = try folder.perform("cohort.linear-model", parameters: ["reference": "none", "terms": ["group"]])
+        // By the order of the alphabet HH would be what controls are compared with.
+        #expect(abs(try #require(value(result, "group[HH]", "estimate")) - 19) < 1e-9)
+    }
+
     @Test func sessionsAreAveragedAndTheirChangeTold() throws {
         let folder = try TaskFolder()
         let header = "region\treference\tmean\tmedian\tvolume\n"

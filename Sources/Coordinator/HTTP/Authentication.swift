@@ -38,7 +38,7 @@ struct Authentication: Sendable {
             throw APIFailure(
                 .unauthorized, "unauthorized",
                 "This needs a token: send the header “Authorization: Bearer SECRET” with a secret made by "
-                    + "`qsmflow coordinator token`, or one that has not been revoked.",
+                    + "`qsmflow token create`, or one that has not been revoked.",
                 headers: [.wwwAuthenticate: "Bearer realm=\"qsmflow\""])
         }
         guard principal.role == .operator || roles.contains(principal.role) else {

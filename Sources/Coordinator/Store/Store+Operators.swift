@@ -11,11 +11,15 @@ extension Store {
     package func cancel(run: RunID, by actor: String) async throws -> Int? {
         try await pool.transaction(repeatable: true) { session in
             try Self.lock(session, runs: [run.rawValue])
-            let known = try session.first(
-                "UPDATE run SET cancelled_at = coalesce(cancelled_at, now()) WHERE run_id = $1 RETURNING run_id",
-                [.bigint(run.rawValue)]
-            ) { try $0[0] as Int64 }
-            guard known != nil else { return nil }
+            let ended = try session.first(
+                "SELECT finished_at IS NOT NULL FROM run WHERE run_id = $1", [.bigint(run.rawValue)]
+            ) { try $0[0] as Bool }
+            guard let ended else { return nil }
+            // What has ended stays what it became.
+            if ended { return 0 }
+            try session.execute(
+                "UPDATE run SET cancelled_at = coalesce(cancelled_at, now()) WHERE run_id = $1",
+                [.bigint(run.rawValue)])
             try Self.dequeue(
                 "task_id >= $1 << 24 AND task_id < ($1 + 1) << 24", [.bigint(run.rawValue)],
                 message: "an operator cancelled the run", session)

@@ -35,6 +35,14 @@ struct CohortCovariates {
         problems = (json["problems"]?.arrayValue ?? []).compactMap(\.stringValue)
     }
 
+    /// The level that others are compared with where nobody says: the one that is named as such.
+    private static func control(among levels: Set<String>) -> String? {
+        let names = ["control", "controls", "healthy", "healthy control", "hc", "cn", "ctrl", "normal", "reference"]
+        return levels.sorted().first {
+            names.contains($0.lowercased().replacing("_", with: " ").replacing("-", with: " "))
+        }
+    }
+
     /// The covariate for these subjects, or why it cannot enter a model.
     func covariate(_ term: String, subjects: [String], baseline: String?) -> Result<Covariate, Exclusion> {
         guard let column = columns.first(where: { $0.name == term }) else {
@@ -63,7 +71,7 @@ struct CohortCovariates {
                         "nobody has its baseline “\(baseline ?? "")”; levels are \(levels.sorted().joined(separator: ", "))"
                 ))
         }
-        return .success(.categorical(term, texts, reference: baseline))
+        return .success(.categorical(term, texts, reference: baseline ?? Self.control(among: levels)))
     }
 
     struct Exclusion: Error { var reason: String }

@@ -7,6 +7,14 @@ import Workflow
 enum CohortQCTask: TaskImplementation {
     static let kind = "cohort.qc"
 
+    /// Fewer values say nothing about who stands out.
+    private static let fewestValues = 5
+    /// Differences from the median below these are of no consequence, however rare: a registration whose inverse is off
+    /// by a hundredth of a millimetre is not worse than one off by less.
+    private static let negligible = [
+        "inverse_error": 0.01, "folded_fraction": 1e-5, "jacobian_minimum": 0.01, "registration_similarity": 0.005,
+    ]
+
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let items = environment.inputs("reports")
         var metrics: [String] = []
@@ -27,11 +35,16 @@ enum CohortQCTask: TaskImplementation {
         var measured: [MeasuredValue] = []
         for metric in metrics {
             let series = values.map { $0[metric] }
-            let scores = RobustScores.medianZ(series)
+            let known = series.compactMap { $0 }
+            let scores =
+                known.count >= fewestValues
+                ? RobustScores.medianZ(series) : [Double?](repeating: nil, count: series.count)
+            let median = RobustScores.median(known) ?? 0
             for (n, item) in items.enumerated() {
                 guard let value = series[n] else { continue }
                 let z = scores[n]
-                let flagged = z.map { abs($0) >= threshold } ?? false
+                let differs = abs(value - median) >= negligible[metric] ?? 0
+                let flagged = differs && (z.map { abs($0) >= threshold } ?? false)
                 let context = item.input.context
                 rows.append([
                     context.subject.map { "sub-\($0)" } ?? "n/a", context.session.map { "ses-\($0)" } ?? "n/a", metric,

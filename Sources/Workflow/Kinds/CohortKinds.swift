@@ -22,7 +22,9 @@ extension TaskKindCatalog {
                     "terms", .list, default: ["age", "sex", "site", "group"],
                     "Covariates; those that the cohort lacks or that do not vary are left out and named in the report."),
                 TaskParameter(
-                    "baseline", .map, default: [:], "Baseline level of categorical covariates, e.g. {group: control}."),
+                    "baseline", .map, default: [:],
+                    "Baseline level of categorical covariates, e.g. {group: control}; by itself a level named control, healthy, "
+                        + "hc or the like, else the first."),
                 TaskParameter(
                     "confidence", .number(0.5...0.999), default: 0.95, "Coverage of the confidence intervals."),
                 TaskParameter(
@@ -41,7 +43,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 512), timeoutSeconds: 900),
         TaskKind(
-            name: "cohort.qc", version: 1,
+            name: "cohort.qc", version: 2,
             summary: "Flags people whose quality numbers stand out from the cohort (robust z score).",
             scopes: [.cohort],
             inputs: [TaskPort("reports", .json, .many, "Reports of qc.pictures.")],

@@ -40,7 +40,10 @@ struct CancelCommand: AsyncParsableCommand {
             let number = try await selection.resolve(client)
             let affected = try await client.cancel(run: number)
             if try output.printed(affected) { return }
-            Console.print("\(affected.tasks) tasks of run \(number) are cancelled.")
+            Console.print(
+                affected.tasks == 0
+                    ? "Nothing of run \(number) was left to cancel: it stays as it is."
+                    : "Run \(number) is cancelled; tasks that will not run: \(affected.tasks).")
         }
     }
 }

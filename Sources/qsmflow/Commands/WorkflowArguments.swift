@@ -95,9 +95,16 @@ struct CohortSelection: ParsableArguments {
         return result
     }
 
-    /// JSON where it is JSON, else the text itself: `--set model.terms=["age"]`, `--set labels.fusion=majority`.
+    /// JSON where it is JSON, a list where it is one of plain words, else the text itself:
+    /// `--set model.terms=["age"]`, `--set model.terms=[age,sex]`, `--set labels.fusion=majority`.
     private static func value(_ text: String) -> JSONValue {
-        (try? JSONValue.parse(text)) ?? .string(text)  // not JSON: a plain word
+        // Not JSON: words.
+        if let json = try? JSONValue.parse(text) { return json }
+        guard text.hasPrefix("["), text.hasSuffix("]"), !text.contains(where: { "\"{}".contains($0) }) else {
+            return .string(text)
+        }
+        let words = text.dropFirst().dropLast().split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        return .array(words.map { word in (try? JSONValue.parse(word)) ?? .string(word) })  // not JSON: a plain word
     }
 
     static func label(_ text: String, prefix: String) -> String {
