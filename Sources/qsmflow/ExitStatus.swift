@@ -37,7 +37,8 @@ enum ExitStatus {
     /// Prints one sentence and ends the process with the code for it. Usage errors and help keep ArgumentParser's form.
     static func end(with error: any Error) -> Never {
         switch error {
-        case is APIError, is ClientError, is PostgresError where Interruption.signal != nil:
+        case is APIError, is ClientError,
+            is PostgresError where Interruption.signal != nil:
             // What came of ending in the middle is no news.
             exit(interrupted)
         case is APIError, is ClientError, is CommandFailure, is PostgresError:

@@ -104,7 +104,9 @@ final class LocalCoordinator: Sendable {
         }
         // In a task that is not cancelled with ours: the server is up in a moment, and is then stopped in order.
         let listening = Task { await ports.first { _ in true } }
-        guard let bound = await listening.value else { throw await service.value ?? CommandFailure("The coordinator ended before it listened") }
+        guard let bound = await listening.value else {
+            throw await service.value ?? CommandFailure("The coordinator ended before it listened")
+        }
 
         let url = "http://127.0.0.1:\(bound)"
         let pid = ProcessInfo.processInfo.processIdentifier
