@@ -69,12 +69,14 @@ struct CoordinatorParts: Sendable {
 
     /// Broken invariants of the database, and artifacts that it names but the store does not have.
     ///
-    /// - Parameter scrub: also digests every artifact; damaged ones are removed, so that they can be made anew.
+    /// - Parameter scrub: also digests every artifact; damaged ones are removed, and results that had them are not taken
+    ///   over any more: the next run makes them anew.
     func check(scrub: Bool) async throws -> [String] {
         var violations = try await store.fsck()
         let live = try await store.liveDigests()
         for digest in live.sorted() where try !artifacts.contains(digest) {
             if try await !store.sources(of: digest).isEmpty { continue }
+            if scrub { try await store.disown(artifact: digest) }
             violations.append("Artifact \(digest) is named by a task but not in the store; run that task again.")
         }
         guard scrub else { return violations }
@@ -82,6 +84,7 @@ struct CoordinatorParts: Sendable {
             do {
                 try await artifacts.scrub(entry.digest)
             } catch let error as ArtifactError {
+                if case .damaged = error { try await store.disown(artifact: entry.digest) }
                 violations.append(error.description)
             }
         }

@@ -37,6 +37,11 @@ extension CoordinatorClient {
     /// What a run was asked for with, to ask for it again.
     package func definition(of run: RunID) async throws -> RunRequest { try await get(Self.run(run, "definition")) }
 
+    /// Files that are no longer what a run was submitted with; indexes its datasets anew.
+    package func changes(since run: RunID) async throws -> SourceChanges {
+        try await call(.post, Self.run(run, "changes"), mayRepeat: true, timeout: .seconds(24 * 3600))
+    }
+
     package func cancel(run: RunID) async throws -> Affected {
         try await call(.post, Self.run(run, "cancel"), mayRepeat: true)
     }

@@ -329,10 +329,24 @@ package struct Explanation: Codable, Sendable {
     package var reasons: [String]
     /// Tasks it waits for, or whose failure blocks it.
     package var upstream: [TaskSummary]
+    /// True of a task that could run if only a worker could take it, and none that is connected can.
+    package var fitsNoWorker: Bool?
 
-    package init(task: TaskID, state: TaskState, reasons: [String], upstream: [TaskSummary]) {
+    package init(
+        task: TaskID, state: TaskState, reasons: [String], upstream: [TaskSummary], fitsNoWorker: Bool? = nil
+    ) {
         (self.task, self.state, self.reasons, self.upstream) = (task, state, reasons, upstream)
+        self.fitsNoWorker = fitsNoWorker
     }
+}
+
+/// Files that are no longer what a run was submitted with.
+package struct SourceChanges: Codable, Sendable {
+    /// Files changed, come or gone.
+    package var files: Int
+    /// Names of some of them.
+    package var examples: [String]
+    package init(files: Int, examples: [String]) { (self.files, self.examples) = (files, examples) }
 }
 
 package struct Affected: Codable, Sendable {

@@ -109,6 +109,28 @@ import Workflow
         }
     }
 
+    /// An unfinished run is gone on with only while its files are what they were.
+    @Test func whatChangedSinceARunWasSubmittedIsNamed() async throws {
+        try await APIFixture.with { api in
+            try writeDataset(api, subjects: ["01", "02"])
+            let run = try await api.call(.post, "/v1/runs", json: request(api), status: 201, as: RunCreated.self).run
+            func changes() async throws -> [String] {
+                let found = try await api.call(.post, "/v1/runs/\(run)/changes", as: SourceChanges.self)
+                #expect(found.files == found.examples.count)
+                return found.examples
+            }
+            #expect(try await changes() == [])
+            let image = api.folder + "/data/sub-02/anat/sub-02_T1w"
+            try write("a repaired T1 of 02", image + ".nii.gz")
+            #expect(try await changes() == ["sub-02_T1w.nii.gz"])
+            try write(#"{"MagneticFieldStrength": 7}"#, api.folder + "/data/sub-01/anat/sub-01_T1w.json")
+            #expect(try await changes() == ["sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"])
+            try FileManager.default.removeItem(atPath: image + ".nii.gz")
+            #expect(try await changes() == ["sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"])
+            #expect(try await api.send(.post, "/v1/runs/\(run.rawValue + 1)/changes").status == 404)
+        }
+    }
+
     @Test func aRunRecordsTheBytesOfTablesAndDescriptions() async throws {
         struct Row: Decodable {
             var dataset: String, path: String, digest: String, size: Int

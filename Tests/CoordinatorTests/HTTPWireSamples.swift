@@ -104,6 +104,7 @@ enum WireSamples {
         Sample("ResultDigest", ResultDigest(digest: digest)),
         Sample("RunCreated", RunCreated(run: run, tasks: 1, cached: 0, problems: [])), Sample("TaskCounts", counts),
         Sample("StepCounts", step), Sample("RunSummary", runSummary), Sample("RunList", RunList(runs: [runSummary])),
+        Sample("SourceChanges", SourceChanges(files: 1, examples: ["e"])),
         Sample("Affected", Affected(tasks: 1)),
         Sample(
             "TaskFilter",
@@ -117,7 +118,9 @@ enum WireSamples {
             TaskDetail(
                 summary: summary, parameters: ["p": 1], inputs: [input], outputs: [output], attempts: [attempt],
                 warnings: ["w"])),
-        Sample("Explanation", Explanation(task: task, state: .blocked, reasons: ["r"], upstream: [summary])),
+        Sample(
+            "Explanation",
+            Explanation(task: task, state: .blocked, reasons: ["r"], upstream: [summary], fitsNoWorker: true)),
     ]
 
     private static let session = SessionRequest(

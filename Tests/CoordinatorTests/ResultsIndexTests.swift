@@ -202,6 +202,11 @@ struct ResultsIndexTests {
         #expect(left.keys.sorted() == ["01", "02"])
         #expect(left["01"]?.rows == ["b": ["weight": .integer(72)]])
         #expect(left["02"]?.rows == ["a": ["weight": .integer(65)]])
+
+        // So does a whole table, with nothing else changed.
+        try FileManager.default.removeItem(atPath: place.root + "/sub-01/sub-01_sessions.tsv")
+        _ = try await place.index()
+        #expect(try await place.store.sessionRows(place.dataset).keys.sorted() == ["02"])
     }
 
     @Test("a problem of a file is told again when the file is found unchanged")

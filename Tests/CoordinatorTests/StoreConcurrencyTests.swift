@@ -95,6 +95,31 @@ struct StoreConcurrencyTests {
         #expect(try await fixture.store.fsck() == [])
     }
 
+    /// A machine that sleeps now and then, and a coordinator that was away: the task is not to blame.
+    @Test func lossesThatSayNothingAboutATaskAreNotCounted() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        graph.add("a", file: "1")
+        let run = try await fixture.create(graph).run
+        let boot = UUID()
+        func lose(boot: UUID, heardAgo: Int = 0) async throws -> TaskSummary? {
+            let session = try await fixture.openSession("victim", boot: boot)
+            _ = try #require(try await fixture.claim(session).first)
+            try await fixture.execute(
+                "UPDATE worker_session SET heartbeat_at = heartbeat_at - $2 * interval '1 s' WHERE session_id = $1",
+                [.uuid(session), .int(heardAgo)])
+            try await fixture.expire(session)
+            try await fixture.store.reapExpired()
+            return try await fixture.store.tasks(TaskFilter(run: run)).first
+        }
+        for _ in 0..<4 { #expect(try await lose(boot: boot)?.state == .ready) }
+        // Last heard before this coordinator came to listen.
+        for _ in 0..<3 { #expect(try await lose(boot: UUID(), heardAgo: 3600)?.state == .ready) }
+        #expect(try await lose(boot: UUID())?.state == .ready)
+        #expect(try await lose(boot: UUID())?.state == .failed, "with the first, workers of three processes")
+        #expect(try await fixture.store.fsck() == [])
+    }
+
     @Test func aHungAttemptEndsAtItsDeadline() async throws {
         let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()

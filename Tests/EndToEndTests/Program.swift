@@ -84,6 +84,10 @@ final class Program: Sendable {
 
     /// Starts a command that stays.
     func start(_ arguments: String..., log: String, environment: [String: String] = [:]) throws -> Process {
+        try start(arguments, log: log, environment: environment)
+    }
+
+    func start(_ arguments: [String], log: String, environment: [String: String] = [:]) throws -> Process {
         let process = try process(arguments, log: log, environment: environment)
         try process.run()
         running.withLock { $0.append(process) }

@@ -1,10 +1,12 @@
+import Artifacts
 import BIDS
 import Foundation
 import TestSupport
 import Testing
 import Wire
-import Worker
 import Workflow
+
+@testable import Worker
 
 /// The decisions about leases and claims, on a clock that only the test moves.
 @Suite struct WorkerLeaseTests {
@@ -71,6 +73,30 @@ import Workflow
     }
 
     // MARK: PullLoop
+
+    @Test func withoutRoomItAsksForNothingForAWhile() {
+        var loop = PullLoop(cores: 4, memoryMiB: 1000)
+        let now = ContinuousClock.now
+        loop.ranOutOfRoom(at: now)
+        guard case .wait(let until) = loop.next(at: now, newClaim: UUID()) else {
+            Issue.record("it claims at once")
+            return
+        }
+        #expect(until > now)
+        guard case .claim = loop.next(at: until, newClaim: UUID()) else {
+            Issue.record("it never claims again")
+            return
+        }
+    }
+
+    @Test func aFullDiskIsNoFaultOfTheTask() {
+        let full = WorkerError.system(doing: "writing", path: "/scratch", errorNumber: ENOSPC)
+        #expect(AttemptFailure.isWithoutRoom(full))
+        #expect(AttemptFailure.isWithoutRoom(ArtifactError.storageFull(path: "/store")))
+        #expect(AttemptFailure.isWithoutRoom(APIError(code: "storage_full", message: "no space")))
+        #expect(!AttemptFailure.isWithoutRoom(APIError(code: "internal", message: "?")))
+        #expect(!AttemptFailure.isWithoutRoom(WorkerError.system(doing: "a", path: "b", errorNumber: EIO)))
+    }
 
     private func lease(_ ordinal: Int, cores: Int = 1, memoryMiB: Int = 100) -> LeaseGrant {
         LeaseGrant(

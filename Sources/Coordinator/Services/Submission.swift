@@ -39,6 +39,20 @@ struct Submission: Sendable {
             problems: draft.problems([]) + created.problems)
     }
 
+    /// What would be other files, were a run submitted again now.
+    func changes(since run: RunID, _ request: RunRequest) async throws -> SourceChanges {
+        var draft = try await draft(request)
+        try await digestFiles(of: &draft)
+        var files: Set<FileReference> = []
+        for task in try draft.expand() {
+            for input in task.inputs {
+                if case .file(let file) = input.source, file.digest != nil { files.insert(file) }
+            }
+        }
+        let names = try await store.sourceChanges(since: run, to: Array(files))
+        return SourceChanges(files: names.count, examples: Array(names.prefix(5)))
+    }
+
     /// Everything a run needs, before its files are named by their bytes.
     func draft(_ request: RunRequest) async throws -> RunDraft {
         let parsed = WorkflowFile.parse(

@@ -9,6 +9,7 @@ import Workflow
 struct AttemptEnding {
     let session: Session
     let steps: StepCache
+    let presence: Presence
 
     /// Writes the attempts down, decides about retries, and moves the graph on.
     ///
@@ -64,10 +65,6 @@ struct AttemptEnding {
     }
 
     private func decide(_ ended: [EndedAttempt]) throws -> [Failed] {
-        let ceiling =
-            try session.first(
-                "SELECT max(memory_mib) FROM worker_session WHERE expires_at > now() AND NOT draining"
-            ) { try $0[0] as Int? } ?? nil
         let tasks = Dictionary(
             uniqueKeysWithValues: try session.query(
                 "SELECT task_id, step_id, failures, losses FROM task WHERE task_id = ANY ($1)",
@@ -76,24 +73,70 @@ struct AttemptEnding {
                 let (task, step, failures, losses) = try row.decode(Int64.self, Int64.self, Int.self, Int.self)
                 return (task, (step: step, failures: failures, losses: losses))
             })
+        let blameless = try blameless(ended)
         let rows = try steps.steps(tasks.values.map(\.step), session)
+        var ceilings: [Int64: Int?] = [:]
+        for item in ended where item.outcome == .outOfMemory {
+            guard let id = tasks[item.task]?.step, ceilings[id] == nil, let step = rows[id] else { continue }
+            ceilings[id] = .some(try memoryCeiling(of: step))
+        }
         return try ended.map { item in
             guard let task = tasks[item.task], let step = rows[task.step] else {
                 throw StoreError.damagedRow(table: "lease", what: "task \(item.task) does not exist")
             }
             var (failures, losses) = (task.failures, task.losses)
             switch item.outcome {
+            case .lost where blameless.contains(item.task): break
             case .lost, .crashed: losses += 1
             case .released, .cancelled, .cached, .succeeded: break
             case .transient, .permanent, .outOfMemory, .timedOut: failures += 1
             }
+            let ceiling = (ceilings[task.step] ?? nil) ?? item.memoryMiB
             let decision = step.retry.decide(
                 outcome: item.outcome, failures: failures, losses: losses, memoryMiB: item.memoryMiB,
-                memoryCeilingMiB: max(ceiling ?? item.memoryMiB, item.memoryMiB), jitter: .random(in: 0..<1))
+                memoryCeilingMiB: max(ceiling, item.memoryMiB), jitter: .random(in: 0..<1))
             var memory = item.memoryMiB
             if case .retry(_, let grown) = decision { memory = grown }
             return Failed(ended: item, failures: failures, losses: losses, memoryMiB: memory, decision: decision)
         }
+    }
+
+    /// The largest memory under which a worker would take this step: tasks are offered by classes of memory, so that the
+    /// rest above the last whole class is out of reach. Nil when no worker that could take it is connected.
+    private func memoryCeiling(of step: StepRow) throws -> Int? {
+        let most = try session.first(
+            """
+            SELECT max(memory_mib) FROM worker_session
+            WHERE expires_at > now() AND NOT draining AND cores >= $1 AND (kinds ->> $2)::int = $3
+              AND ($4 = '' OR $4 = ANY (commands))
+            """, [.int(step.cores), .text(step.kind), .int(step.kindVersion), .text(step.command ?? "")]
+        ) { try $0[0] as Int? }
+        guard let found = most, let offered = found else { return nil }
+        return offered / GraphProgress.memoryClass * GraphProgress.memoryClass
+    }
+
+    /// Tasks whose loss says nothing about them: the worker was last heard before this coordinator was there to hear it,
+    /// or the same process of a worker has lost the task before (a machine that sleeps or is cut off now and then). A
+    /// task that kills its workers is lost with another process each time.
+    private func blameless(_ ended: [EndedAttempt]) throws -> Set<Int64> {
+        let lost = ended.filter { $0.outcome == .lost }
+        guard !lost.isEmpty else { return [] }
+        return Set(
+            try session.query(
+                """
+                SELECT u.task_id
+                FROM unnest($1::bigint[], $2::int[], $3::uuid[]) AS u (task_id, attempt, session_id)
+                JOIN worker_session w USING (session_id)
+                WHERE w.heartbeat_at < now() - $4 * interval '1 s'
+                   OR EXISTS (SELECT FROM attempt a JOIN worker_session o ON o.session_id = a.session_id
+                              WHERE a.task_id = u.task_id AND a.attempt < u.attempt AND a.outcome = 'lost'
+                                AND o.boot_id = w.boot_id)
+                """,
+                [
+                    .bigintArray(lost.map(\.task)), .intArray(lost.map(\.attempt)), .uuidArray(lost.map(\.session)),
+                    .float8(presence.seconds),
+                ]
+            ) { try $0[0] as Int64 })
     }
 
     private func giveUp(_ items: [Failed]) throws {
@@ -141,7 +184,7 @@ struct AttemptEnding {
             let what = item.ended.outcome == .lost ? "its worker was lost" : "its process crashed"
             return "It was taken out because \(what) (\(often) in all): \(said)"
         case .outOfMemory:
-            return "It needs more than \(item.memoryMiB) MiB of memory: \(said)"
+            return "It needs more than \(item.memoryMiB) MiB of memory, the most that it could be given: \(said)"
         default:
             return said.isEmpty ? "It failed without saying why; see its log." : said
         }

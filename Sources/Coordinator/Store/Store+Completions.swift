@@ -11,7 +11,7 @@ extension Store {
     /// session has expired by the database's clock, is `stale`.
     package func complete(session: UUID, items: [CompletionItem]) async throws -> [CompletionResponse.Item] {
         guard !items.isEmpty else { return [] }
-        let steps = steps
+        let (steps, presence) = (steps, presence)
         let (verdicts, groups) = try await pool.transaction(repeatable: true) { connection in
             try Self.lock(connection, runs: items.map { $0.lease.task.run.rawValue })
             var verdicts = [CompletionVerdict?](repeating: nil, count: items.count)
@@ -37,7 +37,7 @@ extension Store {
                 accepted.append(attempt)
                 verdicts[index] = .accepted
             }
-            let progress = try AttemptEnding(session: connection, steps: steps).finish(accepted)
+            let progress = try AttemptEnding(session: connection, steps: steps, presence: presence).finish(accepted)
 
             let stored = try Self.storedOutcomes(items, connection)
             let answers = items.indices.map { index in
@@ -131,7 +131,7 @@ extension Store {
         outcome: @escaping @Sendable (Row) throws -> (AttemptOutcome, String),
         afterwards: @escaping @Sendable (Session) throws -> Void = { _ in }
     ) async throws -> (ended: Int, groups: Set<ClaimGroup>) {
-        let steps = steps
+        let (steps, presence) = (steps, presence)
         return try await pool.transaction(repeatable: true) { connection in
             // Which runs are concerned is known before their locks are taken; who is concerned, only after.
             let tasks = try connection.query(
@@ -151,7 +151,7 @@ extension Store {
                     let (outcome, message) = try outcome(row)
                     return try EndedAttempt(lease: row, outcome: outcome, message: message)
                 }
-                let progress = try AttemptEnding(session: connection, steps: steps).finish(ended)
+                let progress = try AttemptEnding(session: connection, steps: steps, presence: presence).finish(ended)
                 result = (ended.count, progress.groups)
             }
             try afterwards(connection)

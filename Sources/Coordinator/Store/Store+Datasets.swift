@@ -89,13 +89,18 @@ extension Store {
     ///
     /// A file whose size, modification time and inode stayed keeps its digest: only its sidecars changed.
     package func apply(_ subjects: [SubjectScan], to dataset: DatasetID) async throws {
+        guard !subjects.isEmpty else { return }
         let files = subjects.flatMap(\.changed)
-        guard !files.isEmpty || subjects.contains(where: { $0.sessionTable != nil }) else { return }
+        let withoutTable = subjects.filter { $0.sessionTable == nil }.map(\.subject)
         let rows = Self.rows(of: files, dataset)
         try await pool.transaction(repeatable: true) { session in
             try Self.store(rows, session)
             try Self.storeSessions(
                 subjects.compactMap { subject in subject.sessionTable.map { (subject.subject, $0) } }, dataset, session)
+            // A table that was deleted takes with it what it said.
+            try session.execute(
+                "DELETE FROM session_row WHERE dataset_id = $1 AND subject = ANY ($2)",
+                [.bigint(dataset.rawValue), .textArray(withoutTable)])
         }
     }
 

@@ -64,7 +64,9 @@ extension Store {
             kind: step.kind, kindVersion: step.kindVersion, cores: step.cores,
             memoryMiB: (need.1 + GraphProgress.memoryClass - 1) / GraphProgress.memoryClass * GraphProgress.memoryClass,
             command: step.command ?? "")
-        answer.reasons += try unfit(lane, session)
+        let (hasWorkers, unfit) = try unfit(lane, session)
+        answer.reasons += unfit
+        if hasWorkers, !unfit.isEmpty { answer.fitsNoWorker = true }
         if answer.reasons.isEmpty {
             let before =
                 try session.first(
@@ -81,7 +83,7 @@ extension Store {
     }
 
     /// Why no live worker can take a lane; empty when one can.
-    private static func unfit(_ lane: Lane, _ session: Session) throws -> [String] {
+    private static func unfit(_ lane: Lane, _ session: Session) throws -> (hasWorkers: Bool, reasons: [String]) {
         let workers = try session.query(
             """
             SELECT cores, memory_mib, kinds, commands FROM worker_session WHERE expires_at > now() AND NOT draining
@@ -93,21 +95,20 @@ extension Store {
                 kinds: versions.compactMapValues { $0.integerValue.map { Int($0) } }, commands: Set(commands))
             return (cores: cores, memory: memory, capability: capability)
         }
-        if workers.isEmpty { return ["No worker is connected; start one with \"qsmflow worker\"."] }
+        if workers.isEmpty { return (false, ["No worker is connected; start one with \"qsmflow worker\"."]) }
         if workers.contains(where: {
             $0.capability.fits(lane) && $0.cores >= lane.cores && $0.memory >= lane.memoryMiB
         }) {
-            return []
+            return (true, [])
         }
         let able = workers.filter { $0.capability.kinds[lane.kind] == lane.kindVersion }
         guard !able.isEmpty else {
-            return ["No connected worker runs version \(lane.kindVersion) of \(lane.kind); update the workers."]
+            return (true, ["No connected worker runs version \(lane.kindVersion) of \(lane.kind); update the workers."])
         }
         let allowed = able.filter { $0.capability.fits(lane) }
         guard !allowed.isEmpty else {
-            return [
-                "No connected worker allows the program \"\(lane.command)\"; allow it with --allow-command on a worker."
-            ]
+            let remedy = "allow it with --allow-command on a worker"
+            return (true, ["No connected worker allows the program \"\(lane.command)\"; \(remedy)."])
         }
         var reasons: [String] = []
         if let largest = allowed.map(\.memory).max(), largest < lane.memoryMiB {
@@ -121,7 +122,7 @@ extension Store {
             reasons.append(
                 "No single worker offers \(lane.cores) cores and \(lane.memoryMiB) MiB of memory together.")
         }
-        return reasons
+        return (true, reasons)
     }
 
     private static func explainSuccess(

@@ -81,14 +81,16 @@ extension Store {
         }
     }
 
-    /// Takes the cache's word back: equal computations run again instead of taking over what a run's tasks have.
-    package func disown(run: RunID) async throws -> Int {
+    /// Takes the cache's word back for every result with this artifact: equal computations run again instead of taking
+    /// over what cannot be read.
+    package func disown(artifact digest: ArtifactDigest) async throws {
         try await pool.run { session in
             try session.execute(
                 """
-                UPDATE result SET action_key = NULL WHERE result_id IN (
-                    SELECT result_id FROM task WHERE task_id >= $1 << 24 AND task_id < ($1 + 1) << 24)
-                """, [.bigint(run.rawValue)])
+                UPDATE result SET action_key = NULL
+                WHERE action_key IS NOT NULL
+                  AND result_id IN (SELECT result_id FROM artifact_ref WHERE digest = $1)
+                """, [.bytea(digest.bytes)])
         }
     }
 }

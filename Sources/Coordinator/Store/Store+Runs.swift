@@ -30,6 +30,32 @@ extension Store {
         return try text.map { try StoredJSON.decode(RunRequest.self, $0, table: "run") }
     }
 
+    /// Files in which what a run was stored with differs from `files`: other bytes, other metadata, come or gone.
+    ///
+    /// - Returns: their names, sorted.
+    package func sourceChanges(since run: RunID, to files: [FileReference]) async throws -> [String] {
+        try await report { session in
+            try session.query(
+                """
+                WITH present AS (
+                    SELECT path, name, digest, metadata::jsonb AS metadata
+                    FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) AS u (path, name, digest, metadata)),
+                before AS (
+                    SELECT DISTINCT path, name, digest, metadata FROM task_input
+                    WHERE task_id >= $1 << 24 AND task_id < ($1 + 1) << 24 AND digest IS NOT NULL)
+                SELECT DISTINCT name FROM (
+                    (SELECT * FROM present EXCEPT SELECT * FROM before)
+                    UNION ALL (SELECT * FROM before EXCEPT SELECT * FROM present)) d ORDER BY name
+                """,
+                [
+                    .bigint(run.rawValue), .textArray(files.map(\.path)), .textArray(files.map(\.name)),
+                    .byteaArray(files.compactMap { $0.digest?.bytes }),
+                    .textArray(files.map { $0.metadata?.canonicalString }),
+                ]
+            ) { try $0[0] as String }
+        }
+    }
+
     /// Those of the action keys whose results are known.
     package func knownResults(_ keys: [ArtifactDigest]) async throws -> Set<ArtifactDigest> {
         guard !keys.isEmpty else { return [] }

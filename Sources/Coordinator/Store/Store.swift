@@ -17,6 +17,7 @@ package struct Store: Sendable {
     package let pool: Pool
     let scheduler: ClaimScheduler
     let steps: StepCache
+    let presence = Presence()
     /// Called after a commit that put tasks into `ready`.
     let onReady: @Sendable () -> Void
 

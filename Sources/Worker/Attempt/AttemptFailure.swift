@@ -12,10 +12,17 @@ enum AttemptFailure {
         case is CancellationError, ClientError.abandoned: nil
         case let error as APIError: verdict(on: error)
         case WorkerError.unsafeName, WorkerError.badOutput: AttemptVerdict(.permanent, "\(error)")
-        case WorkerError.system(_, _, ENOSPC), WorkerError.system(_, _, EDQUOT):
-            AttemptVerdict(.transient, "the worker's disk is full (\(error)); free space in its scratch folder")
         // Disks, connections, caches, programs that do not start: another worker or another time may do.
         default: AttemptVerdict(.transient, "\(error)")
+        }
+    }
+
+    /// A disk is full, this worker's or the coordinator's: no fault of the task, and the next would fare no better.
+    static func isWithoutRoom(_ error: any Error) -> Bool {
+        switch error {
+        case WorkerError.system(_, _, ENOSPC), WorkerError.system(_, _, EDQUOT), ArtifactError.storageFull: true
+        case let error as APIError: error.code == "storage_full"
+        default: false
         }
     }
 

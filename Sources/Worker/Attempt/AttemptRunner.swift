@@ -23,10 +23,11 @@ struct AttemptRunner: Sendable {
     /// - Parameters:
     ///   - claimedAt: the time limit counts from here.
     ///   - computed: called once the attempt needs no cores and memory any more.
+    /// - Returns: false when it was handed back because a disk is full: the worker had better wait before it asks for more.
     func run(
         _ lease: LeaseGrant, control: AttemptControl, claimedAt: ContinuousClock.Instant,
         computed: @escaping @Sendable () -> Void
-    ) async {
+    ) async -> Bool {
         let nonce = lease.token.nonce.uuidString.prefix(8).lowercased()
         let folder = AttemptFolder(path: "\(scratchPath)/\(lease.task)-\(lease.token.attempt)-\(nonce)")
         // Its own task, owned by `control` and awaited below: stopping an attempt cancels its work, but not what has to
@@ -39,12 +40,18 @@ struct AttemptRunner: Sendable {
             control.stop(.handBack)
         }
         computed()
-        await conclude(lease, ended, control: control, claimedAt: claimedAt)
+        var hasRoom = true
+        if case .failure(let error) = ended, control.reason == nil, AttemptFailure.isWithoutRoom(error) {
+            hasRoom = false
+            logger.error("no room on the disk; the task is handed back", metadata: ["reason": "\(error)"])
+        }
+        await conclude(lease, ended, control: control, claimedAt: claimedAt, handBack: !hasRoom)
         do {
             try await BlockingWork.run { try ScratchFolder.remove(folder.path) }
         } catch {
             logger.warning("attempt folder left behind", metadata: ["reason": "\(error)"])
         }
+        return hasRoom
     }
 
     /// What there is to say about an attempt, before anybody has agreed.
@@ -91,9 +98,19 @@ struct AttemptRunner: Sendable {
         let verdict = AttemptVerdict.judge(
             end, left: left, kind: lease.kind, logTail: logTail, memoryMiB: lease.resources.memoryMiB,
             timeLimit: timeLimit)
+        // Looked at while what filled it is still there.
+        if verdict.outcome == .transient, Self.isFull(folder.path) {
+            throw WorkerError.system(doing: "writing", path: folder.path, errorNumber: ENOSPC)
+        }
         var ended = Ended(verdict: verdict, usage: usage, logTail: logTail)
         if case .result(let result) = left { ended.result = result }
         return try await publish(lease, &ended, folder: folder, control: control, claimedAt: claimedAt)
+    }
+
+    /// Whether so little is free that a file of a task could not be written.
+    private static func isFull(_ path: String) -> Bool {
+        var status = statvfs()
+        return statvfs(path, &status) == 0 && UInt64(status.f_bavail) * UInt64(status.f_frsize) < 1 << 20
     }
 
     private func commandPath(_ lease: LeaseGrant) -> String? {
@@ -177,7 +194,7 @@ struct AttemptRunner: Sendable {
     /// Says what `perform` could not: a failure before or after the process, a cancellation, a lease handed back.
     private func conclude(
         _ lease: LeaseGrant, _ result: Result<CompletionItem?, any Error>, control: AttemptControl,
-        claimedAt: ContinuousClock.Instant
+        claimedAt: ContinuousClock.Instant, handBack: Bool
     ) async {
         do {
             var remaining: CompletionItem?
@@ -185,7 +202,7 @@ struct AttemptRunner: Sendable {
             case .success(let item): remaining = item
             case .failure(let error): remaining = failure(lease, error, control: control, claimedAt: claimedAt)
             }
-            if control.reason == .handBack, contact.isTrusted(), case .failure = result {
+            if control.reason == .handBack || handBack, contact.isTrusted(), case .failure = result {
                 try await contact.noting {
                     try await contact.client.release(
                         session: contact.id, ReleaseRequest(leases: [lease.name]),

@@ -34,6 +34,9 @@ package struct PullLoop: Sendable {
     private var isAsking = false
     private var notBefore: ContinuousClock.Instant?
     private var backoff = Backoff(base: .milliseconds(100), limit: .seconds(5))
+    private var pausedUntil: ContinuousClock.Instant?
+    /// How long a worker without room on a disk asks for nothing.
+    static let pause = Duration.seconds(30)
 
     /// Longest waits of a claim at the coordinator. With attempts in hand it is short, because what becomes free
     /// meanwhile can only be offered by the next claim.
@@ -68,6 +71,7 @@ package struct PullLoop: Sendable {
             // A claim without an answer may have been granted; leaving the session returns what it brought.
             return holdings.isEmpty ? .drained : .idle
         }
+        if let pausedUntil, now < pausedUntil { return .wait(until: pausedUntil) }
         if let notBefore, now < notBefore { return .wait(until: notBefore) }
         if pending == nil {
             let publishing = holdings.values.filter { !$0.isComputing }.count
@@ -99,6 +103,9 @@ package struct PullLoop: Sendable {
         isAsking = false
         notBefore = now.advanced(by: backoff.next(jitter: jitter))
     }
+
+    /// There is no room for work: not before a while. What is in hand goes on.
+    package mutating func ranOutOfRoom(at now: ContinuousClock.Instant) { pausedUntil = now.advanced(by: Self.pause) }
 
     /// The attempt's process has ended; its cores and memory are free.
     package mutating func computed(_ lease: LeaseName) { holdings[lease]?.isComputing = false }

@@ -194,11 +194,12 @@ final class WorkerSession: Sendable {
                 try await client.download(digest, to: path, patience: trust.remaining, mayContinue: isTrusted)
             },
             scratchPath: equipment.scratch.path, logger: logger)
-        await runner.run(lease, control: control, claimedAt: claimedAt) { [self] in
+        let hasRoom = await runner.run(lease, control: control, claimedAt: claimedAt) { [self] in
             state.withLock { $0.pull.computed(lease.name) }
             wake.continuation.yield()
         }
         let isDrained = state.withLock { state in
+            if !hasRoom { state.pull.ranOutOfRoom(at: .now) }
             state.pull.finished(lease.name)
             state.controls[lease.name] = nil
             return state.pull.isDraining && state.pull.isIdle

@@ -29,7 +29,8 @@ package struct RetryPolicy: Codable, Hashable, Sendable {
     ///   - failures: failures of the task including this one (outcomes other than lost, crashed, released).
     ///   - losses: losses and crashes of the task including this one.
     ///   - memoryMiB: limit the attempt ran under.
-    ///   - memoryCeilingMiB: largest memory any worker offers; an out-of-memory end at the ceiling is final.
+    ///   - memoryCeilingMiB: largest limit under which any worker would take the task; an out-of-memory end there is
+    ///     final.
     ///   - jitter: uniform in [0, 1): full jitter, so that a mass failure does not come back all at once.
     package func decide(
         outcome: AttemptOutcome, failures: Int, losses: Int, memoryMiB: Int, memoryCeilingMiB: Int, jitter: Double

@@ -20,7 +20,14 @@ struct RetryCommand: AsyncParsableCommand {
                 run: number, which.filter(run: number, tasks: task.isEmpty ? nil : task))
             if try output.printed(affected) { return }
             Console.print("\(affected.tasks) tasks of run \(number) are back to work.")
-            if connection.coordinator == nil, connection.stateFolder.announced() == nil {
+            let changes = try await client.changes(since: number)
+            if changes.files > 0 {
+                Console.note(
+                    "\(changes.text) since run \(number) was submitted, and a run keeps to the files that it was submitted "
+                        + "with: for these, run the same command again (`qsmflow run` or `submit`). The new run takes over "
+                        + "what is finished.")
+            }
+            if connection.coordinator == nil, connection.stateFolder.worksElsewhere == false {
                 Console.note("Nothing works on them now: go on with `qsmflow run --resume \(number)`.")
             }
         }

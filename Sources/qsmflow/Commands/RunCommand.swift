@@ -49,10 +49,7 @@ struct RunCommand: AsyncParsableCommand {
     private func submitOrResume(_ client: CoordinatorClient) async throws -> RunID {
         if let resume { return resume }
         let request = try selection.request(workflow: workflow ?? "", dataset: dataset ?? "")
-        if !new, let unfinished = try await Submission.unfinished(request, client) {
-            Console.note("Going on with run \(unfinished), which asked for the same.")
-            return unfinished
-        }
+        if !new, let unfinished = try await Submission.unfinished(request, client) { return unfinished }
         return try await Submission.submit(request, client).run
     }
 }
@@ -70,15 +67,33 @@ enum Submission {
         return created
     }
 
-    /// The latest run that is not settled and was asked for with the very same words.
+    /// The latest run that is not settled, was asked for with the very same words, and reads files that are still the
+    /// same. One whose files have changed is cancelled: a new run takes over what it finished and still holds.
     static func unfinished(_ request: RunRequest, _ client: CoordinatorClient) async throws -> RunID? {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let wanted = try encoder.encode(request)
         for run in try await client.runs().sorted(by: { $0.run > $1.run }) where run.state == .running {
-            if try encoder.encode(try await client.definition(of: run.run)) == wanted { return run.run }
+            guard try encoder.encode(try await client.definition(of: run.run)) == wanted else { continue }
+            let changes = try await client.changes(since: run.run)
+            if changes.files == 0 {
+                Console.note("Going on with run \(run.run), which asked for the same.")
+                return run.run
+            }
+            _ = try await client.cancel(run: run.run)
+            Console.note(
+                "\(changes.text) since run \(run.run) was submitted. It is cancelled; a new run takes over what is finished."
+            )
         }
         return nil
+    }
+}
+
+extension SourceChanges {
+    /// "3 files have changed (a, b, c)".
+    var text: String {
+        let names = examples.joined(separator: ", ") + (files > examples.count ? ", …" : "")
+        return files == 1 ? "A file has changed (\(names))" : "\(files) files have changed (\(names))"
     }
 }
 
@@ -132,7 +147,7 @@ struct RerunCommand: AsyncParsableCommand {
             let created = try await Submission.submit(request, client)
             if try output.printed(created) { return }
             Console.print("\(created.run)")
-            if connection.coordinator == nil, connection.stateFolder.announced() == nil {
+            if connection.coordinator == nil, connection.stateFolder.worksElsewhere == false {
                 Console.note("Nothing works on it now: go on with `qsmflow run --resume \(created.run)`.")
             }
         }

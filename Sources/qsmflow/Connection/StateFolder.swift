@@ -77,6 +77,11 @@ struct StateFolder {
         return try? JSONDecoder().decode(Announcement.self, from: data)
     }
 
+    /// Whether another process is the folder's coordinator.
+    var worksElsewhere: Bool {
+        announced().map { $0.pid != ProcessInfo.processInfo.processIdentifier } ?? false
+    }
+
     enum Occupation {
         case ours(StateLock)
         case running(Announcement)

@@ -31,18 +31,48 @@ struct LocalRun {
         _ client: CoordinatorClient, _ pool: WorkerProcesses, _ progress: inout RunProgress
     ) async throws -> RunSummary {
         var lastAnswer = ContinuousClock.now
+        var lastMove = ContinuousClock.now
+        var settled = -1
         while true {
             do {
                 let summary = try await client.run(run)
                 lastAnswer = .now
                 if summary.state != .running { return summary }
                 progress.show(summary)
+                if summary.counts.running > 0 || summary.counts.settled != settled {
+                    (settled, lastMove) = (summary.counts.settled, .now)
+                } else if lastMove.duration(to: .now) > Self.stillness, summary.counts.ready > 0 {
+                    try await refuseToWait(client)
+                    lastMove = .now
+                }
             } catch let error where Self.isPassing(error) && lastAnswer.duration(to: .now) < Self.patience {
                 // The database recovers from a crash: workers wait for it, and so do we.
             }
             try pool.restartTheDead()
             try await Task.sleep(for: .milliseconds(500))  // how often a person sees the numbers change
         }
+    }
+
+    /// Time without work after which it is asked why.
+    private static let stillness = Duration.seconds(10)
+
+    /// - Throws: `CommandFailure` when nothing that is ready fits any worker: waiting would be for ever.
+    private func refuseToWait(_ client: CoordinatorClient) async throws {
+        let ready = try await client.tasks(TaskFilter(run: run, states: [.ready], limit: 1000))
+        var reasons: [String] = []
+        // One of each step says it for the others.
+        for (_, tasks) in Dictionary(grouping: ready, by: \.step).sorted(by: { $0.key < $1.key }) {
+            let why = try await client.explain(tasks[0].task)
+            guard why.fitsNoWorker == true else { return }
+            reasons.append(
+                "\(tasks.count == 1 ? "one task" : "\(tasks.count) tasks") of step \(tasks[0].step): "
+                    + why.reasons.joined(separator: " "))
+        }
+        guard !reasons.isEmpty else { return }
+        throw CommandFailure(
+            "Run \(run) cannot go on, as nothing that is left fits the workers. \(reasons.joined(separator: " ")) "
+                + "Finished work is kept: give the same command what it needs (--memory-mib, --cores, fewer --workers, "
+                + "--allow-command)")
     }
 
     /// How long a run may stay without an answer.

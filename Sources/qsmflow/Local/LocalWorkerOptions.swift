@@ -8,7 +8,8 @@ struct LocalWorkerOptions: ParsableArguments {
     var cores: Int?
     @Option(
         name: [.customLong("mem-mb"), .customLong("memory-mib")],
-        help: "Memory for all workers together, MiB. Default: four fifths of the machine's.") var memoryMiB: Int?
+        help: "Memory for all workers together, MiB. Default: four fifths of what the machine or container has.")
+    var memoryMiB: Int?
     @Option(name: .long, parsing: .upToNextOption, help: "NAME=PATH of a program that the kind `command` may run.")
     var allowCommand: [String] = []
 
@@ -25,7 +26,9 @@ extension LocalWorkerOptions {
     static func machine(cores: Int?, memoryMiB: Int?) -> (cores: Int, memoryMiB: Int) {
         (
             max(1, cores ?? ProcessInfo.processInfo.activeProcessorCount),
-            memoryMiB ?? Int((ProcessInfo.processInfo.physicalMemory / 5 * 4) >> 20)
+            memoryMiB
+                ?? Int(
+                    min(ProcessInfo.processInfo.physicalMemory, ControlGroup.memoryLimitBytes() ?? .max) / 5 * 4 >> 20)
         )
     }
 

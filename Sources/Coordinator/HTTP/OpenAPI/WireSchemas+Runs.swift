@@ -73,6 +73,9 @@ extension WireSchemas {
         "ResultDigest": .object(
             "A digest over the results of a run.",
             .required("digest", digest)),
+        "SourceChanges": .object(
+            "Files that are no longer what a run was submitted with.", .required("files", count),
+            .required("examples", .list(of: .string(), "Names of some of them."))),
         "Affected": .object("Number of tasks changed.", .required("tasks", count)),
     ]
 
@@ -112,6 +115,7 @@ extension WireSchemas {
             "Why a task waits, failed, ran or was taken over.",
             .required("task", task), .required("state", .integer(minimum: 0, maximum: 5)),
             .required("reasons", .list(of: .string(), "The answer first.")),
-            .required("upstream", .list(of: .reference("TaskSummary")))),
+            .required("upstream", .list(of: .reference("TaskSummary"))),
+            .optional("fitsNoWorker", .boolean("Ready, but beyond every connected worker."))),
     ]
 }

@@ -60,6 +60,15 @@ func runRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
             return try .json(request)
         },
         APIRoute(
+            .post, "/v1/runs/{run}/changes", .operators, operation: "findChanges", tag: tag,
+            summary: "Indexes the run's datasets anew and names files that are not what the run was submitted with.",
+            parameters: [run], answers: [.init(200, .json("SourceChanges"), "What changed.")], errors: [404, 422]
+        ) { _, context in
+            let run = try context.run()
+            guard let request = try await parts.store.request(of: run) else { throw APIFailure.unknown(run) }
+            return try .json(try await parts.submission.changes(since: run, request))
+        },
+        APIRoute(
             .post, "/v1/runs/{run}/cancel", .operators, operation: "cancelRun", tag: tag,
             summary: "Cancels every task that is not settled; running attempts are told at their next heartbeat.",
             parameters: [run], answers: [.init(200, .json("Affected"), "Tasks cancelled.")], errors: [404]

@@ -1,0 +1,34 @@
+import Foundation
+import Testing
+
+@testable import qsmflow
+
+@Suite struct ControlGroupTests {
+    @Test func theSmallestLimitOnTheWayUpCounts() throws {
+        let root = FileManager.default.temporaryDirectory.appending(path: "cgroup-\(UUID().uuidString)").path
+        func write(_ text: String, _ path: String) throws {
+            let file = URL(fileURLWithPath: root + "/" + path)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: file)
+        }
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: root) } }
+        try write("max\n", "slurm/job1/step0/memory.max")
+        try write("8000000000\n", "slurm/job1/memory.max")
+        try write("9000000000\n", "slurm/memory.max")
+        try write("1000\n", "slurm/job2/memory.max")
+        func limit(_ membership: String) -> UInt64? {
+            ControlGroup.memoryLimitBytes(root: root, membership: membership)
+        }
+        #expect(limit("0::/slurm/job1/step0\n") == 8_000_000_000)
+        #expect(limit("0::/slurm\n") == 9_000_000_000)
+        #expect(limit("0::/\n") == nil)
+        #expect(limit("") == nil)
+
+        try write("500000000\n", "memory/docker/abc/memory.limit_in_bytes")
+        try write("9223372036854771712\n", "memory/memory.limit_in_bytes")
+        #expect(limit("4:cpu,cpuacct:/docker/abc\n3:memory:/docker/abc\n") == 500_000_000)
+        // As inside a container, where only the root is mounted.
+        #expect(limit("3:memory:/docker/elsewhere\n") == 9_223_372_036_854_771_712)
+    }
+}
