@@ -36,11 +36,11 @@ enum ExitStatus {
 
     /// Prints one sentence and ends the process with the code for it. Usage errors and help keep ArgumentParser's form.
     static func end(with error: any Error) -> Never {
-        switch error {
-        case is APIError, is ClientError,
-            is PostgresError where Interruption.signal != nil:
-            // What came of ending in the middle is no news.
+        // What came of ending in the middle is no news.
+        if Interruption.signal != nil, error is APIError || error is ClientError || error is PostgresError {
             exit(interrupted)
+        }
+        switch error {
         case is APIError, is ClientError, is CommandFailure, is PostgresError:
             let text = String(describing: error)
             if !text.isEmpty { Console.complain(text) }
