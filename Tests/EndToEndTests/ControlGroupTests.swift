@@ -31,4 +31,12 @@ import Testing
         // As inside a container, where only the root is mounted.
         #expect(limit("3:memory:/docker/elsewhere\n") == 9_223_372_036_854_771_712)
     }
+
+    @Test func whatIsNotAskedForIsMostOfTheMemory() {
+        let offered = LocalWorkerOptions.machine(cores: nil, memoryMiB: nil).memoryMiB
+        let bytes = min(ProcessInfo.processInfo.physicalMemory, ControlGroup.memoryLimitBytes() ?? .max)
+        #expect(offered > 0)
+        #expect(abs(Double(offered) * 1_048_576 / Double(bytes) - 0.8) < 0.01)
+        #expect(LocalWorkerOptions.machine(cores: 3, memoryMiB: 7) == (3, 7))
+    }
 }

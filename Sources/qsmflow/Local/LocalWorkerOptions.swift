@@ -24,11 +24,10 @@ struct LocalWorkerOptions: ParsableArguments {
 extension LocalWorkerOptions {
     /// What is asked for, else all cores and four fifths of the memory of this machine.
     static func machine(cores: Int?, memoryMiB: Int?) -> (cores: Int, memoryMiB: Int) {
-        (
+        let bytes = min(ProcessInfo.processInfo.physicalMemory, ControlGroup.memoryLimitBytes() ?? .max)
+        return (
             max(1, cores ?? ProcessInfo.processInfo.activeProcessorCount),
-            memoryMiB
-                ?? Int(
-                    min(ProcessInfo.processInfo.physicalMemory, ControlGroup.memoryLimitBytes() ?? .max) / 5 * 4 >> 20)
+            memoryMiB ?? Int(bytes / 5 * 4 / (1 << 20))
         )
     }
 
