@@ -11,12 +11,15 @@ extension Store {
     package func cancel(run: RunID, by actor: String) async throws -> Int? {
         try await pool.transaction(repeatable: true) { session in
             try Self.lock(session, runs: [run.rawValue])
-            let ended = try session.first(
-                "SELECT finished_at IS NOT NULL FROM run WHERE run_id = $1", [.bigint(run.rawValue)]
+            let isOpen = try session.first(
+                """
+                SELECT EXISTS (SELECT FROM task WHERE task_id >= $1 << 24 AND task_id < ($1 + 1) << 24
+                    AND state IN (0, 1, 4)) FROM run WHERE run_id = $1
+                """, [.bigint(run.rawValue)]
             ) { try $0[0] as Bool }
-            guard let ended else { return nil }
-            // What has ended stays what it became.
-            if ended { return 0 }
+            guard let isOpen else { return nil }
+            // Where nothing is left to do, the run stays what it became.
+            guard isOpen else { return 0 }
             try session.execute(
                 "UPDATE run SET cancelled_at = coalesce(cancelled_at, now()) WHERE run_id = $1",
                 [.bigint(run.rawValue)])
