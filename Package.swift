@@ -68,6 +68,7 @@ let package = Package(
         .target(name: "NIfTI", dependencies: ["Kernels", "CNIfTI"], swiftSettings: optimised),
         .target(name: "Registration", dependencies: ["Kernels"], swiftSettings: optimised),
         .target(name: "Segmentation", dependencies: ["Kernels"], swiftSettings: optimised),
+        .target(name: "Networks", dependencies: ["Kernels"], swiftSettings: optimised),
         .target(name: "Radiomics", dependencies: ["Kernels"], swiftSettings: optimised),
         .target(name: "Statistics", swiftSettings: optimised),
         .target(name: "Pictures", dependencies: ["Kernels", "CPNG"], swiftSettings: optimised),
@@ -120,7 +121,7 @@ let package = Package(
             ],
             swiftSettings: common),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Kernels", "Registration"], swiftSettings: optimised),
+            name: "Benchmarks", dependencies: ["Kernels", "Networks", "Registration"], swiftSettings: optimised),
         .target(name: "Report", dependencies: ["Statistics"], swiftSettings: common),
 
         // C libraries and small C shims.
@@ -144,6 +145,8 @@ let package = Package(
         .testTarget(
             name: "RegistrationTests", dependencies: ["Kernels", "Registration", "TestSupport"],
             swiftSettings: optimised),
+        .testTarget(
+            name: "NetworksTests", dependencies: ["Kernels", "Networks", "TestSupport"], swiftSettings: optimised),
         .testTarget(
             name: "ImagingTests",
             dependencies: ["Kernels", "NIfTI", "Pictures", "Radiomics", "Segmentation", "TestSupport"],
