@@ -1,0 +1,76 @@
+import Kernels
+
+/// An axis of a volume as it lies in memory: width is i, the fastest; depth is k.
+package enum GridAxis: String, Sendable, Hashable, Codable, CaseIterable {
+    case depth, height, width
+}
+
+/// How a volume is cut into windows and how their predictions are put together.
+package struct SlidingWindowOptions: Sendable, Hashable, Codable {
+    /// How much a window's prediction counts at its places.
+    package enum Blending: Sendable, Hashable, Codable {
+        /// Everywhere the same.
+        case constant
+        /// A Gaussian around the middle of the window; its standard deviation as a fraction of the window's edge.
+        case gaussian(sigmaFraction: Double)
+    }
+
+    /// What lies beyond a volume that is smaller than the window.
+    package enum Padding: String, Sendable, Hashable, Codable {
+        case zero
+        /// The volume mirrored at its outermost voxels, which are not repeated.
+        case reflect
+    }
+
+    /// depth × height × width in voxels.
+    package var window: Extent3
+    /// Share of the window's edge by which neighbours overlap at least, 0 ..< 1, along each axis longer than one voxel.
+    package var overlap: Double
+    package var blending: Blending
+    package var padding: Padding
+    /// Every combination of flips along these axes is predicted too, and the probabilities are averaged.
+    package var flips: Set<GridAxis>
+    /// Pairs of classes that swap when the volume is flipped along width (left and right of the same structure).
+    package var lateralPairs: [LateralPair]
+    /// Windows predicted at once.
+    package var batch: Int
+    /// Take the whole volume as one window where everything together stays within this many bytes.
+    package var wholeVolumeBytes: Int?
+    /// Never begin when more bytes than these are needed.
+    package var limitBytes: Int?
+
+    package init(
+        window: Extent3, overlap: Double = 0.5, blending: Blending = .gaussian(sigmaFraction: 0.125),
+        padding: Padding = .zero, flips: Set<GridAxis> = [], lateralPairs: [LateralPair] = [], batch: Int = 1,
+        wholeVolumeBytes: Int? = nil, limitBytes: Int? = nil
+    ) {
+        self.window = window
+        self.overlap = overlap
+        self.blending = blending
+        self.padding = padding
+        self.flips = flips
+        self.lateralPairs = lateralPairs
+        self.batch = batch
+        self.wholeVolumeBytes = wholeVolumeBytes
+        self.limitBytes = limitBytes
+    }
+}
+
+/// Two classes that are each other's mirror image from left to right.
+package struct LateralPair: Sendable, Hashable, Codable {
+    package var first: Int
+    package var second: Int
+
+    package init(_ first: Int, _ second: Int) { (self.first, self.second) = (first, second) }
+}
+
+extension [LateralPair] {
+    /// The class each of `classes` classes becomes under a left-right flip.
+    package func swapped(classes: Int) -> [Int] {
+        var result = Swift.Array(0..<classes)
+        for pair in self where pair.first < classes && pair.second < classes {
+            (result[pair.first], result[pair.second]) = (pair.second, pair.first)
+        }
+        return result
+    }
+}

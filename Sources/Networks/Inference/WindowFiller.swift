@@ -1,0 +1,66 @@
+import Kernels
+
+/// Cuts windows out of a volume into the layout of the network, padding and flipping on the way; the padded volume is
+/// never made.
+struct WindowFiller: Sendable {
+    private let plan: WindowPlan
+    /// For every position of the padded volume along an axis: the voxel shown there, or −1 for zero.
+    private let depth, height, width: [Int]
+
+    init(plan: WindowPlan, padding: SlidingWindowOptions.Padding) {
+        self.plan = plan
+        depth = Self.sources(plan.padded.depth, plan.volume.depth, plan.before.depth, padding)
+        height = Self.sources(plan.padded.height, plan.volume.height, plan.before.height, padding)
+        width = Self.sources(plan.padded.width, plan.volume.width, plan.before.width, padding)
+    }
+
+    private static func sources(
+        _ padded: Int, _ size: Int, _ before: Int, _ padding: SlidingWindowOptions.Padding
+    ) -> [Int] {
+        (0..<padded).map { position in
+            let n = position - before
+            if n >= 0, n < size { return n }
+            switch padding {
+            case .zero: return -1
+            case .reflect:
+                if size == 1 { return 0 }
+                let period = 2 * (size - 1)
+                let folded = ((n % period) + period) % period
+                return folded < size ? folded : period - folded
+            }
+        }
+    }
+
+    /// Images of `map` from the first on take the windows at `origins`; further ones become zero.
+    func fill(
+        _ map: FeatureMap, from channels: [[Float]], origins: ArraySlice<Extent3>, flip: Flip, threads: Int
+    ) {
+        let (lanes, size, blocks) = (FeatureShape.lanes, map.shape.size, map.shape.blocks)
+        let volume = plan.volume
+        Parallel.forEach(map.shape.batch * blocks * size.depth, threads: threads) { piece in
+            let z = piece % size.depth
+            let block = piece / size.depth % blocks
+            let image = piece / size.depth / blocks
+            let plane = map.block(block, image: image) + z * size.height * size.width * lanes
+            plane.update(repeating: 0, count: size.height * size.width * lanes)
+            guard image < origins.count else { return }
+            let origin = origins[origins.startIndex + image]
+            let sourceZ = depth[origin.depth + (flip.depth ? size.depth - 1 - z : z)]
+            guard sourceZ >= 0 else { return }
+            for channel in (block * lanes)..<min(channels.count, (block + 1) * lanes) {
+                channels[channel].withUnsafeBufferPointer { values in
+                    for y in 0..<size.height {
+                        let sourceY = height[origin.height + (flip.height ? size.height - 1 - y : y)]
+                        guard sourceY >= 0 else { continue }
+                        let row = values.baseAddress! + (sourceZ * volume.height + sourceY) * volume.width
+                        let target = plane + y * size.width * lanes + channel - block * lanes
+                        for x in 0..<size.width {
+                            let sourceX = width[origin.width + (flip.width ? size.width - 1 - x : x)]
+                            if sourceX >= 0 { target[x * lanes] = row[sourceX] }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
