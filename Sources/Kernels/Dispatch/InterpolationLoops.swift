@@ -23,3 +23,6 @@ let transformPositions:
     ) -> Void =
         InstructionSet.select(
             KernelsBase.transformPositions, KernelsV3.transformPositions, KernelsV4.transformPositions)
+
+let sampleCubic: @Sendable (Floats, Int, Int, Int, Floats, Floats, Floats, Int, Float, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.sampleCubic, KernelsV3.sampleCubic, KernelsV4.sampleCubic)

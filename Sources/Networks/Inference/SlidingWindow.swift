@@ -82,11 +82,13 @@ package struct SlidingWindow: Sendable {
     ///
     /// - Parameters:
     ///   - channels: one array of the volume's voxels per input channel, width fastest, normalised as the network wants.
+    ///   - background: per channel what lies beyond the volume, where the options say so; zero when empty.
     ///   - progress: called after every batch; what it throws ends the run.
     ///   - finish: called for every slice of the volume.
     /// - Throws: `InferenceError`, or what the closures and the network throw.
     package func run(
-        channels: [[Float]], progress: (Progress) throws -> Void = { _ in }, finish: (Slice) throws -> Void
+        channels: [[Float]], background: [Float] = [], progress: (Progress) throws -> Void = { _ in },
+        finish: (Slice) throws -> Void
     ) throws {
         guard channels.count == members[0].inputChannels else {
             throw InferenceError.channels(given: channels.count, expected: members[0].inputChannels)
@@ -94,9 +96,11 @@ package struct SlidingWindow: Sendable {
         for (n, channel) in channels.enumerated() where channel.count != plan.volume.product {
             throw InferenceError.channelLength(channel: n, values: channel.count, expected: plan.volume.product)
         }
+        let background = background.isEmpty ? channels.map { _ in 0 } : background
+        precondition(background.count == channels.count, "one value beyond the volume for each channel")
         let shape = FeatureShape(batch: plan.batch, channels: channels.count, size: plan.window)
         let predictors = try members.map { try $0.predictor(input: shape, threads: threads) }
-        let filler = WindowFiller(plan: plan, padding: options.padding)
+        let filler = WindowFiller(plan: plan, padding: options.padding, background: background)
         let storage = FeatureStorage(shape)
         let windows = storage.map(shape)
         let flips = Flip.combinations(of: options.flips)

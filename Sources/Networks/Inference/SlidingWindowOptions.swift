@@ -18,6 +18,8 @@ package struct SlidingWindowOptions: Sendable, Hashable, Codable {
     /// What lies beyond a volume that is smaller than the window.
     package enum Padding: String, Sendable, Hashable, Codable {
         case zero
+        /// A value for each channel: what a zero became when the channel was normalised.
+        case background
         /// The volume mirrored at its outermost voxels, which are not repeated.
         case reflect
     }

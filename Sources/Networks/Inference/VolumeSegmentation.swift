@@ -26,7 +26,8 @@ package struct VolumeSegmentation: Sendable {
     ///   - stated: told the memory before any of it is taken.
     /// - Throws: `InferenceError`, or what the network or the closures throw.
     package init(
-        volume: Extent3, channels: [[Float]], members: [any WindowNetwork], options: SlidingWindowOptions,
+        volume: Extent3, channels: [[Float]], background: [Float] = [], members: [any WindowNetwork],
+        options: SlidingWindowOptions,
         rule: Rule = .largest, keeping: Set<Int> = [], threads: Int = 1,
         stated: (InferenceMemory) throws -> Void = { _ in },
         progress: (SlidingWindow.Progress) throws -> Void = { _ in }
@@ -46,7 +47,7 @@ package struct VolumeSegmentation: Sendable {
         var labels = [UInt8](repeating: 0, count: voxels)
         var kept: [Int: [Float]] = [:]
         for channel in keeping { kept[channel] = [Float](repeating: 0, count: voxels) }
-        try run.run(channels: channels, progress: progress) { slice in
+        try run.run(channels: channels, background: background, progress: progress) { slice in
             let first = slice.index * slice.voxels
             labels.withUnsafeMutableBufferPointer { buffer in
                 // Pieces write disjoint voxels.

@@ -4,11 +4,14 @@ import Kernels
 /// never made.
 struct WindowFiller: Sendable {
     private let plan: WindowPlan
-    /// For every position of the padded volume along an axis: the voxel shown there, or −1 for zero.
+    /// Per channel, the value where there is no voxel.
+    private let background: [Float]
+    /// For every position of the padded volume along an axis: the voxel shown there, or −1 for none.
     private let depth, height, width: [Int]
 
-    init(plan: WindowPlan, padding: SlidingWindowOptions.Padding) {
+    init(plan: WindowPlan, padding: SlidingWindowOptions.Padding, background: [Float]) {
         self.plan = plan
+        self.background = padding == .background ? background : background.map { _ in 0 }
         depth = Self.sources(plan.padded.depth, plan.volume.depth, plan.before.depth, padding)
         height = Self.sources(plan.padded.height, plan.volume.height, plan.before.height, padding)
         width = Self.sources(plan.padded.width, plan.volume.width, plan.before.width, padding)
@@ -21,7 +24,7 @@ struct WindowFiller: Sendable {
             let n = position - before
             if n >= 0, n < size { return n }
             switch padding {
-            case .zero: return -1
+            case .zero, .background: return -1
             case .reflect:
                 if size == 1 { return 0 }
                 let period = 2 * (size - 1)
@@ -46,8 +49,12 @@ struct WindowFiller: Sendable {
             guard image < origins.count else { return }
             let origin = origins[origins.startIndex + image]
             let sourceZ = depth[origin.depth + (flip.depth ? size.depth - 1 - z : z)]
-            guard sourceZ >= 0 else { return }
             for channel in (block * lanes)..<min(channels.count, (block + 1) * lanes) {
+                let beyond = background[channel]
+                if beyond != 0 {
+                    for n in 0..<size.height * size.width { plane[n * lanes + channel - block * lanes] = beyond }
+                }
+                if sourceZ < 0 { continue }
                 channels[channel].withUnsafeBufferPointer { values in
                     for y in 0..<size.height {
                         let sourceY = height[origin.height + (flip.height ? size.height - 1 - y : y)]

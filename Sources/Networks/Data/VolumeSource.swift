@@ -1,0 +1,59 @@
+import Synchronization
+
+/// Volumes by number. Training asks for them again and again in random order.
+package protocol VolumeSource: Sendable {
+    var count: Int { get }
+    func volume(_ index: Int) throws -> TrainingVolume
+}
+
+/// All volumes in memory.
+package struct VolumesInMemory: VolumeSource {
+    package let volumes: [TrainingVolume]
+
+    package init(_ volumes: [TrainingVolume]) { self.volumes = volumes }
+
+    package var count: Int { volumes.count }
+    package func volume(_ index: Int) -> TrainingVolume { volumes[index] }
+}
+
+/// Volumes read when asked for; those used last are kept as long as they fit in `limitBytes`.
+package final class CachedVolumes: VolumeSource {
+    private struct Kept {
+        var volumes: [Int: TrainingVolume] = [:]
+        /// Least recently used first.
+        var order: [Int] = []
+        var bytes = 0
+    }
+
+    package let count: Int
+    private let limitBytes: Int
+    private let load: @Sendable (Int) throws -> TrainingVolume
+    private let kept = Mutex(Kept())
+
+    /// - Parameter load: reads, checks and normalises volume `index`; called on the thread that asks.
+    package init(count: Int, limitBytes: Int, load: @escaping @Sendable (Int) throws -> TrainingVolume) {
+        (self.count, self.limitBytes, self.load) = (count, limitBytes, load)
+    }
+
+    package func volume(_ index: Int) throws -> TrainingVolume {
+        let found = kept.withLock { kept -> TrainingVolume? in
+            guard let volume = kept.volumes[index] else { return nil }
+            kept.order.removeAll { $0 == index }
+            kept.order.append(index)
+            return volume
+        }
+        if let found { return found }
+        let volume = try load(index)
+        kept.withLock { kept in
+            guard kept.volumes[index] == nil, volume.bytes <= limitBytes else { return }
+            while kept.bytes + volume.bytes > limitBytes, let oldest = kept.order.first {
+                kept.order.removeFirst()
+                kept.bytes -= kept.volumes.removeValue(forKey: oldest)?.bytes ?? 0
+            }
+            kept.volumes[index] = volume
+            kept.order.append(index)
+            kept.bytes += volume.bytes
+        }
+        return volume
+    }
+}
