@@ -35,7 +35,7 @@ struct NetworkBuilderTests {
             error {
                 var builder = NetworkBuilder()
                 let x = try builder.input("image", channels: 4, rank: 2)
-                let pooling = Pooling(kind: .max, kernel: Extent3(2, 2, 2), stride: Extent3(1, 2, 2))
+                let pooling = Pooling(.max, kernel: Extent3(2, 2, 2), stride: Extent3(1, 2, 2))
                 _ = try builder.add("pool", .pooling(settings: pooling), x)
             } == "layer pool: has the kernel 2×2×2 on slices, whose depth takes 1")
     }

@@ -28,7 +28,7 @@ package struct DoubleBranchUNet: Hashable, Sendable, Codable {
         var coarse = try branch.decoded(global, prefix: "global.", in: &builder)
         coarse = try builder.add("global.centre", .centreCrop(divisor: by), coarse)
         coarse = try builder.add(
-            "global.upsampling", .upsampling(settings: Upsampling(kind: .linear, scale: by)), coarse)
+            "global.upsampling", .upsampling(settings: Upsampling(.linear, scale: by)), coarse)
         var x = try builder.add("join", .concatenation, fine, coarse)
         x = try builder.convolution("merge.convolution", x, channels: widths[0], kernel: 3)
         x = try builder.batchNormalisation("merge.normalisation", x)

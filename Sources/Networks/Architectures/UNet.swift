@@ -71,7 +71,7 @@ package struct UNet: Hashable, Sendable, Codable {
         for level in widths.indices {
             if level > 0 {
                 let two = Extent3.axes(of: rank, 2)
-                let pooling = Pooling(kind: .max, kernel: two, stride: two)
+                let pooling = Pooling(.max, kernel: two, stride: two)
                 x = try builder.add("\(prefix)encoder\(level).pool", .pooling(settings: pooling), x)
             }
             x = try block("\(prefix)encoder\(level)", x, level: level, isFirst: level == 0, in: &builder)
@@ -148,7 +148,7 @@ package struct UNet: Hashable, Sendable, Codable {
         case .nearest: kind = .nearest
         case .linear: kind = .linear
         }
-        let layer = Layer.upsampling(settings: Kernels.Upsampling(kind: kind, scale: .axes(of: rank, 2)))
+        let layer = Layer.upsampling(settings: Kernels.Upsampling(kind, scale: .axes(of: rank, 2)))
         let larger = try builder.add("\(name).upsampling", layer, x)
         return try builder.convolution("\(name).up", larger, channels: widths[level], kernel: 3)
     }

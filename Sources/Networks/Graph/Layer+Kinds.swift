@@ -91,6 +91,8 @@ extension Layer {
 
     private func joined(_ inputs: [ValueKind]) throws(LayerProblem) -> ValueKind {
         let x = inputs[0]
+        // A value per channel, as in attention over channels.
+        if self == .multiplication, inputs[1] == ValueKind(channels: x.channels, rank: 0) { return x }
         for other in inputs where other.rank != x.rank {
             throw LayerProblem("joins a \(ValueKind.name(rank: x.rank)) and a \(ValueKind.name(rank: other.rank))")
         }

@@ -18,7 +18,7 @@ package enum Layer: Hashable, Sendable, Codable {
     /// Channels of the first input, then those of the second, and so on.
     case concatenation
     case addition
-    /// Of a map with a map of as many channels or of one channel (attention).
+    /// Of a map with another of as many channels, of one channel, or with a vector per image (attention).
     case multiplication
     /// `wholeChannels` drops all positions of a channel together (Dropout2d and Dropout3d in PyTorch).
     case dropout(probability: Float, wholeChannels: Bool)

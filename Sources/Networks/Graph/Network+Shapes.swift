@@ -122,6 +122,8 @@ extension Layer {
             result.size = output
         case .upsampling(let settings): result.size = size * settings.scale
         case .globalAveragePooling, .globalMaxPooling: result.size = .one
+        case .multiplication where inputs[1] == FeatureShape(batch: result.batch, channels: result.channels, size: .one):
+            break
         case .concatenation, .addition, .multiplication:
             for other in inputs where other.size != size || other.batch != result.batch {
                 throw LayerProblem("joins maps of \(size) and \(other.size)")
