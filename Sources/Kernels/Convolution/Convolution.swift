@@ -1,0 +1,126 @@
+/// A convolution prepared for one shape of input: weights packed once, applied often.
+package final class Convolution: Sendable {
+    package let geometry: ConvolutionGeometry
+    package let input: FeatureShape
+    package let output: FeatureShape
+    private let prepared: PreparedConvolution
+
+    /// - Parameters:
+    ///   - geometry: whose kernel fits into the input.
+    ///   - weight: of `geometry.weightShape`.
+    ///   - bias: one value per output channel.
+    package init(
+        _ geometry: ConvolutionGeometry, input: FeatureShape, weight: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>?, epilogue: Epilogue, threads: Int
+    ) {
+        precondition(input.channels == geometry.inputChannels, "\(input) into \(geometry.inputChannels) channels")
+        guard let lowered = LoweredConvolution.convolution(geometry, input: input) else {
+            preconditionFailure("a kernel of \(geometry.kernel) does not fit \(input)")
+        }
+        (self.geometry, self.input, output) = (geometry, input, lowered.target)
+        prepared = PreparedConvolution(lowered, weight: weight, bias: bias, epilogue: epilogue, threads: threads)
+    }
+
+    package func apply(_ input: FeatureMap, to output: FeatureMap, threads: Int) {
+        prepared.apply(input, to: output, threads: threads)
+    }
+
+    /// New weights in the same memory; not while the convolution is applied.
+    package func repack(weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?, threads: Int) {
+        prepared.repack(weight: weight, bias: bias, threads: threads)
+    }
+
+    /// Bytes of the packed weights and of the scratch of `threads` threads; 0 when the kernel does not fit.
+    package static func workspaceBytes(_ geometry: ConvolutionGeometry, input: FeatureShape, threads: Int) -> Int {
+        LoweredConvolution.convolution(geometry, input: input)?.workspaceBytes(threads: threads) ?? 0
+    }
+}
+
+/// A transposed convolution prepared for one shape of input.
+package final class TransposedConvolution: Sendable {
+    package let geometry: TransposedConvolutionGeometry
+    package let input: FeatureShape
+    package let output: FeatureShape
+    private let prepared: PreparedConvolution
+
+    /// - Parameters:
+    ///   - geometry: whose padding leaves some output.
+    ///   - weight: of `geometry.weightShape`.
+    ///   - bias: one value per output channel.
+    package init(
+        _ geometry: TransposedConvolutionGeometry, input: FeatureShape, weight: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>?, epilogue: Epilogue, threads: Int
+    ) {
+        precondition(input.channels == geometry.inputChannels, "\(input) into \(geometry.inputChannels) channels")
+        guard let lowered = LoweredConvolution.transposed(geometry, input: input) else {
+            preconditionFailure("a padding of \(geometry.padding) leaves nothing of \(input)")
+        }
+        (self.geometry, self.input, output) = (geometry, input, lowered.target)
+        prepared = PreparedConvolution(lowered, weight: weight, bias: bias, epilogue: epilogue, threads: threads)
+    }
+
+    package func apply(_ input: FeatureMap, to output: FeatureMap, threads: Int) {
+        prepared.apply(input, to: output, threads: threads)
+    }
+
+    /// New weights in the same memory; not while the convolution is applied.
+    package func repack(weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?, threads: Int) {
+        prepared.repack(weight: weight, bias: bias, threads: threads)
+    }
+
+    /// Bytes of the packed weights and of the scratch of `threads` threads; 0 when there is no output.
+    package static func workspaceBytes(
+        _ geometry: TransposedConvolutionGeometry, input: FeatureShape, threads: Int
+    ) -> Int {
+        LoweredConvolution.transposed(geometry, input: input)?.workspaceBytes(threads: threads) ?? 0
+    }
+}
+
+extension LoweredConvolution {
+    static func transposed(_ geometry: TransposedConvolutionGeometry, input: FeatureShape) -> LoweredConvolution? {
+        guard let size = geometry.outputSize(input.size) else { return nil }
+        return inputGradient(geometry.mirrored, outputGradient: input, input: size)
+    }
+
+    func workspaceBytes(threads: Int) -> Int {
+        let method = method()
+        return (method.packedCount + threads * method.scratchCount) * MemoryLayout<Float>.stride
+    }
+}
+
+/// A method with its packed weights.
+private final class PreparedConvolution: Sendable {
+    private let lowered: LoweredConvolution
+    private let method: any ConvolutionMethod
+    private let slope: Float
+    private let packed: FeatureStorage
+    /// One value per channel, padded with zeros.
+    private let bias: FeatureStorage
+
+    init(
+        _ lowered: LoweredConvolution, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?, epilogue: Epilogue,
+        threads: Int
+    ) {
+        self.lowered = lowered
+        method = lowered.method()
+        slope = epilogue.slope
+        packed = FeatureStorage(count: method.packedCount)
+        self.bias = FeatureStorage(count: lowered.target.blocks * FeatureShape.lanes)
+        repack(weight: weight, bias: bias, threads: threads)
+    }
+
+    func repack(weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?, threads: Int) {
+        method.pack(weight, to: packed.base, threads: threads)
+        if let bias {
+            self.bias.base.update(from: bias, count: lowered.outputChannels)
+        } else {
+            self.bias.base.update(repeating: 0, count: lowered.outputChannels)
+        }
+    }
+
+    func apply(_ input: FeatureMap, to output: FeatureMap, threads: Int) {
+        precondition(input.shape == lowered.source, "\(input.shape) instead of \(lowered.source)")
+        precondition(output.shape == lowered.target, "\(output.shape) instead of \(lowered.target)")
+        method.apply(input, to: output, packed: packed.base, bias: bias.base, slope: slope, threads: threads)
+    }
+}

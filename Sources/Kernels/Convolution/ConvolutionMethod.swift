@@ -1,0 +1,18 @@
+/// A way to compute a convolution of one shape. Holds tables but neither weights nor results, so that the same plan
+/// serves prepared layers and gradients.
+protocol ConvolutionMethod: Sendable {
+    /// Values of the packed weights.
+    var packedCount: Int { get }
+    /// Values of scratch per thread.
+    var scratchCount: Int { get }
+
+    /// Rearranges the weights.
+    func pack(_ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int)
+
+    /// - Parameters:
+    ///   - bias: 16 values per block of outputs, zero where there is no channel.
+    ///   - slope: factor of negative results.
+    func apply(
+        _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
+        slope: Float, threads: Int)
+}

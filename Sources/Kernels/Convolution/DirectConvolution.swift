@@ -1,0 +1,260 @@
+/// A convolution as one indirect matrix product: rows are target positions, steps are (block of input channels, kernel
+/// element), found through tables of offsets.
+///
+/// The sum is cut into chunks whose weights stay in the cache while they are swept over all rows of a piece; between
+/// chunks the sums wait in the target.
+final class DirectConvolution: ConvolutionMethod {
+    let lowered: LoweredConvolution
+    let packedCount: Int
+    let scratchCount: Int
+
+    private let slab: SourceSlab
+    private let pieces: ConvolutionPieces
+    private let panels: [PanelPlan]
+    private let isDepthwise: Bool
+
+    /// Consecutive steps of the sum with equally many channels.
+    private struct Chunk: Sendable {
+        /// Range in the phase's table of steps.
+        var firstStep, stepCount: Int
+        var channels: Int
+        /// Offset of the weights in those of a block of outputs.
+        var weight: Int
+    }
+
+    private struct PhasePlan: Sendable {
+        /// Offsets of all steps of the slab groups; shared by blocks of outputs.
+        var steps: [Int]
+        /// Chunks of each slab group.
+        var chunks: [[Chunk]]
+        /// Where the phase's weights begin, and values from one block of outputs to the next.
+        var weight, weightStride: Int
+    }
+
+    private struct PanelPlan: Sendable {
+        var outputBlocks: Range<Int>
+        /// Blocks of inputs whose slabs are in the cache at the same time.
+        var slabGroups: [Range<Int>]
+        var phases: [PhasePlan]
+    }
+
+    /// Steps of 16 channels of a chunk: with 32 outputs 64 KiB of weights.
+    private static let chunkSteps = 32
+
+    init(_ lowered: LoweredConvolution) {
+        self.lowered = lowered
+        let lanes = FeatureShape.lanes
+        isDepthwise = lowered.isDepthwise
+        let phases = lowered.phases
+        let largest = Extent3(
+            phases.map { $0.depth.count }.max()!, phases.map { $0.height.count }.max()!,
+            phases.map { $0.width.count }.max()!)
+        pieces = ConvolutionPieces(
+            positions: largest, images: lowered.target.batch, outputBlocks: lowered.target.blocks,
+            rows: max(128, 1024 / phases.count))
+        let slab = SourceSlab(phases, source: lowered.source, piece: pieces.size)
+        self.slab = slab
+        let mostTaps = phases.map(\.tapCount).max()!
+        let lastBlock = lowered.source.blocks - 1
+        let lastChannels = lowered.source.channels - lastBlock * lanes
+        var packed = 0
+        var panels: [PanelPlan] = []
+        let depthwise = isDepthwise
+        for panel in lowered.panels {
+            // Without a copy a group is as long as the table; with it, as many blocks as make a chunk.
+            let perGroup = max(1, Self.chunkSteps / max(1, mostTaps))
+            let groups = stride(from: panel.inputBlocks.lowerBound, to: panel.inputBlocks.upperBound, by: perGroup)
+                .map { $0..<min(panel.inputBlocks.upperBound, $0 + perGroup) }
+            var plans: [PhasePlan] = []
+            for phase in phases {
+                var steps: [Int] = []
+                var chunks: [[Chunk]] = []
+                var weight = 0
+                for group in groups {
+                    var chunksOfGroup: [Chunk] = []
+                    for block in group {
+                        let channels = depthwise ? 1 : (block == lastBlock ? lastChannels : lanes)
+                        for depth in phase.depth.taps {
+                            for height in phase.height.taps {
+                                for width in phase.width.taps {
+                                    if let last = chunksOfGroup.last, last.channels == channels,
+                                        depthwise || last.stepCount * channels < Self.chunkSteps * lanes
+                                    {
+                                        chunksOfGroup[chunksOfGroup.count - 1].stepCount += 1
+                                    } else {
+                                        chunksOfGroup.append(
+                                            Chunk(
+                                                firstStep: steps.count, stepCount: 1, channels: channels,
+                                                weight: weight))
+                                    }
+                                    steps.append(
+                                        (block - group.lowerBound) * slab.blockStride
+                                            + slab.offset(
+                                                depth: depth.displacement, height: height.displacement,
+                                                width: width.displacement))
+                                    weight += channels * lanes
+                                }
+                            }
+                        }
+                    }
+                    chunks.append(chunksOfGroup)
+                }
+                plans.append(PhasePlan(steps: steps, chunks: chunks, weight: packed, weightStride: weight))
+                packed += weight * panel.outputBlocks.count
+            }
+            panels.append(PanelPlan(outputBlocks: panel.outputBlocks, slabGroups: groups, phases: plans))
+        }
+        self.panels = panels
+        packedCount = packed
+        scratchCount = slab.scratchCount(blocks: panels.flatMap(\.slabGroups).map(\.count).max()!)
+    }
+
+    func pack(_ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int) {
+        let lanes = FeatureShape.lanes
+        let lowered = lowered
+        for panel in panels {
+            for (phase, plan) in zip(lowered.phases, panel.phases) {
+                let elements = Self.elements(of: phase, kernel: lowered.kernel)
+                Parallel.forEach(panel.outputBlocks.count, threads: threads) { index in
+                    let firstOutput = (panel.outputBlocks.lowerBound + index) * lanes
+                    var target = packed + plan.weight + index * plan.weightStride
+                    let inputs = panel.slabGroups.first!.lowerBound..<panel.slabGroups.last!.upperBound
+                    for block in inputs {
+                        let firstInput = block * lanes
+                        if isDepthwise {
+                            for element in elements {
+                                for lane in 0..<lanes {
+                                    let channel = firstOutput + lane
+                                    target[lane] =
+                                        channel < lowered.outputChannels
+                                        ? weight[channel * lowered.kernel.product + element] : 0
+                                }
+                                target += lanes
+                            }
+                            continue
+                        }
+                        let present = min(lanes, lowered.inputChannels - firstInput)
+                        for input in firstInput..<firstInput + present {
+                            for lane in 0..<lanes {
+                                let output = firstOutput + lane
+                                var place = target + (input - firstInput) * lanes + lane
+                                let from =
+                                    output < lowered.outputChannels
+                                    ? lowered.weightIndex(output: output, input: input) : nil
+                                for element in elements {
+                                    place.pointee = from.map { weight[$0 + element] } ?? 0
+                                    place += present * lanes
+                                }
+                            }
+                        }
+                        target += elements.count * present * lanes
+                    }
+                }
+            }
+        }
+    }
+
+    /// Indices in the kernel of the elements of a phase, in the order of its steps.
+    static func elements(of phase: LoweredConvolution.Phase, kernel: Extent3) -> [Int] {
+        phase.depth.taps.flatMap { depth in
+            phase.height.taps.flatMap { height in
+                phase.width.taps.map { width in
+                    (depth.element * kernel.height + height.element) * kernel.width + width.element
+                }
+            }
+        }
+    }
+
+    func apply(
+        _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
+        slope: Float, threads: Int
+    ) {
+        Parallel.forEach(pieces.count, threads: threads) { index in
+            Scratch.with(scratchCount) { scratch in
+                compute(
+                    pieces.piece(index), source, to: target, packed: packed, bias: bias, slope: slope,
+                    scratch: scratch)
+            }
+        }
+    }
+
+    private func compute(
+        _ piece: ConvolutionPieces.Piece, _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>, slope: Float, scratch: UnsafeMutablePointer<Float>
+    ) {
+        let tables = lowered.phases.map { rowTables($0, piece) }
+        for panel in panels {
+            let blocks = panel.outputBlocks.clamped(to: piece.outputBlocks)
+            if blocks.isEmpty { continue }
+            let skipped = blocks.lowerBound - panel.outputBlocks.lowerBound
+            let place = target.block(blocks.lowerBound, image: piece.image)
+            for (number, group) in panel.slabGroups.enumerated() {
+                let base = slab.base(
+                    of: source, image: piece.image, blocks: group, depth: piece.depth.lowerBound,
+                    height: piece.height.lowerBound, scratch: scratch)
+                for (plan, table) in zip(panel.phases, tables) where !table.rows.isEmpty {
+                    let weights = packed + plan.weight + skipped * plan.weightStride
+                    if plan.steps.isEmpty {
+                        // No element of the kernel reaches these positions.
+                        guard number == 0 else { continue }
+                        multiplyRows(
+                            base, table.rows, table.rows.count, [0], 0, 1, weights, 0, blocks.count, place,
+                            target.shape.blockStride, table.targets, bias + blocks.lowerBound * 16, slope)
+                        continue
+                    }
+                    let chunks = plan.chunks[number]
+                    plan.steps.withUnsafeBufferPointer { steps in
+                        for (position, chunk) in chunks.enumerated() {
+                            let first = number == 0 && position == 0
+                            let last = number == panel.slabGroups.count - 1 && position == chunks.count - 1
+                            let from = steps.baseAddress! + chunk.firstStep
+                            let start = first ? bias + blocks.lowerBound * 16 : nil
+                            if isDepthwise {
+                                convolveLanes(
+                                    base, table.rows, table.rows.count, from, chunk.stepCount, weights, place,
+                                    table.targets, bias + blocks.lowerBound * 16, slope)
+                            } else {
+                                multiplyRows(
+                                    base, table.rows, table.rows.count, from, chunk.stepCount, chunk.channels,
+                                    weights + chunk.weight, plan.weightStride, blocks.count, place,
+                                    target.shape.blockStride, table.targets, start, last ? slope : 1)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offsets in the slab and in the target of all positions of a phase in a piece.
+    private func rowTables(
+        _ phase: LoweredConvolution.Phase, _ piece: ConvolutionPieces.Piece
+    ) -> (rows: [Int], targets: [Int]) {
+        let size = lowered.target.size
+        let depths = piece.depth.clamped(to: 0..<phase.depth.count)
+        let heights = piece.height.clamped(to: 0..<phase.height.count)
+        let count = depths.count * heights.count * phase.width.count
+        var targets: [Int] = []
+        targets.reserveCapacity(count)
+        let rows = [Int](unsafeUninitializedCapacity: count) { rows, initialised in
+            for d in depths {
+                for h in heights {
+                    var row = slab.rowOffset(
+                        depth: d - piece.depth.lowerBound, height: h - piece.height.lowerBound, width: 0)
+                    let rowStep = slab.rowOffset(depth: 0, height: 0, width: 1)
+                    let plane = phase.depth.origin + d * phase.depth.step
+                    let line = phase.height.origin + h * phase.height.step
+                    var place = ((plane * size.height + line) * size.width + phase.width.origin) * FeatureShape.lanes
+                    for _ in 0..<phase.width.count {
+                        rows[initialised] = row
+                        initialised += 1
+                        targets.append(place)
+                        row += rowStep
+                        place += phase.width.step * FeatureShape.lanes
+                    }
+                }
+            }
+        }
+        return (rows, targets)
+    }
+}

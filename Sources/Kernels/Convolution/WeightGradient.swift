@@ -1,0 +1,181 @@
+/// Gradient of the weights: for each kernel element and pair of channels the sum over all target positions of
+/// source · target gradient.
+///
+/// The indirect matrix product again, with the roles changed: rows are (kernel element, input channel), the steps of the
+/// sum are positions, and the gradient of the target takes the place of the weights. Work is cut into pairs of channel
+/// blocks and, where those are few, groups of positions; sums of groups are added up in order.
+struct WeightGradient {
+    private let lowered: LoweredConvolution
+    private let slab: SourceSlab
+    private let pieces: ConvolutionPieces
+    private let units: [Unit]
+    private let groups: Int
+    private let partialCount: Int
+
+    /// A block of input channels against some blocks of output channels.
+    private struct Unit {
+        var inputBlock: Int
+        var outputBlocks: Range<Int>
+        /// Input channels of the block.
+        var channels: Int
+        /// Where its sums begin among those of a group.
+        var offset: Int
+    }
+
+    /// Positions that go through the sum at once: both sides then stay in the first cache level for all kernel
+    /// elements.
+    private static let run = 256
+
+    /// - Parameter lowered: of one phase.
+    init(_ lowered: LoweredConvolution) {
+        self.lowered = lowered
+        let lanes = FeatureShape.lanes
+        pieces = ConvolutionPieces(
+            positions: lowered.target.size, images: lowered.target.batch, outputBlocks: 1, rows: 1024)
+        slab = SourceSlab(lowered.phases, source: lowered.source, piece: pieces.size)
+        let taps = lowered.phases[0].tapCount
+        let lastBlock = lowered.source.blocks - 1
+        var units: [Unit] = []
+        var offset = 0
+        for panel in lowered.panels {
+            for input in panel.inputBlocks {
+                for first in stride(from: panel.outputBlocks.lowerBound, to: panel.outputBlocks.upperBound, by: 4) {
+                    let outputs = first..<min(first + 4, panel.outputBlocks.upperBound)
+                    let channels =
+                        lowered.isDepthwise
+                        ? 1 : (input == lastBlock ? lowered.source.channels - lastBlock * lanes : lanes)
+                    units.append(Unit(inputBlock: input, outputBlocks: outputs, channels: channels, offset: offset))
+                    offset += outputs.count * taps * channels * lanes
+                }
+            }
+        }
+        self.units = units
+        partialCount = offset
+        groups = min(pieces.count, max(1, (16).divided(by: units.count)))
+    }
+
+    /// Overwrites `weight`, in PyTorch's order.
+    func compute(
+        source: FeatureMap, gradient: FeatureMap, to weight: UnsafeMutablePointer<Float>, threads: Int
+    ) {
+        Scratch.with(groups * partialCount) { partials in
+            Parallel.forEach(units.count * groups, threads: threads) { index in
+                let (group, unit) = (index / units.count, units[index % units.count])
+                sum(unit, group: group, source: source, gradient: gradient, to: partials + group * partialCount)
+            }
+            Parallel.forEach(units.count, threads: threads) { index in
+                collect(units[index], partials, to: weight)
+            }
+        }
+    }
+
+    private func sum(
+        _ unit: Unit, group: Int, source: FeatureMap, gradient: FeatureMap, to partial: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = FeatureShape.lanes
+        let phase = lowered.phases[0]
+        let size = lowered.target.size
+        var rows: [Int] = []
+        for depth in phase.depth.taps {
+            for height in phase.height.taps {
+                for width in phase.width.taps {
+                    let offset = slab.offset(
+                        depth: depth.displacement, height: height.displacement, width: width.displacement)
+                    for channel in 0..<unit.channels { rows.append(offset + channel) }
+                }
+            }
+        }
+        let sums = partial + unit.offset
+        sums.update(repeating: 0, count: unit.outputBlocks.count * rows.count * lanes)
+        let targets = rows.indices.map { $0 * lanes }
+        var positions: [Int] = []
+        for h in 0..<pieces.size.height {
+            for w in 0..<size.width { positions.append(slab.rowOffset(depth: 0, height: h, width: w)) }
+        }
+        let (first, end) = (group * pieces.count / groups, (group + 1) * pieces.count / groups)
+        Scratch.with(slab.scratchCount(blocks: 1)) { scratch in
+            for index in first..<end {
+                let piece = pieces.piece(index)
+                let base = slab.base(
+                    of: source, image: piece.image, blocks: unit.inputBlock..<unit.inputBlock + 1,
+                    depth: piece.depth.lowerBound, height: piece.height.lowerBound, scratch: scratch)
+                for depth in piece.depth {
+                    let plane = base + slab.rowOffset(depth: depth - piece.depth.lowerBound, height: 0, width: 0)
+                    let start = (depth * size.height + piece.height.lowerBound) * size.width
+                    let there =
+                        gradient.block(unit.outputBlocks.lowerBound, image: piece.image) + start * lanes
+                    let count = piece.height.count * size.width
+                    positions.withUnsafeBufferPointer { positions in
+                        for run in stride(from: 0, to: count, by: Self.run) {
+                            let length = min(Self.run, count - run)
+                            if lowered.isDepthwise {
+                                correlateLanes(
+                                    plane, positions.baseAddress! + run, length, rows, rows.count,
+                                    there + run * lanes, sums)
+                            } else {
+                                multiplyRows(
+                                    plane, rows, rows.count, positions.baseAddress! + run, length, 1,
+                                    there + run * lanes, gradient.shape.blockStride, unit.outputBlocks.count, sums,
+                                    rows.count * lanes, targets, nil, 1)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds up the groups' sums of a unit and puts them where PyTorch has them.
+    private func collect(
+        _ unit: Unit, _ partials: UnsafePointer<Float>, to weight: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = FeatureShape.lanes
+        let elements = DirectConvolution.elements(of: lowered.phases[0], kernel: lowered.kernel)
+        for (position, block) in unit.outputBlocks.enumerated() {
+            for lane in 0..<min(lanes, lowered.outputChannels - block * lanes) {
+                let output = block * lanes + lane
+                for channel in 0..<unit.channels {
+                    let input = lowered.isDepthwise ? output : unit.inputBlock * lanes + channel
+                    guard let place = lowered.weightIndex(output: output, input: input) else { continue }
+                    for (n, element) in elements.enumerated() {
+                        let row = (position * elements.count + n) * unit.channels + channel
+                        var sum = 0.0
+                        for group in 0..<groups {
+                            sum += Double(partials[group * partialCount + unit.offset + row * lanes + lane])
+                        }
+                        weight[place + element] = Float(sum)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sums over batch and positions of each channel: the gradient of a bias.
+    static func bias(_ gradient: FeatureMap, to bias: UnsafeMutablePointer<Float>, threads: Int) {
+        let lanes = FeatureShape.lanes
+        let shape = gradient.shape
+        let run = 2048
+        let runs = shape.positions.divided(by: run)
+        let pieces = shape.batch * shape.blocks * runs
+        Scratch.with(pieces * lanes) { partial in
+            Parallel.forEach(pieces, threads: threads) { piece in
+                let (image, block, first) = (
+                    piece / (runs * shape.blocks), piece / runs % shape.blocks, piece % runs * run
+                )
+                sumLanes(
+                    gradient.block(block, image: image) + first * lanes, min(run, shape.positions - first),
+                    partial + piece * lanes)
+            }
+            for channel in 0..<shape.channels {
+                let (block, lane) = (channel / lanes, channel % lanes)
+                var sum = 0.0
+                for image in 0..<shape.batch {
+                    for n in 0..<runs {
+                        sum += Double(partial[((image * shape.blocks + block) * runs + n) * lanes + lane])
+                    }
+                }
+                bias[channel] = Float(sum)
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import KernelsBase
+import KernelsV3
+import KernelsV4
+
+let multiplyRows:
+    @Sendable (
+        Floats, UnsafePointer<Int>, Int, UnsafePointer<Int>, Int, Int, Floats, Int, Int, MutableFloats, Int,
+        UnsafePointer<Int>, Floats?, Float
+    ) -> Void =
+        InstructionSet.select(KernelsBase.multiplyRows, KernelsV3.multiplyRows, KernelsV4.multiplyRows)
+
+let multiplySets:
+    @Sendable (
+        Int, Floats, Int, UnsafePointer<Int>, Int, UnsafePointer<Int>, Int, Floats, Int, Int, Int, MutableFloats, Int,
+        Int, UnsafePointer<Int>, Floats
+    ) -> Void =
+        InstructionSet.select(KernelsBase.multiplySets, KernelsV3.multiplySets, KernelsV4.multiplySets)
+
+let convolveLanes:
+    @Sendable (
+        Floats, UnsafePointer<Int>, Int, UnsafePointer<Int>, Int, Floats, MutableFloats, UnsafePointer<Int>, Floats,
+        Float
+    ) -> Void =
+        InstructionSet.select(KernelsBase.convolveLanes, KernelsV3.convolveLanes, KernelsV4.convolveLanes)
+
+let correlateLanes:
+    @Sendable (Floats, UnsafePointer<Int>, Int, UnsafePointer<Int>, Int, Floats, MutableFloats) -> Void =
+        InstructionSet.select(KernelsBase.correlateLanes, KernelsV3.correlateLanes, KernelsV4.correlateLanes)
+
+let sumLanes: @Sendable (Floats, Int, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.sumLanes, KernelsV3.sumLanes, KernelsV4.sumLanes)
+
+let winogradInputLines: @Sendable (Int, Int, UnsafePointer<Floats>, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradInputLines, KernelsV3.winogradInputLines, KernelsV4.winogradInputLines)
+
+let winogradInputTiles: @Sendable (Int, Floats, Int, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(KernelsBase.winogradInputTiles, KernelsV3.winogradInputTiles, KernelsV4.winogradInputTiles)
+
+let winogradOutputTiles: @Sendable (Int, Floats, Int, Int, MutableFloats, Int, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradOutputTiles, KernelsV3.winogradOutputTiles, KernelsV4.winogradOutputTiles)
+
+let winogradOutputLines:
+    @Sendable (Int, Int, Floats, Int, Int, UnsafePointer<MutableFloats>, Int, Floats, Float) -> Void =
+        InstructionSet.select(
+            KernelsBase.winogradOutputLines, KernelsV3.winogradOutputLines, KernelsV4.winogradOutputLines)
+
+let winogradWeights: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.winogradWeights, KernelsV3.winogradWeights, KernelsV4.winogradWeights)
