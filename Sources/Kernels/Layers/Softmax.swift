@@ -1,0 +1,41 @@
+/// Softmax over the channels of every position, or its logarithm.
+package enum Softmax: String, Hashable, Sendable, Codable {
+    case probabilities
+    case logarithms
+
+    /// - Parameter y: shape of x; may be x.
+    package func forward(_ x: FeatureMap, to y: FeatureMap, threads: Int) {
+        check(y, x.shape, "The output of softmax")
+        let (blocks, stride) = (x.shape.blocks, x.shape.blockStride)
+        let pieces = Pieces(x.shape)
+        let mask = pieces.mask(blocks - 1)
+        pieces.forEachStretch(threads: threads) { stretch in
+            switch self {
+            case .probabilities:
+                Kernels.softmax(x.start(stretch), blocks, stride, mask, y.start(stretch), stretch.count)
+            case .logarithms:
+                withUnsafeTemporaryAllocation(byteCount: (16 * blocks + 32) * 4, alignment: 64) { scratch in
+                    logarithmicSoftmax(
+                        x.start(stretch), blocks, stride, mask,
+                        scratch.baseAddress!.assumingMemoryBound(to: Float.self), y.start(stretch), stretch.count)
+                }
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - y: what came out.
+    ///   - dx: may be dy.
+    package func backward(y: FeatureMap, gradient dy: FeatureMap, to dx: FeatureMap, threads: Int) {
+        check(dy, y.shape, "The gradient behind softmax")
+        check(dx, y.shape, "The gradient of softmax")
+        let (blocks, stride) = (y.shape.blocks, y.shape.blockStride)
+        let pieces = Pieces(y.shape)
+        let mask = pieces.mask(blocks - 1)
+        pieces.forEachStretch(threads: threads) { stretch in
+            softmaxBackward(
+                self == .logarithms ? 1 : 0, y.start(stretch), dy.start(stretch), blocks, stride, mask,
+                dx.start(stretch), stretch.count)
+        }
+    }
+}
