@@ -47,7 +47,7 @@ package struct ResidualNetwork: Hashable, Sendable, Codable {
         x = try builder.relu("\(prefix)relu", x)
         if poolsStem {
             let pooling = Pooling(
-                kind: .max, kernel: .axes(of: rank, 3), stride: .axes(of: rank, 2), padding: .axes(of: rank, 1, else: 0))
+                .max, kernel: .axes(of: rank, 3), stride: .axes(of: rank, 2), padding: .axes(of: rank, 1, else: 0))
             x = try builder.add("\(prefix)maxpool", .pooling(settings: pooling), x)
         }
         for stage in widths.indices {

@@ -155,6 +155,8 @@ struct Lifetimes: Sendable {
             for output in step.outputs { born[output] = s }
             for input in step.inputs { lastRead[input] = s }
         }
-        for output in program.outputs { lastRead[output] = program.steps.count }
+        for output in program.outputs {
+            lastRead[output] = max(lastRead[output], program.outputsLastRead ?? program.steps.count)
+        }
     }
 }

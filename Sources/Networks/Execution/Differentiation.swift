@@ -3,19 +3,21 @@ import Kernels
 extension Program {
     /// Appends the loss and the backward pass to a forward pass: for every layer, in reverse order, the gradients of its
     /// parameters and of those of its inputs that depend on parameters.
-    mutating func appendBackwardPass() {
+    ///
+    /// - Parameter lossOutputs: outputs of the network that the loss looks at.
+    mutating func appendBackwardPass(from lossOutputs: Set<Int>) {
         var gradients = Gradients(self)
-        for (n, output) in outputs.enumerated() {
+        for (n, output) in outputs.enumerated() where lossOutputs.contains(n) {
             let gradient = add("loss", .lossGradient(output: n), [output], shapes[output])
             gradients.contribute(gradient, to: output, in: &self)
         }
+        // Results are kept until all losses are computed: metrics are computed after a forward pass only.
+        outputsLastRead = steps.count - 1
         for index in (0..<forwardCount).reversed() {
             let step = steps[index]
             guard let y = step.outputs.first, let dy = gradients.of[y] else { continue }
             differentiate(step, y: y, dy: dy, &gradients)
         }
-        // Nothing is read after a step of training but the values of the loss, which are no feature maps, and the
-        // outputs, from which metrics may be computed.
     }
 
     private mutating func differentiate(_ step: Step, y: Int, dy: Int, _ gradients: inout Gradients) {

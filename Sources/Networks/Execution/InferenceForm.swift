@@ -60,6 +60,7 @@ struct InferenceForm {
                 movedNames[activation.name] = join.name
             }
         }
+        var copies: [(layer: String, part: String, channels: Range<Int>)] = []
         rebuild { node in
             if movedNames[node.name] != nil { return [] }
             guard let chain = moved[node.name] else { return [node] }
@@ -72,7 +73,7 @@ struct InferenceForm {
                 for layer in chain {
                     let part = "\(layer.name)[\(n)]"
                     parts.append(Network.Node(name: part, layer: layer.layer.forChannels(channels), inputs: [name]))
-                    copyChannels(of: layer.name, to: part, channel..<channel + channels)
+                    copies.append((layer.name, part, channel..<channel + channels))
                     name = part
                 }
                 inputs.append(name)
@@ -80,6 +81,7 @@ struct InferenceForm {
             }
             return parts + [Network.Node(name: node.name, layer: node.layer, inputs: inputs)]
         } names: { movedNames[$0] ?? $0 }
+        for copy in copies { copyChannels(of: copy.layer, to: copy.part, copy.channels) }
     }
 
     private mutating func foldNormalisations() {

@@ -52,9 +52,8 @@ package final class InferencePlan {
             offset += (tensors[index].values.count + 15) / 16 * 16
         }
         parameters = storage
-        prepared = PreparedProgram(program, buffers, parameters: pointers, gradients: [], threads: threads) {
-            index, body in tensors[index].values.withUnsafeBufferPointer { body($0.baseAddress!) }
-        }
+        prepared = PreparedProgram(
+            program, buffers, parameters: pointers, gradients: [], tensors: tensors, threads: threads)
     }
 
     /// Parameters that are read as they are, not packed.

@@ -40,11 +40,10 @@ final class PreparedProgram {
     }
 
     /// - Parameters:
-    ///   - weight: gives the values of a parameter while convolutions are packed.
+    ///   - tensors: the values of those parameters that are nil in `parameters`, all or none of them.
     init(
         _ program: Program, _ buffers: BufferPlan, parameters: [UnsafeMutablePointer<Float>?],
-        gradients: [UnsafeMutablePointer<Float>?], threads: Int,
-        weight: (_ parameter: Int, _ body: (UnsafePointer<Float>) -> Void) -> Void
+        gradients: [UnsafeMutablePointer<Float>?], tensors: [Tensor] = [], threads: Int
     ) {
         (self.program, self.buffers, self.threads) = (program, buffers, threads)
         (self.parameters, self.gradients) = (parameters, gradients)
@@ -59,34 +58,40 @@ final class PreparedProgram {
             offset += size.count
         }
         self.saved = saved
-        for (s, step) in program.steps.enumerated() { prepare(s, step, weight) }
+        for (s, step) in program.steps.enumerated() { prepare(s, step, tensors) }
     }
 
-    private func prepare(
-        _ index: Int, _ step: Program.Step,
-        _ weight: (_ parameter: Int, _ body: (UnsafePointer<Float>) -> Void) -> Void
-    ) {
-        func withParameters(_ w: Int, _ b: Int?, _ body: (UnsafePointer<Float>, UnsafePointer<Float>?) -> Void) {
-            weight(w) { values in
-                guard let b else { return body(values, nil) }
-                weight(b) { body(values, $0) }
-            }
-        }
+    private func prepare(_ index: Int, _ step: Program.Step, _ tensors: [Tensor]) {
         switch step.operation {
         case .convolution(let geometry, let w, let b, let epilogue):
-            withParameters(w, b) { values, bias in
-                convolutions[index] = Convolution(
-                    geometry, input: program.shapes[step.inputs[0]], weight: values, bias: bias, epilogue: epilogue,
-                    threads: threads)
-            }
+            let (weight, bias) = (values(w, tensors), b.map { values($0, tensors) })
+            convolutions[index] = Convolution(
+                geometry, input: program.shapes[step.inputs[0]], weight: weight.base, bias: bias?.base,
+                epilogue: epilogue, threads: threads)
+            withExtendedLifetime((weight.owner, bias?.owner)) {}
         case .transposedConvolution(let geometry, let w, let b, let epilogue):
-            withParameters(w, b) { values, bias in
-                transposedConvolutions[index] = TransposedConvolution(
-                    geometry, input: program.shapes[step.inputs[0]], weight: values, bias: bias, epilogue: epilogue,
-                    threads: threads)
-            }
+            let (weight, bias) = (values(w, tensors), b.map { values($0, tensors) })
+            transposedConvolutions[index] = TransposedConvolution(
+                geometry, input: program.shapes[step.inputs[0]], weight: weight.base, bias: bias?.base,
+                epilogue: epilogue, threads: threads)
+            withExtendedLifetime((weight.owner, bias?.owner)) {}
         default: break
         }
+    }
+
+    /// A parameter to be packed: where it is, or a copy that lives as long as the result.
+    private func values(_ parameter: Int, _ tensors: [Tensor]) -> ParameterValues {
+        if let pointer = parameters[parameter] { return ParameterValues(base: pointer, owner: nil) }
+        let storage = FeatureStorage(count: tensors[parameter].values.count)
+        tensors[parameter].values.withUnsafeBufferPointer {
+            storage.base.update(from: $0.baseAddress!, count: $0.count)
+        }
+        return ParameterValues(base: storage.base, owner: storage)
+    }
+
+    private struct ParameterValues {
+        let base: UnsafeMutablePointer<Float>
+        let owner: FeatureStorage?
     }
 
     /// Packs the convolutions' weights anew after the parameters have changed.

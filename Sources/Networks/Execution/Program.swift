@@ -19,8 +19,10 @@ struct Program: Sendable {
     /// Values given from outside; they are never overwritten.
     var inputs: [Int] = []
     var steps: [Step] = []
-    /// Values that are read after the last step.
+    /// Results of the network.
     var outputs: [Int] = []
+    /// The step up to which the results are kept; nil for beyond the last one.
+    var outputsLastRead: Int?
     /// Steps of the forward pass; the rest is the backward pass.
     var forwardCount = 0
 
