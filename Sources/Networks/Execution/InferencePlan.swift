@@ -1,0 +1,119 @@
+import Kernels
+
+/// A network made ready to be applied to inputs of one shape: normalisation folded into weights, activations fused, every
+/// feature map at its place in one piece of memory.
+///
+/// Not for several threads at the same time: one plan has one set of feature maps. The work inside is shared out.
+package final class InferencePlan {
+    package let inputShapes: [FeatureShape]
+    package let outputShapes: [FeatureShape]
+    package let memory: MemoryStatement
+
+    private let prepared: PreparedProgram
+    private let outputs: [Int]
+    private let parameters: FeatureStorage
+
+    /// The memory a plan would take, without taking it.
+    ///
+    /// - Throws: `NetworkError.shape` where the network cannot take these inputs.
+    package static func memory(
+        for network: Network, inputs: [FeatureShape], threads: Int, folding: Bool = true
+    ) throws -> MemoryStatement {
+        let form = InferenceForm(network, nil, folds: folding)
+        let (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
+        return Self.statement(program, BufferPlan(program), form.network.parameters, threads: threads)
+    }
+
+    /// - Parameters:
+    ///   - folding: whether batch normalisation is folded into weights; off, results differ in rounding only.
+    /// - Throws: `NetworkError.weights` or `.shape` where weights or inputs do not fit the network.
+    package init(
+        _ network: Network, weights: Weights, inputs: [FeatureShape], threads: Int, folding: Bool = true
+    ) throws {
+        guard weights.parameters == network.parameters else {
+            throw NetworkError.weights("the weights are those of another network")
+        }
+        let form = InferenceForm(network, weights, folds: folding)
+        let (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
+        let buffers = BufferPlan(program)
+        let tensors = form.orderedTensors
+        memory = Self.statement(program, buffers, form.network.parameters, threads: threads)
+        (inputShapes, outputs) = (inputs, program.outputs)
+        outputShapes = program.outputs.map { program.shapes[$0] }
+
+        let kept = Self.keptParameters(program)
+        let storage = FeatureStorage(count: kept.reduce(0) { $0 + (tensors[$1].values.count + 15) / 16 * 16 })
+        var pointers = [UnsafeMutablePointer<Float>?](repeating: nil, count: tensors.count)
+        var offset = 0
+        for index in kept {
+            let pointer = storage.base + offset
+            for (n, value) in tensors[index].values.enumerated() { pointer[n] = value }
+            pointers[index] = pointer
+            offset += (tensors[index].values.count + 15) / 16 * 16
+        }
+        parameters = storage
+        prepared = PreparedProgram(
+            program, buffers, parameters: pointers, gradients: [], tensors: tensors, threads: threads)
+    }
+
+    /// Parameters that are read as they are, not packed.
+    private static func keptParameters(_ program: Program) -> [Int] {
+        program.steps.flatMap { step -> [Int] in
+            switch step.operation {
+            case .normalisation(let step): [step.scale, step.shift, step.mean, step.variance].compactMap { $0 }
+            case .prelu(let slope, _): [slope]
+            case .lstm(_, let weights, _): weights
+            default: []
+            }
+        }
+    }
+
+    private static func statement(
+        _ program: Program, _ buffers: BufferPlan, _ parameters: [Parameter], threads: Int
+    ) -> MemoryStatement {
+        let (packed, scratch) = program.workspaceBytes(threads: threads)
+        let saved = program.savedCounts.reduce(0) { $0 + $1.count }
+        let kept = keptParameters(program).reduce(0) { $0 + (parameters[$1].count + 15) / 16 * 16 }
+        return MemoryStatement(
+            activations: 4 * (buffers.count + saved), packedWeights: packed, scratch: scratch, parameters: 4 * kept)
+    }
+
+    /// Where input `index` is to be written before `run()`.
+    package func input(_ index: Int = 0) -> FeatureMap { prepared.maps[prepared.program.inputs[index]] }
+
+    /// Where output `index` is found after `run()`, until the next one.
+    package func output(_ index: Int = 0) -> FeatureMap { prepared.maps[outputs[index]] }
+
+    /// Applies the network to what has been written to the inputs.
+    package func run() {
+        for step in 0..<prepared.program.forwardCount { prepared.forward(step, .inference) }
+    }
+
+    /// Applies the network.
+    ///
+    /// - Parameter inputs: one per input, (batch, channels, depth, height, width) or with the axes of size 1 left out.
+    /// - Returns: one per output, of five axes.
+    /// - Throws: `NetworkError.input` where number or size differ from the plan's.
+    package func run(_ inputs: [Tensor]) throws -> [Tensor] {
+        try prepared.fill(inputs)
+        run()
+        return outputs.map { prepared.maps[$0].tensor(threads: prepared.threads) }
+    }
+}
+
+extension PreparedProgram {
+    /// Writes the inputs to their places.
+    func fill(_ inputs: [Tensor]) throws {
+        guard inputs.count == program.inputs.count else {
+            throw NetworkError.input("the network has \(program.inputs.count) inputs and is given \(inputs.count)")
+        }
+        for (n, (value, tensor)) in zip(program.inputs, inputs).enumerated() {
+            let shape = program.shapes[value]
+            let axes = [shape.batch, shape.channels, shape.size.depth, shape.size.height, shape.size.width]
+            guard tensor.shape.filter({ $0 != 1 }) == axes.filter({ $0 != 1 }) else {
+                throw NetworkError.input("input \(n) is prepared for \(axes) and is given \(tensor.shape)")
+            }
+            tensor.values.withUnsafeBufferPointer { maps[value].fill(fromPlanar: $0.baseAddress!, threads: threads) }
+        }
+    }
+}
