@@ -1,0 +1,106 @@
+import Kernels
+import Networks
+
+/// Nodes that join maps, scale them by constants, or only look at them in another way.
+extension ONNXImporter {
+    mutating func concatenation(_ node: ONNXNode) throws -> Map {
+        let maps = try node.input.indices.map { try map(node, $0) }
+        let axis = node.integer("axis", 1)
+        guard axis == 1 || axis == -(maps[0].spatialAxes + 1) else {
+            throw NodeProblem.unsupported("maps are joined along the channels, axis 1, not axis \(axis)")
+        }
+        if maps.count == 1 { return maps[0] }
+        return try add(node, .concatenation, maps, size: maps.first { $0.size != nil }?.size)
+    }
+
+    mutating func addition(_ node: ONNXNode) throws -> Map {
+        if node.input.count == 2, isConstant(node, 0) || isConstant(node, 1) { return try affine(node) }
+        let maps = try node.input.indices.map { try map(node, $0) }
+        if maps.count == 1 { return maps[0] }
+        guard Set(maps.map(\.channels)).count == 1 else {
+            throw NodeProblem.unsupported("maps that are added have as many channels: \(maps.map(\.channels))")
+        }
+        return try add(node, .addition, maps, size: maps.first { $0.size != nil }?.size)
+    }
+
+    /// A map with a constant for each channel: added, subtracted, multiplied, divided.
+    mutating func affine(_ node: ONNXNode) throws -> Map {
+        guard node.input.count == 2, isConstant(node, 0) != isConstant(node, 1) else {
+            throw NodeProblem.unsupported("one of the two is a constant")
+        }
+        let place = isConstant(node, 0) ? 0 : 1
+        let x = try map(node, 1 - place)
+        let values = try perChannel(constant(node, place), of: x)
+        let (zeros, ones) = (values.map { _ in Float(0) }, values.map { _ in Float(1) })
+        switch (node.opType, place) {
+        case ("Add", _), ("Sum", _): return try scaled(node, x, by: ones, plus: values)
+        case ("Sub", 1): return try scaled(node, x, by: ones, plus: values.map { -$0 })
+        case ("Sub", _): return try scaled(node, x, by: ones.map { -$0 }, plus: values)
+        case ("Mul", _): return try scaled(node, x, by: values, plus: zeros)
+        case ("Div", 1): return try scaled(node, x, by: values.map { 1 / $0 }, plus: zeros)
+        default: throw NodeProblem.unsupported("a map is divided by a constant, not a constant by a map")
+        }
+    }
+
+    mutating func product(_ node: ONNXNode) throws -> Map {
+        if isConstant(node, 0) || isConstant(node, 1) { return try affine(node) }
+        var (x, gate) = (try map(node, 0), try map(node, 1))
+        // The gate has one channel, or one position.
+        if (x.channels == 1 && gate.channels > 1) || (x.value.rank == 0 && gate.value.rank > 0) { (x, gate) = (gate, x) }
+        return try add(node, .multiplication, [x, gate], size: x.size)
+    }
+
+    /// Flatten, Reshape, Squeeze and Unsqueeze, where they leave the order of values alone.
+    mutating func reshaping(_ node: ONNXNode) throws -> Map {
+        var x = try map(node)
+        let shape: [Int]
+        switch node.opType {
+        case "Flatten":
+            let axis = node.integer("axis", 1)
+            guard axis == 1 || axis == -(x.spatialAxes + 1) else {
+                throw NodeProblem.unsupported("a map is flattened from its channels on, axis 1, not axis \(axis)")
+            }
+            return try flattened(x)
+        case "Reshape":
+            if case .unknownShape = meanings[node.input[1]] { shape = [] } else { shape = try constant(node, 1).integers ?? [] }
+        case "Squeeze", "Unsqueeze":
+            guard x.value.rank == 0 else { throw NodeProblem.unsupported("axes of a map with positions stay as they are") }
+            let axes = try optionalConstant(node, 1)?.integers ?? node.integers("axes") ?? []
+            let change = axes.isEmpty ? x.spatialAxes : axes.count
+            x.spatialAxes += node.opType == "Squeeze" ? -change : change
+            guard x.spatialAxes >= 0, !axes.contains(0), !axes.contains(1) else {
+                throw NodeProblem.unsupported("batch and channels stay as they are")
+            }
+            return x
+        default: throw NodeProblem.unsupported("it changes the order of values")
+        }
+        // The first half of a group normalisation: (batch, groups, the rest).
+        if let reader = onlyReader(of: node.output[0]), reader.node.opType == "InstanceNormalization",
+            shape.count == 3, shape[1] > 0, x.channels % shape[1] == 0
+        {
+            x.groups = shape[1]
+            return x
+        }
+        if shape.count == 2 { return try flattened(x) }
+        let isVector = x.value.rank == 0 && shape.dropFirst(2).allSatisfy { $0 == 1 || $0 == 0 || $0 == -1 }
+        if shape.count >= 2, isVector, [0, -1, x.channels].contains(shape[1]) {
+            x.spatialAxes = shape.count - 2
+            return x
+        }
+        throw NodeProblem.unsupported(
+            "a map is reshaped to a vector or for a group normalisation only, not to \(shape)")
+    }
+
+    /// A vector of all values; a map of one position is one already.
+    private mutating func flattened(_ given: Map) throws -> Map {
+        var x = given
+        if x.value.rank > 0 {
+            guard let size = x.size else {
+                throw NodeProblem.unsupported("a map is flattened when its size is fixed; export for a fixed input size")
+            }
+            x.flattened = size
+        }
+        x.spatialAxes = 0
+        return x
+    }
+}
