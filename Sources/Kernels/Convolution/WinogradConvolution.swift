@@ -100,19 +100,14 @@ final class WinogradConvolution: ConvolutionMethod {
         let lanes = Self.lanes
         let elements = DirectConvolution.elements(of: lowered.phases[0], kernel: lowered.kernel)
         let largest = inputs.product * lanes
-        Parallel.forEach(targetBlocks, threads: threads) { block in
-            Scratch.with(2 * largest) { scratch in
-                let (front, back) = (scratch, scratch + largest)
-                for input in 0..<sourceBlocks * lanes {
-                    for lane in 0..<lanes {
-                        let output = block * lanes + lane
-                        let from =
-                            output < lowered.outputChannels && input < lowered.inputChannels
-                            ? lowered.weightIndex(output: output, input: input) : nil
-                        for (n, element) in elements.enumerated() {
-                            front[n * lanes + lane] = from.map { weight[$0 + element] } ?? 0
-                        }
-                    }
+        // A block of inputs at a time, so that whole lines of the cache and more are written at once.
+        Parallel.forEach(targetBlocks * sourceBlocks, threads: threads) { index in
+            let (block, inputBlock) = (index / sourceBlocks, index % sourceBlocks)
+            Scratch.with((2 + lanes) * largest) { scratch in
+                let (front, back, gathered) = (scratch, scratch + largest, scratch + 2 * largest)
+                for lane in 0..<lanes {
+                    let input = inputBlock * lanes + lane
+                    gather(elements, of: weight, block: block, input: input, to: front)
                     var transformed = front
                     winogradWeights(inputs.width, elements.count / 3, 1, front, back)
                     winogradWeights(inputs.height, elements.count / 9, inputs.width, back, front)
@@ -121,10 +116,32 @@ final class WinogradConvolution: ConvolutionMethod {
                         transformed = back
                     }
                     for frequency in 0..<inputs.product {
-                        let place = (frequency * targetBlocks + block) * sourceBlocks * lanes + input
-                        (packed + place * lanes).update(from: transformed + frequency * lanes, count: lanes)
+                        (gathered + (frequency * lanes + lane) * lanes).update(
+                            from: transformed + frequency * lanes, count: lanes)
                     }
                 }
+                for frequency in 0..<inputs.product {
+                    let place = (frequency * targetBlocks + block) * sourceBlocks + inputBlock
+                    (packed + place * lanes * lanes).update(
+                        from: gathered + frequency * lanes * lanes, count: lanes * lanes)
+                }
+            }
+        }
+    }
+
+    /// Kernel elements of an input channel for a block of outputs, with zeros where there is no channel.
+    private func gather(
+        _ elements: [Int], of weight: UnsafePointer<Float>, block: Int, input: Int,
+        to target: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = Self.lanes
+        for lane in 0..<lanes {
+            let output = block * lanes + lane
+            let from =
+                output < lowered.outputChannels && input < lowered.inputChannels
+                ? lowered.weightIndex(output: output, input: input) : nil
+            for (n, element) in elements.enumerated() {
+                target[n * lanes + lane] = from.map { weight[$0 + element] } ?? 0
             }
         }
     }

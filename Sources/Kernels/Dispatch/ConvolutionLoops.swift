@@ -47,3 +47,6 @@ let winogradOutputLines: @Sendable (Int, Floats, Int, Int, UnsafePointer<Mutable
 
 let winogradWeights: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void =
     InstructionSet.select(KernelsBase.winogradWeights, KernelsV3.winogradWeights, KernelsV4.winogradWeights)
+
+let gatherLanes: @Sendable (Floats, Int, Int, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.gatherLanes, KernelsV3.gatherLanes, KernelsV4.gatherLanes)
