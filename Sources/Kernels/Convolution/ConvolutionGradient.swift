@@ -69,7 +69,7 @@ extension LoweredConvolution {
         weight: UnsafePointer<Float>, _ source: FeatureMap, to target: FeatureMap, threads: Int
     ) {
         precondition(source.shape == self.source && target.shape == self.target)
-        let method = method()
+        let method = method(packingCounts: true)
         let biasCount = self.target.blocks * FeatureShape.lanes
         Scratch.with(method.packedCount + biasCount) { scratch in
             // Without a bias: zeros, 64-byte aligned as the packed weights behind them.

@@ -46,14 +46,15 @@ struct ConvolutionPieces: Sendable {
         blockPieces = outputBlocks.divided(by: blocksPerPiece)
     }
 
-    /// Planes and lines of a piece of about `lines` lines: two planes where that leaves four lines, so that less of the
-    /// source is copied twice.
+    /// Planes and lines of a piece of about `lines` lines: some planes where that leaves enough lines, so that less of
+    /// the source is copied twice.
     private static func cut(_ positions: Extent3, lines: Int) -> Extent3 {
         if lines >= 2 * positions.height {
             return Extent3(min(positions.depth, lines / positions.height), positions.height, positions.width)
         }
         if lines >= 8, positions.depth > 1 {
-            return Extent3(2, min(positions.height, lines / 2), positions.width)
+            let planes = min(positions.depth, lines >= 64 ? 4 : 2)
+            return Extent3(planes, min(positions.height, lines / planes), positions.width)
         }
         return Extent3(1, min(positions.height, lines), positions.width)
     }

@@ -95,9 +95,7 @@ struct SourceSlab: Sendable {
                     if lanes == lanesOfMap {
                         (to + before * lanes).update(from: there + before * lanes, count: (end - before) * lanes)
                     } else {
-                        for w in before..<end {
-                            for lane in 0..<lanes { to[w * lanes + lane] = there[w * lanesOfMap + lane] }
-                        }
+                        gatherLanes(there + before * lanesOfMap, lanes, end - before, to + before * lanes)
                     }
                     (to + end * lanes).update(repeating: 0, count: (size.width - end) * lanes)
                 }

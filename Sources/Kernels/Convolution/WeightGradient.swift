@@ -30,10 +30,11 @@ struct WeightGradient {
     init(_ lowered: LoweredConvolution) {
         self.lowered = lowered
         let lanes = FeatureShape.lanes
-        pieces = ConvolutionPieces(
-            positions: lowered.target.size, images: lowered.target.batch, outputBlocks: 1, rows: 1024)
-        slab = SourceSlab(lowered.phases, source: lowered.source, piece: pieces.size)
         let taps = lowered.phases[0].tapCount
+        pieces = ConvolutionPieces(
+            positions: lowered.target.size, images: lowered.target.batch, outputBlocks: 1,
+            rows: lowered.source.channels < lanes && taps > 1 ? 4096 : 1024)
+        slab = SourceSlab(lowered.phases, source: lowered.source, piece: pieces.size)
         let lastBlock = lowered.source.blocks - 1
         var units: [Unit] = []
         var offset = 0
