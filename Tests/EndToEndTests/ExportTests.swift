@@ -50,7 +50,7 @@ import Testing
         #expect(rows.count > 4 * 20)
         #expect(csv.output.split(separator: "\n").count == rows.count + 1)
         #expect(tsv.output.split(separator: "\n").count == rows.count + 1)
-        #expect(tsv.output.hasPrefix("run\tstep\tsubject\t"))
+        #expect(tsv.output.hasPrefix("participant_id\trun\tstep\tsubject\t"))
         let file = program.folder + "/regions.csv"
         let written = try await program.run("results", "1", "roi_statistics", "-o", file)
         #expect(written.code == 0 && written.output.isEmpty)
