@@ -67,7 +67,8 @@ struct ResultsViewTests {
             INSERT INTO measurement (result_id, metric, value, unit)
             SELECT result_id, 'folded_fraction', 0.5, '1' FROM task WHERE task_id = 1::bigint << 24
             """)
-        let rows = try await fixture.rows("SELECT step, scored_by, value, robust_z, flag FROM qsmflow.qc ORDER BY step")
+        let rows = try await fixture.rows(
+            "SELECT step, scored_by, value, robust_z, flag FROM qsmflow.qc ORDER BY step")
         #expect(rows == [["check", nil, "0.5", nil, "f"], ["pictures", "scores", "0.25", "4.5", "t"]])
     }
 

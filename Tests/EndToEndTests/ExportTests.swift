@@ -170,6 +170,8 @@ import Testing
         #expect(page.contains("This cohort is synthetic"))
         // Links lead out; nothing is loaded from outside.
         #expect(!page.contains("src=\"http") && !page.contains("<link"))
+        // What the groups are compared with is named.
+        #expect(page.contains("age: per year"))
         let few = try await program.run("report", "1", "-o", file, "--pictures", "1")
         #expect(few.code == 0)
         #expect(try String(contentsOfFile: file, encoding: .utf8).utf8.count < page.utf8.count)

@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that look at everybody.
     static let cohortKinds = [
         TaskKind(
-            name: "cohort.linear-model", version: 2,
+            name: "cohort.linear-model", version: 3,
             summary: "Linear model per region over the cohort, with confidence intervals and false discovery rate.",
             scopes: [.cohort],
             inputs: [
