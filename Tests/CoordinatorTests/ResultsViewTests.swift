@@ -78,7 +78,8 @@ struct ResultsViewTests {
         try await fixture.script(ResultsFixture.smallRun)
         for view in Store.resultViews {
             let columns = try await fixture.rows(
-                "SELECT column_name FROM qsmflow.documentation WHERE view_name = '\(view)'").compactMap { $0[0] }
+                "SELECT column_name FROM qsmflow.documentation WHERE view_name = '\(view)'"
+            ).compactMap { $0[0] }
             guard columns.contains("subject") else { continue }
             #expect(columns.contains("participant_id"), "\(view)")
             let csv = try await collected(

@@ -66,7 +66,8 @@ import Testing
 
         // The same in the view that people look into, in files, and on the page.
         let rows = try await program.run("results", "1", "roi_statistics", "--format", "csv")
-        #expect(rows.output.split(separator: "\n").filter { $0.contains(",left_caudate,") }.count == 2, "\(rows.errors)")
+        #expect(
+            rows.output.split(separator: "\n").filter { $0.contains(",left_caudate,") }.count == 2, "\(rows.errors)")
         #expect(rows.output.contains("\nsub-001,1,labels,001,"))
         let page = program.folder + "/report.html"
         let report = try await program.run("report", "1", "-o", page)

@@ -37,11 +37,17 @@ package final class ScratchFolder: Sendable {
     static func endProcesses(of folder: String) {
         let mark = Array("\(AttemptEnvironment.folderVariable)=\(folder)/".utf8)
         for pid in ProcessFile.numbers(in: "/proc") where pid != getpid() {
-            guard let environment = ProcessFile.read("/proc/\(pid)/environ"),
-                environment.split(separator: 0).contains(where: { $0.starts(with: mark) })
-            else { continue }
+            guard bears(mark, pid) else { continue }
+            let start = ProcessFile.startTime(of: pid)
+            // The number may have passed to another process between one look and the next: the same start, and still
+            // with the mark, is the same process.
+            guard start != nil, bears(mark, pid), ProcessFile.startTime(of: pid) == start else { continue }
             kill(pid, SIGKILL)
         }
+    }
+
+    private static func bears(_ mark: [UInt8], _ pid: pid_t) -> Bool {
+        ProcessFile.read("/proc/\(pid)/environ")?.split(separator: 0).contains { $0.starts(with: mark) } ?? false
     }
 
     // MARK: - Files

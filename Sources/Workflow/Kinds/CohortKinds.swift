@@ -68,6 +68,10 @@ extension TaskKindCatalog {
         parameters: [
             TaskParameter("program", .text, default: "", "Name under which the worker allows the program."),
             TaskParameter(
+                "version", .text, default: "",
+                "Version of the program, in any words: results are shared between equal ones. `qsmflow run` also tells programs "
+                    + "apart by their bytes; on a cluster, raise it when the program changes."),
+            TaskParameter(
                 "arguments", .list, default: [],
                 "Arguments; {inputs.NAME}, {outputs.NAME}, {subject}, {session}, {threads} are filled in."),
             TaskParameter("environment", .map, default: [:], "Environment variables added."),

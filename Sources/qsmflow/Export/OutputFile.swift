@@ -52,7 +52,7 @@ final class OutputFile: @unchecked Sendable {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
             throw CommandFailure(
-                "The folder \(path) cannot be made (\((error as NSError).localizedDescription)); name another")
+                "The folder \(path) cannot be made (\(SystemReason.of(error))); name another")
         }
     }
 

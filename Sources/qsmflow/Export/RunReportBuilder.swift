@@ -212,7 +212,9 @@ struct RunReportBuilder: Sendable {
         }
         let name = String(term[..<open])
         // Reports of earlier versions do not name it.
-        return (name, "\(term[term.index(after: open)...].dropLast()) against \(baseline(name) ?? "the baseline level")")
+        return (
+            name, "\(term[term.index(after: open)...].dropLast()) against \(baseline(name) ?? "the baseline level")"
+        )
     }
 
     // MARK: Problems
