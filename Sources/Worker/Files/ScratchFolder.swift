@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 import Synchronization
 
@@ -78,7 +79,7 @@ package final class ScratchFolder: Sendable {
                 return
             } catch {
                 throw WorkerError.unusable(
-                    "\(path) cannot be removed (\(error.localizedDescription)); remove it by hand")
+                    "\(path) cannot be removed (\(SystemReason.of(error))); remove it by hand")
             }
         }
     }
@@ -87,7 +88,7 @@ package final class ScratchFolder: Sendable {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
         } catch {
-            throw WorkerError.unusable("\(folder) cannot be listed: \(error.localizedDescription)")
+            throw WorkerError.unusable("\(folder) cannot be listed: \(SystemReason.of(error))")
         }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BIDS
 import CoordinatorClient
 import Foundation
 

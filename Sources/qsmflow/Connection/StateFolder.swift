@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 
 /// The folder where one machine keeps its private server, artifacts and scratch space.

@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 
 /// A file that appears under its name only when it is whole: written beside it, synced, then renamed.

@@ -1,9 +1,9 @@
 import Foundation
 
 /// Why the system refused, in the words of the system.
-enum SystemReason {
+package enum SystemReason {
     /// Foundation says “The operation could not be completed”; what lies beneath says what happened.
-    static func of(_ error: any Error) -> String {
+    package static func of(_ error: any Error) -> String {
         let error = error as NSError
         if error.domain == NSPOSIXErrorDomain { return text(Int32(clamping: error.code)) }
         if let beneath = error.userInfo[NSUnderlyingErrorKey] as? NSError { return of(beneath) }
