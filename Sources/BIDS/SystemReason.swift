@@ -16,7 +16,7 @@ package enum SystemReason {
         case .fileReadInapplicableStringEncoding, .fileReadCorruptFile, .fileReadUnknownStringEncoding:
             return "it is not text in UTF-8"
         case .fileReadTooLarge: return text(EFBIG)
-        default: return "error \(error.code) of \(error.domain)"
+        default: return "the system refused it, error \(error.code)"
         }
     }
 
