@@ -22,7 +22,8 @@ struct RetryCommand: AsyncParsableCommand {
             Console.print(
                 affected.tasks == 1
                     ? "1 task of run \(number) is back to work."
-                    : "\(affected.tasks) tasks of run \(number) are back to work.")
+                    : "\(Counted.text(affected.tasks, "task of run \(number) is", "tasks of run \(number) are")) back to work."
+            )
             if let stuck = affected.cannotRun, stuck > 0 {
                 Console.note(
                     "\(Counted.tasks(stuck)) cannot run with the files that run \(number) was submitted with, and "
