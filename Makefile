@@ -3,7 +3,7 @@
 SWIFT ?= swift
 BUILD_FLAGS ?=
 DEMO_FOLDER ?= demo
-DEMO_SUBJECTS ?= 8
+DEMO_SUBJECTS ?= 12
 QSMFLOW = .build/release/qsmflow
 
 .DEFAULT_GOAL := help

@@ -17,6 +17,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#ifdef __linux__
+#include <sys/statfs.h>
+#endif
 #include <unistd.h>
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -428,4 +431,24 @@ int qsm_wait4(pid_t pid, struct qsm_exit_status *status) {
 
 int qsm_wait4_nonblocking(pid_t pid, struct qsm_exit_status *status) {
     return reap(pid, WNOHANG, status);
+}
+
+int qsm_exchange(const char *a, const char *b) {
+#ifdef RENAME_EXCHANGE
+    return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+#else
+    (void)a, (void)b;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+unsigned int qsm_file_system_kind(const char *path) {
+#ifdef __linux__
+    struct statfs found;
+    return statfs(path, &found) == 0 ? (unsigned int)found.f_type : 0;
+#else
+    (void)path;
+    return 0;
+#endif
 }

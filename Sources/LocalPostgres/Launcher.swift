@@ -22,6 +22,11 @@ struct Launcher {
             return nil
         }
         guard Postmaster.isServer(found.process, of: folder.data) else {
+            if let host = ServerHost(file: folder.hostFile),
+                host.mayRun(seenFrom: .here(), isShared: ServerHost.isShared(folder.data))
+            {
+                throw .otherHost(folder: folder.data, host: host.name, pidFile: folder.pidFile)
+            }
             if found.process > 1, kill(found.process, 0) != 0, errno == EPERM, ownsData(found.process) {
                 throw .foreignServer(folder: folder.data, process: found.process)
             }
@@ -58,10 +63,14 @@ struct Launcher {
     private func clearLeftovers() throws(LocalPostgresError) {
         let orphans = Postmaster.processes(of: folder.data)
         let patience = ContinuousClock.now + .seconds(10)
-        for process in orphans {
+        for (process, start) in orphans {
             let remaining = patience - .now
             let milliseconds = max(0, remaining.components.seconds * 1000)
             if qsm_await_process(process, -1, Int32(milliseconds)) != 1 {
+                // Meanwhile the number may have passed to somebody else.
+                guard Postmaster.isServer(process, of: folder.data), Postmaster.startTime(of: process) == start else {
+                    continue
+                }
                 // Its server is dead and nobody can talk to it; with it alive a new server would refuse to start.
                 kill(process, SIGKILL)
                 _ = qsm_await_process(process, -1, 5000)
@@ -74,6 +83,7 @@ struct Launcher {
 
     /// Starts the server and waits until it is ready.
     func launch() throws(LocalPostgresError) -> Started {
+        try ServerHost.here().write(to: folder.hostFile)
         let log = open(folder.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard log >= 0 else { throw .fileSystem(action: "open", path: folder.log, code: errno) }
         defer { close(log) }

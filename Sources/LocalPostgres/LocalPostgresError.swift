@@ -11,6 +11,8 @@ package enum LocalPostgresError: Error, Sendable {
     case unreachableFolder(folder: String, user: String, fallback: String)
     /// The folder's server runs under another user.
     case foreignServer(folder: String, process: Int32)
+    /// The folder is shared between machines, and the server of another one was not seen to stop.
+    case otherHost(folder: String, host: String, pidFile: String)
     /// No Unix socket can be made where others could not interfere.
     case socketFolder(path: String, reason: String)
     case fileSystem(action: String, path: String, code: Int32)
@@ -44,6 +46,9 @@ extension LocalPostgresError: CustomStringConvertible {
         case .foreignServer(let folder, let process):
             "The database in \(folder) is in use by process \(process) of another user. Stop that program, or choose "
                 + "another state folder."
+        case .otherHost(let folder, let host, let pidFile):
+            "The database in \(folder) was started on the machine \(host), and may still run there. End qsmflow on \(host), "
+                + "or choose a state folder on a disk of this machine; only if \(host) is gone for good, remove \(pidFile)."
         case .socketFolder(let path, let reason):
             "The socket folder \(path) cannot be used: \(reason). Remove it, or choose a state folder with a shorter path."
         case .fileSystem(let action, let path, let code):

@@ -8,6 +8,7 @@
 //     data/                    the cluster; made as data.new and renamed when complete
 //     socket/                  the Unix socket; in /tmp when the path would be too long for one
 //     server.log
+//     server.host              the machine that started the server last
 //
 // As root the server runs as another user, who may be kept from STATE by a folder above it (/root, mode 0700). The data
 // then lives in /var/lib/qsmflow.
@@ -32,6 +33,7 @@ struct ServerFolder: Sendable {
     var data: String { base + "/data" }
     var log: String { base + "/server.log" }
     var pidFile: String { data + "/postmaster.pid" }
+    var hostFile: String { base + "/server.host" }
     static func startLock(_ state: String) -> String { state + "/start.lock" }
     static func usersLock(_ state: String) -> String { state + "/users.lock" }
     /// The socket folder lies in /tmp, and goes when the server stops.

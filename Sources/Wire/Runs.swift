@@ -73,13 +73,17 @@ package struct RunRequest: Codable, Sendable {
     package var weight: Double
     /// Leaves out the steps of cohort scope, as a BIDS App does at participant level. Nil means false.
     package var participantLevelOnly: Bool?
+    /// SHA-256, hexadecimal, of the programs that `command` steps run, by the name under which they are allowed, where they
+    /// are known: results of one program are not taken for those of another.
+    package var programs: [String: String]?
 
     package init(
         name: String? = nil, workflowText: String, workflowPath: String, dataset: String, derivatives: [String] = [],
         participants: [String]? = nil, sessions: [String]? = nil, atlases: [String: String] = [:],
         parameters: [String: JSONValue] = [:], rerunFrom: [String] = [], weight: Double = 1,
-        participantLevelOnly: Bool? = nil
+        participantLevelOnly: Bool? = nil, programs: [String: String]? = nil
     ) {
+        self.programs = programs
         self.name = name
         self.workflowText = workflowText
         self.workflowPath = workflowPath
@@ -104,9 +108,17 @@ package struct PlanReport: Codable, Sendable {
         /// Results that exist already, as far as it can be known before the inputs are computed.
         package var cached: Int
         package var problems: Int
+        /// Tasks that cannot run because one before them cannot.
+        package var behind: Int
+        /// Steps of those before them.
+        package var behindSteps: [String]
 
-        package init(step: String, kind: String, tasks: Int, cached: Int, problems: Int) {
+        package init(
+            step: String, kind: String, tasks: Int, cached: Int, problems: Int, behind: Int = 0,
+            behindSteps: [String] = []
+        ) {
             (self.step, self.kind, self.tasks, self.cached, self.problems) = (step, kind, tasks, cached, problems)
+            (self.behind, self.behindSteps) = (behind, behindSteps)
         }
     }
 
@@ -181,11 +193,15 @@ package struct RunSummary: Codable, Sendable {
     package var elapsedSeconds: Double
     /// From the mean time of the finished tasks of each step and the cores at work; nil until there is something to go by.
     package var remainingSeconds: Double?
+    /// True of a run that is not settled while no worker is connected: nothing will happen until one is.
+    package var waitsForWorker: Bool?
 
     package init(
         run: RunID, name: String, workflow: String, dataset: String, state: RunState, counts: TaskCounts,
-        steps: [StepCounts]?, createdAt: String, finishedAt: String?, elapsedSeconds: Double, remainingSeconds: Double?
+        steps: [StepCounts]?, createdAt: String, finishedAt: String?, elapsedSeconds: Double, remainingSeconds: Double?,
+        waitsForWorker: Bool? = nil
     ) {
+        self.waitsForWorker = waitsForWorker
         self.run = run
         self.name = name
         self.workflow = workflow
@@ -351,7 +367,9 @@ package struct SourceChanges: Codable, Sendable {
 
 package struct Affected: Codable, Sendable {
     package var tasks: Int
-    package init(tasks: Int) { self.tasks = tasks }
+    /// Of a retry: tasks meant that cannot run with the files that the run was submitted with, and stay as they are.
+    package var cannotRun: Int?
+    package init(tasks: Int, cannotRun: Int? = nil) { (self.tasks, self.cannotRun) = (tasks, cannotRun) }
 }
 
 /// `GET /v1/runs/{run}/digest`: equal digests, equal measurements, bit for bit.

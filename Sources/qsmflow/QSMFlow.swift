@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Workflow
 
 /// The one program: coordinator, worker and everything an operator, analyst or researcher types.
 @main
@@ -62,6 +63,7 @@ struct QSMFlow: AsyncParsableCommand {
             if CommandLine.arguments.count > 1, CommandLine.arguments[1] == RunTaskCommand.name {
                 RunTaskCommand.runAndExit(Array(CommandLine.arguments.dropFirst(2)))
             }
+            try Self.checkCommand(CommandLine.arguments.dropFirst().first)
             // A task of its own, awaited right here, so that a signal can cancel it.
             let work = Task {
                 var command = try parseAsRoot()
@@ -76,6 +78,18 @@ struct QSMFlow: AsyncParsableCommand {
         } catch {
             ExitStatus.end(with: error)
         }
+    }
+}
+
+extension QSMFlow {
+    /// - Throws: `CommandFailure` for a word that is no command, with the one that was probably meant.
+    private static func checkCommand(_ word: String?) throws {
+        guard let word, !word.hasPrefix("-") else { return }
+        let names = configuration.groupedSubcommands.flatMap(\.subcommands).map { $0._commandName } + ["help"]
+        guard !names.contains(word), !word.hasPrefix("__") else { return }
+        let meant = Suggestion.nearest(to: word, among: names).map { "did you mean '\($0)'?" }
+        throw CommandFailure(
+            "There is no command '\(word)'; \(meant ?? "`qsmflow --help` lists those there are")", code: 64)
     }
 }
 

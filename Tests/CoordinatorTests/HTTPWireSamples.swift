@@ -48,8 +48,9 @@ enum WireSamples {
     private static let step = StepCounts(step: "s", kind: "k", counts: counts, meanSeconds: 1.5, peakResidentMiB: 7)
     private static let runSummary = RunSummary(
         run: run, name: "n", workflow: "w", dataset: "/d", state: .running, counts: counts, steps: [step],
-        createdAt: "t", finishedAt: "t", elapsedSeconds: 1, remainingSeconds: 2)
-    private static let planStep = PlanReport.Step(step: "s", kind: "k", tasks: 1, cached: 0, problems: 0)
+        createdAt: "t", finishedAt: "t", elapsedSeconds: 1, remainingSeconds: 2, waitsForWorker: true)
+    private static let planStep = PlanReport.Step(
+        step: "s", kind: "k", tasks: 1, cached: 0, problems: 0, behind: 1, behindSteps: ["b"])
     private static let dataset = IndexReport.Dataset(
         id: DatasetID(rawValue: 1), path: "/d", name: "n", files: 1, added: 1, changed: 0, removed: 0, subjects: 1,
         sessions: 1, digested: 1, seconds: 0.5)
@@ -82,7 +83,7 @@ enum WireSamples {
             ClaimRequest(claim: UUID(), freeCores: 1, freeMemoryMiB: 1, maximumTasks: 1, waitMilliseconds: 0)),
         Sample("ClaimResponse", ClaimResponse(leases: [grant])), Sample("TaskResources", TaskResources()),
         Sample("FencingToken", token), Sample("LeaseName", lease), Sample("LeaseGrant", grant),
-        Sample("HeldLease", HeartbeatRequest.Held(lease: lease, progress: 0.5, residentMiB: 3)),
+        Sample("HeldLease", HeartbeatRequest.Held(lease: lease, progress: 0.5, residentMiB: 3, sending: true)),
         Sample("HeartbeatRequest", HeartbeatRequest(held: [.init(lease: lease)], draining: true)),
         Sample(
             "HeartbeatResponse", HeartbeatResponse(ttlMilliseconds: 1, cancel: [task], unknown: [task], drain: false)),
@@ -105,7 +106,7 @@ enum WireSamples {
         Sample("RunCreated", RunCreated(run: run, tasks: 1, cached: 0, problems: [])), Sample("TaskCounts", counts),
         Sample("StepCounts", step), Sample("RunSummary", runSummary), Sample("RunList", RunList(runs: [runSummary])),
         Sample("SourceChanges", SourceChanges(files: 1, examples: ["e"])),
-        Sample("Affected", Affected(tasks: 1)),
+        Sample("Affected", Affected(tasks: 1, cannotRun: 1)),
         Sample(
             "TaskFilter",
             TaskFilter(
@@ -129,7 +130,8 @@ enum WireSamples {
 
     private static let request = RunRequest(
         name: "n", workflowText: "t", workflowPath: "/w", dataset: "/d", derivatives: ["/e"], participants: ["01"],
-        sessions: ["a"], atlases: ["a": "/a"], parameters: ["p": 1], rerunFrom: ["s"], weight: 2)
+        sessions: ["a"], atlases: ["a": "/a"], parameters: ["p": 1], rerunFrom: ["s"], weight: 2,
+        programs: ["p": "00"])
 
     private static let sparse: [Sample] = [
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),

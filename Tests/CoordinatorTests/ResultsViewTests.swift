@@ -39,6 +39,62 @@ struct ResultsViewTests {
             ])
     }
 
+    @Test("without susceptibility maps the volumes of labels.native stand for the regions, and only then")
+    func volumes() async throws {
+        let fixture = try await ResultsFixture()
+        try await fixture.script(ResultsFixture.smallRun)
+        try await fixture.script(
+            """
+            UPDATE step SET kind = 'labels.native' WHERE name = 'check';
+            INSERT INTO measurement (result_id, region, metric, value, unit)
+            SELECT result_id, 'L_putamen', 'volume', 812.5, 'mm3' FROM task WHERE task_id = 1::bigint << 24
+            """)
+        let sql =
+            "SELECT participant_id, subject, step, region, reference, volume_mm3, mean_ppm FROM qsmflow.roi_statistics"
+        // The run has region statistics: these count, not the regions before refinement.
+        #expect(try await fixture.rows(sql).allSatisfy { $0[2] == "statistics" })
+        try await fixture.script("UPDATE step SET kind = 'command' WHERE name = 'statistics'")
+        #expect(try await fixture.rows(sql) == [["sub-01", "01", "check", "L_putamen", nil, "812.5", nil]])
+    }
+
+    @Test("two steps of one kind have rows of their own, and the score stands with the one that was scored")
+    func qualityOfTwoSteps() async throws {
+        let fixture = try await ResultsFixture()
+        try await fixture.script(ResultsFixture.smallRun)
+        try await fixture.script(
+            """
+            UPDATE step SET kind = 'qc.pictures' WHERE name = 'check';
+            INSERT INTO measurement (result_id, metric, value, unit)
+            SELECT result_id, 'folded_fraction', 0.5, '1' FROM task WHERE task_id = 1::bigint << 24
+            """)
+        let rows = try await fixture.rows(
+            "SELECT step, scored_by, value, robust_z, flag FROM qsmflow.qc ORDER BY step")
+        #expect(rows == [["check", nil, "0.5", nil, "f"], ["pictures", "scores", "0.25", "4.5", "t"]])
+    }
+
+    @Test("whoever a view is about has the name of BIDS tables, first in files")
+    func participants() async throws {
+        let fixture = try await ResultsFixture()
+        try await fixture.script(ResultsFixture.smallRun)
+        for view in Store.resultViews {
+            let columns = try await fixture.rows(
+                "SELECT column_name FROM qsmflow.documentation WHERE view_name = '\(view)'"
+            ).compactMap { $0[0] }
+            guard columns.contains("subject") else { continue }
+            #expect(columns.contains("participant_id"), "\(view)")
+            let csv = try await collected(
+                fixture.store.copyResults(view: view, run: RunID(rawValue: 1), format: .csv))
+            #expect(csv.hasPrefix("participant_id,"), "\(view)")
+            let odd = try await fixture.rows(
+                "SELECT 1 FROM qsmflow.\(view) WHERE participant_id IS DISTINCT FROM 'sub-' || subject")
+            #expect(odd.isEmpty, "\(view)")
+        }
+        let runs = try await collected(fixture.store.copyResults(view: "runs", run: RunID(rawValue: 1), format: .csv))
+        #expect(runs.hasPrefix("run,name,") && !runs.contains("request,") && !runs.contains(",request\n"))
+        let people = try await fixture.rows("SELECT participant_id, runs FROM qsmflow.subjects ORDER BY 1")
+        #expect(people == [["sub-01", "{1}"], ["sub-02", "{1}"]])
+    }
+
     @Test("quality numbers carry their score and flag")
     func quality() async throws {
         let fixture = try await ResultsFixture()
@@ -205,8 +261,8 @@ struct ResultsStreamTests {
         let tsv = try await collected(fixture.store.copyResults(view: "qc", run: run, format: .tsv))
         #expect(
             tsv == """
-                run\tsubject\tsession\tmetric\tvalue\tunit\trobust_z\tflag
-                1\t01\tn/a\tfolded_fraction\t0.25\t1\t4.5\tt\n
+                participant_id\trun\tsubject\tsession\tmetric\tvalue\tunit\trobust_z\tflag\tstep\tscored_by
+                sub-01\t1\t01\tn/a\tfolded_fraction\t0.25\t1\t4.5\tt\tpictures\tscores\n
                 """)
     }
 
@@ -238,7 +294,7 @@ struct ResultsStreamTests {
         let run = RunID(rawValue: 1)
         #expect(try await collected(fixture.store.copyResults(view: "qc", run: run, format: .json)) == "[]\n")
         let csv = try await collected(fixture.store.copyResults(view: "qc", run: run, format: .csv))
-        #expect(csv == "run,subject,session,metric,value,unit,robust_z,flag\n")
+        #expect(csv == "participant_id,run,subject,session,metric,value,unit,robust_z,flag,step,scored_by\n")
     }
 
     @Test("only the run asked for, and its own dataset's people")
@@ -247,13 +303,20 @@ struct ResultsStreamTests {
         try await fixture.script(ResultsFixture.smallRun)
         try await fixture.script(
             """
-            INSERT INTO dataset (path, name, kind, bids_version, subjects) VALUES ('/data/b', 'b', 'raw', '1', '{09}');
+            INSERT INTO dataset (path, name, kind, bids_version, subjects) VALUES ('/data/b', 'b', 'raw', '1', '{09,10}');
             INSERT INTO run (name, workflow, request, dataset_id, dataset_path, weight, requested_by, tasks)
-            VALUES ('second', 'w', '{}', 2, '/data/b', 1, 'me', 0)
+            SELECT name, 'w', '{}', 2, '/data/b', 1, 'me', 1 FROM unnest(ARRAY['second', 'third']) name;
+            INSERT INTO step (run_id, position, name, kind, kind_version, parameters, retry, timeout_ms, cores, memory_mib)
+            SELECT r, 0, 'check', 'image.check', 1, '{}', '{}', 1000, 1, 512 FROM unnest(ARRAY[2, 3]) r;
+            INSERT INTO task (task_id, run_id, step_id, subject, tolerant, unrunnable, priority, state, pending, attempts,
+                memory_mib)
+            SELECT run_id << 24, run_id, step_id, CASE run_id WHEN 2 THEN '09' ELSE '10' END, false, false, 0, 1, 0, 0, 512
+            FROM step WHERE run_id > 1
             """)
         let second = RunID(rawValue: 2)
-        #expect(
-            try await collected(fixture.store.copyResults(view: "task_status", run: second, format: .json)) == "[]\n")
+        let statuses = try JSONValue.parse(
+            try await collected(fixture.store.copyResults(view: "task_status", run: second, format: .json)))
+        #expect(statuses.arrayValue?.compactMap { $0["task"]?.stringValue } == ["2.0"])
         let people = try JSONValue.parse(
             try await collected(fixture.store.copyResults(view: "subjects", run: second, format: .json)))
         #expect(people.arrayValue?.compactMap { $0["subject"]?.stringValue } == ["09"])

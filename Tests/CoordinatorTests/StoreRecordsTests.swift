@@ -143,6 +143,27 @@ struct StoreRecordsTests {
         #expect(try await fixture.store.workers().map(\.state) == ["draining"])
     }
 
+    /// The time limit is for the process: what it made in time may take long on its way.
+    @Test func aLeaseWhoseOutputsAreOnTheirWayOutlivesItsDeadline() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        graph.add("a", file: "1")
+        graph.add("a", subject: "2", file: "2")
+        _ = try await fixture.create(graph)
+        let session = try await fixture.openSession()
+        let first = try #require(try await fixture.claim(session).first)
+        let leases = [first, try #require(try await fixture.claim(session).first)]
+        try await fixture.execute("UPDATE lease SET deadline_at = now() - interval '1 s'")
+        let held = leases.enumerated().map { place, lease in
+            HeartbeatRequest.Held(
+                lease: LeaseName(task: lease.task, token: lease.token), sending: place == 0 ? true : nil)
+        }
+        _ = try await fixture.store.heartbeat(session: session, request: HeartbeatRequest(held: held))
+        #expect(try await fixture.store.reapExpired() == 1)
+        #expect(try await fixture.finish(session, [Report.success(leases[0])]) == [.accepted])
+        #expect(try await fixture.finish(session, [Report.success(leases[1])]) == [.stale])
+    }
+
     @Test func readyTasksSayWhatTheyWaitFor() async throws {
         let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()

@@ -20,6 +20,60 @@ import Testing
         #expect(try await Program().run("run").code == 64)
     }
 
+    @Test func aSlipOfTheKeyboardIsAnswered() async throws {
+        let outcome = try await Program().run("stauts")
+        #expect(outcome.code == 64 && outcome.errors.contains("did you mean 'status'?"), "\(outcome.errors)")
+    }
+
+    /// Reading makes nothing: a mistyped folder must not become an empty server.
+    @Test(arguments: [
+        ["status"], ["tasks"], ["retry"], ["logs", "1.0"], ["explain", "1.0"], ["results"], ["sql", "-c", "select 1"],
+        ["export", "1", "out"], ["report"], ["cancel"], ["rerun", "1", "--from", "x"], ["workers"], ["gc"], ["fsck"],
+    ])
+    func aMistypedStateFolderIsRefused(command: [String]) async throws {
+        let program = try Program()
+        let typo = program.folder + "/tpyo"
+        let process = try program.start(command + ["--state", typo], log: "typo")
+        _ = try await program.eventually(within: 60) { process.isRunning ? nil : true }
+        let errors = try String(contentsOfFile: program.folder + "/typo.err", encoding: .utf8)
+        #expect(process.terminationStatus == 1, "\(errors)")
+        #expect(errors.contains(typo) && errors.contains("--state"), "\(errors)")
+        #expect(!FileManager.default.fileExists(atPath: typo))
+    }
+
+    /// Who has the folder, since when, and what to do.
+    @Test func aFolderInUseNamesTheCommandThatHasIt() async throws {
+        let program = try Program()
+        let coordinator = try program.start("coordinator", "--listen", "127.0.0.1:0", log: "coordinator")
+        let announcement = program.state + "/coordinator.json"
+        _ = try await program.eventually(within: 120) {
+            FileManager.default.fileExists(atPath: announcement) ? true : nil
+        }
+        let refused = try await program.run("run", "--resume", "1")
+        #expect(refused.code == 1)
+        for part in [
+            "`qsmflow coordinator`", "process \(coordinator.processIdentifier)", ", since 20", "qsmflow submit",
+        ] {
+            #expect(refused.errors.contains(part), "\(refused.errors)")
+        }
+        // No worker is there: nothing runs, and the state says so.
+        try await program.phantom(subjects: 1)
+        let submitted = try await program.run(
+            "submit", Program.root + "/workflows/volumes.yaml", program.dataset, "--atlas", program.atlas)
+        #expect(submitted.code == 0, "\(submitted.errors)")
+        let status = try await program.run("status")
+        #expect(status.output.hasPrefix("waiting for a worker"), "\(status.output)")
+        let json = try await program.run("status", "--json")
+        #expect(json.output.contains("\"waitsForWorker\" : true"), "\(json.output)")
+        #expect(try await program.run("cancel").code == 0)
+        let cancelled = try await program.run("status")
+        #expect(cancelled.output.contains("run 1: 0/6 tasks, 6 cancelled"), "\(cancelled.output)")
+        let plan = try await program.run(
+            "plan", Program.workflow, program.dataset, "--derivatives", program.folder + "/nowhere", "--atlas",
+            program.atlas)
+        #expect(plan.code != 0 || plan.output.contains("because of"), "\(plan.output)\(plan.errors)")
+    }
+
     @Test func everyExampleWorkflowIsValid() async throws {
         let program = try Program()
         for file in try FileManager.default.contentsOfDirectory(atPath: Program.root + "/workflows")
@@ -57,7 +111,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: true)
         let outcome = try await program.run("run", Program.workflow, empty)
         #expect(outcome.code == 65, "\(outcome.errors)")
-        #expect(outcome.errors.contains("no thing"))
+        #expect(outcome.errors.contains("\(empty) holds no subject (no folder sub-…); name the folder"))
     }
 
     @Test func kindsAreListedAsJSON() async throws {

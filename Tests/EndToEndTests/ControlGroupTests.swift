@@ -30,6 +30,20 @@ import Testing
         #expect(limit("4:cpu,cpuacct:/docker/abc\n3:memory:/docker/abc\n") == 500_000_000)
         // As inside a container, where only the root is mounted.
         #expect(limit("3:memory:/docker/elsewhere\n") == 9_223_372_036_854_771_712)
+
+        // Processor time: a quota in each period.
+        func cores(_ membership: String) -> Double? { ControlGroup.processorLimit(root: root, membership: membership) }
+        try write("max 100000\n", "slurm/job1/step0/cpu.max")
+        try write("150000 100000\n", "slurm/job1/cpu.max")
+        try write("800000 100000\n", "slurm/cpu.max")
+        #expect(cores("0::/slurm/job1/step0\n") == 1.5)
+        #expect(cores("0::/\n") == nil)
+        try write("200000\n", "cpu/docker/abc/cpu.cfs_quota_us")
+        try write("100000\n", "cpu/docker/abc/cpu.cfs_period_us")
+        try write("-1\n", "cpu/cpu.cfs_quota_us")
+        try write("100000\n", "cpu/cpu.cfs_period_us")
+        #expect(cores("4:cpu,cpuacct:/docker/abc\n3:memory:/docker/abc\n") == 2)
+        #expect(cores("4:cpu:/elsewhere\n") == nil)
     }
 
     @Test func whatIsNotAskedForIsMostOfTheMemory() {

@@ -29,7 +29,7 @@ import Testing
                 try await program.phantom(subjects: 4, options: "--seed", "3")
                 let run = try await program.run(
                     "run", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas,
-                    "--set", "model_terms=[\"age\"]")
+                    "--set", "model_terms=[\"age\",\"group\"]")
                 #expect(run.code == 0, "\(run.output)\(run.errors)")
                 return Made(program: program)
             }
@@ -50,7 +50,7 @@ import Testing
         #expect(rows.count > 4 * 20)
         #expect(csv.output.split(separator: "\n").count == rows.count + 1)
         #expect(tsv.output.split(separator: "\n").count == rows.count + 1)
-        #expect(tsv.output.hasPrefix("run\tstep\tsubject\t"))
+        #expect(tsv.output.hasPrefix("participant_id\trun\tstep\tsubject\t"))
         let file = program.folder + "/regions.csv"
         let written = try await program.run("results", "1", "roi_statistics", "-o", file)
         #expect(written.code == 0 && written.output.isEmpty)
@@ -98,7 +98,19 @@ import Testing
         damaged[damaged.count / 2] ^= 1
         try damaged.write(to: URL(fileURLWithPath: labels))
         try FileManager.default.removeItem(atPath: folder + "/sub-002/figures/sub-002_desc-t1w_qc.png")
+        // Of an earlier export over other people: replaced with all the rest.
+        let stale = folder + "/sub-099/anat/sub-099_space-T1w_desc-brain_mask.nii.gz"
+        try FileManager.default.createDirectory(
+            atPath: folder + "/sub-099/anat", withIntermediateDirectories: true)
+        try Data("old".utf8).write(to: URL(fileURLWithPath: stale))
+        // Of an export that was killed.
+        let part = program.folder + "/phantom/derivatives/.qsmflow.part"
+        try FileManager.default.createDirectory(atPath: part + "/sub-098", withIntermediateDirectories: true)
+        try Data("old".utf8).write(to: URL(fileURLWithPath: part + "/sub-098/left"))
         let second = try await program.run("export", "1", folder, "--json")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/sub-099"))
+        #expect(!FileManager.default.fileExists(atPath: folder + "/sub-098"))
+        #expect(!FileManager.default.fileExists(atPath: part))
         #expect(try JSONValue.parse(second.output)["kept"]?.integerValue == files - 2, "\(second.output)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: labels)) == whole)
         let left = try #require(FileManager.default.enumerator(atPath: folder)?.allObjects as? [String])
@@ -143,6 +155,13 @@ import Testing
         let refused = try await program.run("export", "1", program.dataset)
         #expect(refused.code == 1 && refused.errors.contains(program.dataset), "\(refused.errors)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: program.dataset).sorted() == before)
+        // An export to which somebody has added something of theirs.
+        let mixed = program.folder + "/mixed"
+        #expect(try await program.run("export", "1", mixed).code == 0)
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: mixed + "/notes.txt"))
+        let kept = try await program.run("export", "1", mixed)
+        #expect(kept.code == 1 && kept.errors.contains("notes.txt"), "\(kept.errors)")
+        #expect(FileManager.default.fileExists(atPath: mixed + "/notes.txt"))
         let missing = try await program.run("export", "77", program.folder + "/nowhere")
         #expect(missing.code == 1 && missing.errors.contains("77"), "\(missing.errors)")
     }
@@ -170,6 +189,8 @@ import Testing
         #expect(page.contains("This cohort is synthetic"))
         // Links lead out; nothing is loaded from outside.
         #expect(!page.contains("src=\"http") && !page.contains("<link"))
+        // What the groups are compared with is named.
+        #expect(page.contains("age: per year") && page.contains("group: HH against control"))
         let few = try await program.run("report", "1", "-o", file, "--pictures", "1")
         #expect(few.code == 0)
         #expect(try String(contentsOfFile: file, encoding: .utf8).utf8.count < page.utf8.count)

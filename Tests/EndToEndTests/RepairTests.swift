@@ -40,6 +40,20 @@ import Testing
         let status = try await program.run("status", "1", "--json")
         #expect(status.output.contains("\"cancelled\""), "\(status.output)")
 
+        // Another program under the same name: its results are its own. The same one: taken over.
+        let other = program.folder + "/prepare"
+        try Data("#!/bin/sh\nexec cp \"$1\" \"$2\"\n".utf8).write(to: URL(fileURLWithPath: other))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: other)
+        func cached(_ command: String, _ log: String) async throws -> Int {
+            let process = try program.start(arguments + ["--allow-command", command, "--json"], log: log)
+            _ = try await program.eventually(within: 180) { process.isRunning ? nil : true }
+            let data = try Data(contentsOf: URL(fileURLWithPath: "\(program.folder)/\(log).out"))
+            let counts = (try JSONSerialization.jsonObject(with: data) as? [String: Any])?["counts"] as? [String: Int]
+            return try #require(counts?["cached"])
+        }
+        #expect(try await cached("prepare=/bin/cp", "same") == 4)
+        #expect(try await cached("prepare=\(other)", "other") < 4)
+
         let retried = try await program.run("retry", "1")
         #expect(retried.code == 0)
         #expect(retried.errors.contains("run the same command again"), "\(retried.errors)")

@@ -64,9 +64,23 @@ import Testing
                 + "and value between 1000 and 20000", "--", "-At")
         #expect(volumes.output.trimmingCharacters(in: .whitespacesAndNewlines) == "2", "\(volumes.errors)")
 
+        // The same in the view that people look into, in files, and on the page.
+        let rows = try await program.run("results", "1", "roi_statistics", "--format", "csv")
+        #expect(
+            rows.output.split(separator: "\n").filter { $0.contains(",left_caudate,") }.count == 2, "\(rows.errors)")
+        #expect(rows.output.contains("\nsub-001,1,labels,001,"))
+        let page = program.folder + "/report.html"
+        let report = try await program.run("report", "1", "-o", page)
+        #expect(report.code == 0, "\(report.errors)")
+        let html = try String(contentsOfFile: page, encoding: .utf8)
+        #expect(html.contains("Volumes, mm³") && html.contains("left_caudate"))
+        #expect(!html.contains("not referenced") && !html.contains("grid of the susceptibility map"))
+
         let folder = program.folder + "/export"
         let export = try await program.run("export", "1", folder, "--format", "bids")
         #expect(export.code == 0, "\(export.errors)")
+        let table = try String(contentsOfFile: folder + "/tables/run-1_roi_statistics.tsv", encoding: .utf8)
+        #expect(table.contains("left_caudate"))
         let files = try FileManager.default.subpathsOfDirectory(atPath: folder)
         #expect(files.filter { $0.contains("space-T1w") && $0.hasSuffix("_dseg.nii.gz") }.count == 2)
         #expect(files.filter { $0.contains("space-T1w") && $0.hasSuffix("_dseg.tsv") }.count == 2)

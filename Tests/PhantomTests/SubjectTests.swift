@@ -127,6 +127,42 @@ import Testing
         #expect(plans.allSatisfy { options.ages.contains($0.age) })
     }
 
+    /// Number of linearly independent columns.
+    private func rank(_ columns: [[Double]]) -> Int {
+        var kept: [[Double]] = []
+        for column in columns {
+            var rest = column
+            for base in kept {
+                let factor = zip(rest, base).reduce(0) { $0 + $1.0 * $1.1 }
+                rest = zip(rest, base).map { $0 - factor * $1 }
+            }
+            let length = rest.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            let whole = column.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            if length > 1e-9 * max(1, whole) { kept.append(rest.map { $0 / length }) }
+        }
+        return kept.count
+    }
+
+    /// A model that cannot tell sex from site says nothing about either.
+    @Test(arguments: [UInt64(1), 2, 3, 4], [1, 2, 3])
+    func covariatesCanBeToldApartInAnyNumberOfPeople(seed: UInt64, sites: Int) {
+        for number in 4...40 {
+            var options = Self.options(number)
+            (options.seed, options.sites) = (seed, sites)
+            let plans = SubjectPlan.cohort(options)
+            let names = Set(plans.map(\.site.name)).sorted().dropFirst()
+            var columns = [plans.map { _ in 1.0 }, plans.map { $0.sex == "F" ? 1 : 0 }]
+            columns.append(plans.map { $0.group == "HH" ? 1 : 0 })
+            columns += names.map { name in plans.map { $0.site.name == name ? 1 : 0 } }
+            #expect(rank(columns) == columns.count, "\(number) people, \(sites) sites")
+            columns.append(plans.map(\.age))
+            #expect(rank(columns) == min(columns.count, number), "age; \(number) people, \(sites) sites")
+        }
+        // Two rounds over the sites: every combination once.
+        let plans = SubjectPlan.cohort(Self.options(8))
+        #expect(Set(plans.map { "\($0.sex) \($0.site.name) \($0.group)" }).count == 8)
+    }
+
     @Test func theEffectOfTheDiseaseIsWhatTheTableSays() {
         func difference(_ effect: Double, _ nucleus: Nucleus) -> Double {
             var options = Self.options(4000)

@@ -113,6 +113,38 @@ struct LocalServerTests {
         try await second.stop()
     }
 
+    /// Somebody looks at the folder with a program of their own, and the server was killed.
+    @Test func aProgramOfSomebodyElseInTheFolderIsLeftAlone() async throws {
+        let folder = try ScratchFolder()
+        let first = try await LocalServer.start(configuration(folder))
+        let pidFile = first.dataFolder + "/postmaster.pid"
+        let left = try Data(contentsOf: URL(fileURLWithPath: pidFile))
+        try await first.stop()
+        let guest = Process()
+        guest.executableURL = URL(fileURLWithPath: "/bin/cat")
+        guest.currentDirectoryURL = URL(fileURLWithPath: first.dataFolder)
+        guest.standardInput = Pipe()
+        try guest.run()
+        defer { guest.terminate() }
+        try left.write(to: URL(fileURLWithPath: pidFile))
+        let second = try await LocalServer.start(configuration(folder))
+        #expect(guest.isRunning)
+        #expect(ServerHost(file: folder.path + "/postgres/server.host") == .here())
+        try await second.stop()
+    }
+
+    /// A number of another machine says nothing here: its server may be alive.
+    @Test func aServerOfAnotherMachineIsOnlyGoneWhereThatIsCertain() {
+        let here = ServerHost(name: "a", boot: "1")
+        let other = ServerHost(name: "b", boot: "2")
+        #expect(other.mayRun(seenFrom: here, isShared: true))
+        #expect(!other.mayRun(seenFrom: here, isShared: false))
+        #expect(!ServerHost(name: "a", boot: "0").mayRun(seenFrom: here, isShared: true))
+        #expect(!ServerHost(name: "container", boot: "1").mayRun(seenFrom: here, isShared: true))
+        #expect(ServerHost(name: "b", boot: "").mayRun(seenFrom: here, isShared: true))
+        #expect("\(LocalPostgresError.otherHost(folder: "/f", host: "b", pidFile: "/p"))".contains("machine b"))
+    }
+
     @Test func anInterruptedSetupIsMadeAnew() async throws {
         let folder = try ScratchFolder()
         let left = folder.path + "/postgres/data.new/base"

@@ -51,6 +51,9 @@ import Workflow
         #expect(result.warnings.contains { $0.contains("“sex”") && $0.contains("no column") })
         #expect(result.warnings.contains { $0.contains("“site”") && $0.contains("does not vary") })
         #expect(try folder.output("effects.tsv").contains("putamen\tnone\tage\t"))
+        // Whoever reads the effects must know what they are against.
+        let report = try JSONValue.parse(try folder.output("report.json"))
+        #expect(report["models"]?[0]?["baselines"] == ["group": "a"])
     }
 
     @Test func peopleWithoutACovariateAreLeftOutAndCounted() throws {

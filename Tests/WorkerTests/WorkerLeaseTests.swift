@@ -95,6 +95,13 @@ import Workflow
         #expect(AttemptFailure.isWithoutRoom(ArtifactError.storageFull(path: "/store")))
         #expect(AttemptFailure.isWithoutRoom(APIError(code: "storage_full", message: "no space")))
         #expect(!AttemptFailure.isWithoutRoom(APIError(code: "internal", message: "?")))
+        // Others read what fills the cache: there will be room. What never fits is a failure.
+        let crowded = ArtifactError.cacheFull(neededBytes: 10, limitBytes: 100, pinnedBytes: 95)
+        #expect(AttemptFailure.isWithoutRoom(crowded, inputBytes: 60))
+        #expect(!AttemptFailure.isWithoutRoom(crowded, inputBytes: 101))
+        #expect(
+            !AttemptFailure.isWithoutRoom(
+                ArtifactError.cacheFull(neededBytes: 101, limitBytes: 100, pinnedBytes: 0)))
         #expect(!AttemptFailure.isWithoutRoom(WorkerError.system(doing: "a", path: "b", errorNumber: EIO)))
     }
 

@@ -152,6 +152,14 @@ int qsm_wait4(pid_t pid, struct qsm_exit_status *_Nonnull status);
 /// As `qsm_wait4`, but returns 0 at once when the child still runs.
 int qsm_wait4_nonblocking(pid_t pid, struct qsm_exit_status *_Nonnull status);
 
+/// Lets two paths change places in one step: at no moment is either missing.
+///
+/// Returns 0, or -1 with the reason in errno (EINVAL, ENOSYS: the file system or the kernel cannot).
+int qsm_exchange(const char *_Nonnull a, const char *_Nonnull b);
+
+/// The number by which the kernel knows the kind of file system that a path lies on (`f_type`); 0 where it is not known.
+unsigned int qsm_file_system_kind(const char *_Nonnull path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,12 +10,26 @@ extension Submission {
         let tasks = try draft.expand()
         let cached = try await knownTasks(tasks)
         var steps: [String: PlanReport.Step] = [:]
+        // By ordinal: those that cannot run, of themselves or behind another.
+        var stopped: Set<Int> = []
         for task in tasks {
             var step =
                 steps[task.step]
                 ?? PlanReport.Step(step: task.step, kind: task.kind, tasks: 0, cached: 0, problems: 0)
             step.tasks += 1
-            if task.problem != nil { step.problems += 1 }
+            if task.problem != nil {
+                step.problems += 1
+                stopped.insert(task.ordinal)
+            } else if !task.fanIn.isTolerant {
+                let parents = Set(task.inputs.compactMap(\.maker)).intersection(stopped)
+                if !parents.isEmpty {
+                    step.behind += 1
+                    stopped.insert(task.ordinal)
+                    for name in parents.sorted().map({ tasks[$0].step }) where !step.behindSteps.contains(name) {
+                        step.behindSteps.append(name)
+                    }
+                }
+            }
             if cached.contains(task.ordinal) { step.cached += 1 }
             steps[task.step] = step
         }
@@ -83,5 +97,12 @@ extension Submission {
             }
         }
         return inputs
+    }
+}
+
+extension InputBinding {
+    /// Ordinal of the task that makes it; nil for a file.
+    fileprivate var maker: Int? {
+        if case .output(let ordinal, _) = source { ordinal } else { nil }
     }
 }

@@ -46,6 +46,12 @@ struct RunDraft: Sendable {
     ///
     /// - Throws: `APIFailure` 422 for what concerns the run as a whole.
     func expand() throws -> [ExpandedTask] {
+        if cohort.subjects.isEmpty, request.participants == nil, request.sessions == nil {
+            throw APIFailure(
+                .unprocessableContent, "invalid_run",
+                "The dataset \(request.dataset) holds no subject (no folder sub-…); name the folder that contains the sub- "
+                    + "folders.")
+        }
         var tasks: [ExpandedTask]
         do {
             tasks = try Expansion(
@@ -54,6 +60,14 @@ struct RunDraft: Sendable {
             ).tasks()
         } catch {
             throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")
+        }
+        // A program is part of what makes a result: another under the same name gives another.
+        for index in tasks.indices where tasks[index].kind == "command" {
+            guard let name = tasks[index].parameters["program"]?.stringValue, let bytes = request.programs?[name] else {
+                continue
+            }
+            tasks[index].cacheSalt = [tasks[index].cacheSalt, "program \(bytes)"].compactMap { $0 }.joined(
+                separator: ", ")
         }
         // A reason is stated once, on the first task that it concerns; those after it are blocked by that one.
         var broken: Set<Int> = []

@@ -9,7 +9,7 @@ struct ResultView: Sendable {
     enum Scope: Sendable {
         /// The view has a column `run`.
         case run
-        /// The view has a column `dataset`, the path of the run's dataset.
+        /// The view has a column `dataset`, the path of the run's dataset, and a column `runs`.
         case dataset
         /// The same whatever the run.
         case everything
@@ -24,7 +24,7 @@ struct ResultView: Sendable {
             ["step", "subject", "session", "atlas", "region", "reference", "term", "metric", "value"]),
         ResultView("roi_statistics", .run, ["step", "subject", "session", "atlas", "region", "reference"]),
         ResultView("cohort_effects", .run, ["step", "region", "reference", "term"]),
-        ResultView("qc", .run, ["subject", "session", "metric"]),
+        ResultView("qc", .run, ["subject", "session", "step", "metric", "scored_by"]),
         ResultView("task_status", .run, ["ordinal"]),
         ResultView("attempts", .run, ["ordinal", "attempt"]),
         ResultView("failures", .run, ["ordinal"]),
@@ -36,6 +36,16 @@ struct ResultView: Sendable {
     ]
 
     static func named(_ name: String) -> ResultView? { all.first { $0.name == name } }
+
+    /// The columns of a table, in order: who it is about first, and without what is a document of its own (the request of
+    /// a run holds the whole text of its workflow; `json` and SQL have it).
+    ///
+    /// - Parameter all: the columns that the view has.
+    func tableColumns(_ all: [String]) -> String {
+        let first = "participant_id"
+        let names = all.filter { $0 == first } + all.filter { $0 != first && !(name == "runs" && $0 == "request") }
+        return names.map { "v.\"\($0)\"" }.joined(separator: ", ")
+    }
 
     private static let numeric: Set<String> = ["position", "run", "ordinal", "attempt", "value"]
 
@@ -49,7 +59,7 @@ struct ResultView: Sendable {
             switch scope {
             case .run: " WHERE v.run = \(run)"
             case .dataset:
-                " WHERE v.dataset = (SELECT dataset_path FROM qsmflow.run WHERE run_id = \(run))"
+                " WHERE v.dataset = (SELECT dataset_path FROM qsmflow.run WHERE run_id = \(run)) AND \(run) = ANY (v.runs)"
             case .everything: ""
             }
         let keys = order.map { Self.numeric.contains($0) ? "v.\($0)" : "v.\($0) COLLATE \"C\" NULLS FIRST" }

@@ -78,7 +78,8 @@ extension Store {
             answer.reasons.append(
                 before == 0
                     ? "It can run and is the next of its kind; it waits for a worker with free cores and memory."
-                    : "It can run and waits its turn behind \(before) tasks of its kind.")
+                    : "It can run and waits its turn behind \(before == 1 ? "one task" : "\(before) tasks") of its kind."
+            )
         }
     }
 
@@ -205,7 +206,9 @@ extension Store {
                 "SELECT count(*) FROM task WHERE task_id >= $2 << 24 AND task_id < ($2 + 1) << 24 AND blocked_by = $1",
                 [id, .bigint(summary.task.run.rawValue)]
             ) { try $0[0] as Int } ?? 0
-        if blocked > 0 { answer.reasons.append("\(blocked) tasks cannot run because of it.") }
+        if blocked > 0 {
+            answer.reasons.append("\(blocked == 1 ? "One task" : "\(blocked) tasks") cannot run because of it.")
+        }
     }
 
     private static func explainBlocked(_ answer: inout Explanation, _ id: Parameter, _ session: Session) throws {

@@ -95,6 +95,19 @@ extension Store {
         return count
     }
 
+    /// Failed tasks among those meant that were stored as unable to run: a file of theirs is missing or cannot be read.
+    package func unrunnable(_ filter: TaskFilter) async throws -> Int {
+        let condition = TaskCondition(filter)
+        return try await pool.run { session in
+            try session.first(
+                """
+                SELECT count(*)::int FROM task t JOIN step s USING (step_id)
+                WHERE t.state IN (3, 5) AND t.unrunnable AND \(condition.sql)
+                """, condition.parameters
+            ) { try $0[0] as Int } ?? 0
+        }
+    }
+
     private static func retryable(_ filter: TaskFilter, _ session: Session) throws -> [Int64] {
         let condition = TaskCondition(filter)
         return try session.query(

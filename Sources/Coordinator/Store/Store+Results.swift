@@ -20,10 +20,12 @@ extension Store {
         let sql: String
         switch format {
         case .csv:
-            sql = "COPY (\(view.query(run: run.rawValue))) TO STDOUT WITH (FORMAT csv, HEADER)"
+            let columns = view.tableColumns(try await columns(of: name))
+            sql = "COPY (\(view.query(run: run.rawValue, columns: columns))) TO STDOUT WITH (FORMAT csv, HEADER)"
         case .tsv:
+            let columns = view.tableColumns(try await columns(of: name))
             sql =
-                "COPY (\(view.query(run: run.rawValue))) TO STDOUT"
+                "COPY (\(view.query(run: run.rawValue, columns: columns))) TO STDOUT"
                 + " WITH (FORMAT csv, HEADER, DELIMITER E'\\t', NULL 'n/a')"
         case .json:
             // One object per line. Quote and delimiter are characters that JSON text never holds, so nothing is quoted.
@@ -48,6 +50,18 @@ extension Store {
             var hash = SHA256()
             try session.copyOut(sql) { piece in hash.update(data: piece) }
             return ArtifactDigest(hash.finalize())
+        }
+    }
+
+    private func columns(of view: String) async throws -> [String] {
+        try await pool.run { session in
+            try session.query(
+                """
+                SELECT attname::text FROM pg_attribute
+                WHERE attrelid = ('qsmflow.' || quote_ident($1))::regclass AND attnum > 0 AND NOT attisdropped
+                ORDER BY attnum
+                """, [.text(view)]
+            ) { try $0[0] as String }
         }
     }
 

@@ -111,7 +111,8 @@ extension Store {
                 run: RunID(rawValue: id), name: name, workflow: workflow, dataset: dataset, state: state,
                 counts: counts, steps: withSteps ? merged(steps) : nil, createdAt: created, finishedAt: finished,
                 elapsedSeconds: elapsed,
-                remainingSeconds: state == .running ? remaining(steps, coresAtWork: coresAtWork) : nil)
+                remainingSeconds: state == .running ? remaining(steps, coresAtWork: coresAtWork) : nil,
+                waitsForWorker: state == .running && coresAtWork == 0 ? true : nil)
         }
     }
 

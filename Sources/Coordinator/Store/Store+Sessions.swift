@@ -64,6 +64,22 @@ extension Store {
                 """, [.uuid(session), .bool(request.draining)]
             ) { try $0[0] as Int }
             guard let ttl else { return (nil, []) }
+            let sending = request.held.filter { $0.sending == true }.map(\.lease)
+            if !sending.isEmpty {
+                // The hard deadline is for processes that do not end. A large result over a slow line is waited for as
+                // long as its worker is heard of; the worker gives up by itself when nothing moves.
+                try connection.execute(
+                    """
+                    UPDATE lease l SET deadline_at = greatest(l.deadline_at, now() + $4 * interval '1 ms')
+                    FROM unnest($1::bigint[], $2::int[], $3::uuid[]) AS h (task_id, attempt, nonce)
+                    WHERE l.task_id = h.task_id AND l.attempt = h.attempt AND l.nonce = h.nonce AND l.session_id = $5
+                    """,
+                    [
+                        .bigintArray(sending.map(\.task.rawValue)), .intArray(sending.map(\.token.attempt)),
+                        .uuidArray(sending.map(\.token.nonce)),
+                        .bigint(max(Self.leaseGraceMilliseconds, 2 * Int64(ttl))), .uuid(session),
+                    ])
+            }
             var answer = HeartbeatResponse(ttlMilliseconds: ttl, cancel: [], unknown: [], drain: false)
             let ended = try connection.query(
                 """

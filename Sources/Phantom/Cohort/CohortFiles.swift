@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 
 /// Text files of a dataset: JSON with sorted keys and tab-separated tables, the same bytes every time.
@@ -49,7 +50,7 @@ enum CohortFiles {
         do {
             try Data(text.utf8).write(to: URL(filePath: path))
         } catch {
-            throw PhantomError.cannotWrite(path: path, reason: error.localizedDescription)
+            throw PhantomError.cannotWrite(path: path, reason: SystemReason.of(error))
         }
     }
 
@@ -57,7 +58,7 @@ enum CohortFiles {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
-            throw PhantomError.cannotWrite(path: path, reason: error.localizedDescription)
+            throw PhantomError.cannotWrite(path: path, reason: SystemReason.of(error))
         }
     }
 

@@ -10,9 +10,9 @@ package enum PhantomCohort {
     package struct Options: Sendable, Equatable {
         /// Sound participants, 1…99999.
         package var subjects = 12
-        /// Scanners, 1…99; pairs of participants take turns.
+        /// Scanners, 1…99; the participants of each group take turns.
         package var sites = 2
-        /// Part of participants with hemochromatosis (group `HH`), 0…1; each matched to a control.
+        /// Part of participants with hemochromatosis (group `HH`), 0…1; each matched in age to a control.
         package var patientFraction = 0.5
         /// Factor on the shift of χ in hemochromatosis; 0 makes a null cohort whose groups mean nothing.
         package var effect = 1.0

@@ -61,29 +61,38 @@ struct SubjectPlan: Sendable {
             }
         }
         var plans: [SubjectPlan] = []
-        var previous = (age: 55.0, sex: "F")
+        // Which sex begins is the seed's choice; the rest of the pattern is fixed.
+        var sexes = RandomStream(seed: options.seed, "sexes")
+        let firstSex = Int(sexes.next() & 1)
+        var previousAge = 55.0
+        var members = (patients: 0, controls: 0)
         for number in 0..<total {
             var random = RandomStream(seed: options.seed, "subject", String(number), "person")
-            // Patients are spread evenly over the list; each is matched in age, sex and site to the one before.
+            // Patients are spread evenly over the list; each is matched in age to the one before.
             let fraction = options.patientFraction
             let isPatient =
                 (Double(number + 1) * fraction + 1e-9).rounded(.down)
                 > (Double(number) * fraction + 1e-9).rounded(.down)
             var age = random.uniform(options.ages.lowerBound, options.ages.upperBound)
-            var sex = random.uniform() < 0.5 ? "F" : "M"
             let severity = exp(random.normal(0, 0.4)) * 1.2 * options.effect
             let jitter = random.normal(0, 2)
             if isPatient, number > 0 {
-                age = min(options.ages.upperBound, max(options.ages.lowerBound, previous.age + jitter))
-                sex = previous.sex
+                age = min(options.ages.upperBound, max(options.ages.lowerBound, previousAge + jitter))
             }
-            previous = (age, sex)
+            previousAge = age
+            // Each group goes round the sites by itself, and changes sex with the site, the round and the group: whoever
+            // stops after any number of people has sex, site and group in no combination that follows from the others,
+            // and after two rounds every combination equally often.
+            let member = isPatient ? members.patients : members.controls
+            if isPatient { members.patients += 1 } else { members.controls += 1 }
+            let (round, place) = member.quotientAndRemainder(dividingBy: sites.count)
+            let sex = (firstSex + round + place + (isPatient ? 1 : 0)) % 2 == 0 ? "F" : "M"
             let digits = String(places[number] + 1)
             plans.append(
                 SubjectPlan(
                     label: String(repeating: "0", count: width - digits.count) + digits, number: number,
                     age: (age * 10).rounded() / 10, sex: sex, group: isPatient ? "HH" : "control",
-                    severity: isPatient ? severity : 0, site: sites[number / 2 % sites.count],
+                    severity: isPatient ? severity : 0, site: sites[place],
                     defect: number < options.subjects ? nil : options.defects[number - options.subjects],
                     seed: options.seed))
         }

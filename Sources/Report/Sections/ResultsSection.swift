@@ -55,14 +55,18 @@ extension ReportInput {
         let figures = regions.map { region -> HTML in
             let plots = RegionPlots(region: region, participants: participants, groups: groups, sites: sites)
             let values = region.values.count { $0 != nil }
-            let reference = region.reference.map { "against \($0)" } ?? "not referenced"
+            // Only susceptibility has a zero that could be another.
+            let isReferenced = region.unit == "ppb" || region.unit == "ppm"
+            let measure = [
+                region.measure, region.reference.map { "against \($0)" } ?? (isReferenced ? "not referenced" : nil),
+                "\(values) of \(participants.count)",
+            ].compactMap { $0 }.joined(separator: ", ")
             let drawings = [plots.againstAge(), plots.bySite()].compactMap { $0 }
             let body: HTML =
                 drawings.isEmpty
                 ? "<p class=\"quiet\">too few values to draw</p>" : "<div class=\"pair\">\(drawings)</div>"
             return """
-                <figure class="region"><figcaption><b>\(region.name)</b> <span class="quiet">\(region.measure), \
-                \(reference), \(values) of \(participants.count)</span></figcaption>\(body)</figure>
+                <figure class="region"><figcaption><b>\(region.name)</b> <span class="quiet">\(measure)</span></figcaption>\(body)</figure>
                 """
         }
         let shown = figures.prefix(options.maximumOpenRegions).html { $0 }

@@ -95,6 +95,12 @@ enum LinearModelTask: TaskImplementation {
                         "subjects": .integer(Int64(fit.model.rowsUsed.count)),
                         "dropped": .integer(Int64(fit.model.droppedRows)),
                         "aliased": .array(fit.model.aliased.map { .string($0) }),
+                        // Among those in this model: who lacks a value may have been the only one of a level.
+                        "baselines": .object(
+                            Dictionary(
+                                uniqueKeysWithValues: fit.model.terms.compactMap { term in
+                                    term.levels.first.map { (term.name, JSONValue.string($0)) }
+                                })),
                     ])
                 }),
         ])

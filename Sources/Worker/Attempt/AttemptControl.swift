@@ -19,6 +19,7 @@ package final class AttemptControl: Sendable {
         var cancelWork: (@Sendable () -> Void)?
         var process: AttemptProcess?
         var folder: AttemptFolder?
+        var isSending = false
     }
 
     private let state = Mutex(State())
@@ -30,6 +31,11 @@ package final class AttemptControl: Sendable {
 
     /// 0…1 where the attempt says. Reads one small file.
     package var progress: Double? { state.withLock { $0.folder }?.progress() }
+
+    /// The process has ended, and what it made is on its way.
+    package var isSending: Bool { state.withLock { $0.isSending } }
+
+    func beginSending() { state.withLock { $0.isSending = true } }
 
     package func stop(_ reason: Reason) {
         let (cancelWork, process) = state.withLock { state in

@@ -17,10 +17,15 @@ enum AttemptFailure {
         }
     }
 
-    /// A disk is full, this worker's or the coordinator's: no fault of the task, and the next would fare no better.
-    static func isWithoutRoom(_ error: any Error) -> Bool {
+    /// A disk is full, this worker's or the coordinator's, or this worker's cache is full of what other attempts read: no
+    /// fault of the task, and the next would fare no better.
+    ///
+    /// - Parameter inputBytes: what the attempt reads. Where that alone is more than the cache may hold, waiting would be
+    ///   for ever, and the attempt has failed here.
+    static func isWithoutRoom(_ error: any Error, inputBytes: Int64 = 0) -> Bool {
         switch error {
         case WorkerError.system(_, _, ENOSPC), WorkerError.system(_, _, EDQUOT), ArtifactError.storageFull: true
+        case ArtifactError.cacheFull(let needed, let limit, _): max(needed, inputBytes) <= limit
         case let error as APIError: error.code == "storage_full"
         default: false
         }

@@ -41,9 +41,12 @@ struct AttemptRunner: Sendable {
         }
         computed()
         var hasRoom = true
-        if case .failure(let error) = ended, control.reason == nil, AttemptFailure.isWithoutRoom(error) {
+        if case .failure(let error) = ended, control.reason == nil,
+            AttemptFailure.isWithoutRoom(error, inputBytes: lease.inputs.reduce(0) { $0 + $1.sizeBytes })
+        {
             hasRoom = false
-            logger.error("no room on the disk; the task is handed back", metadata: ["reason": "\(error)"])
+            logger.error(
+                "no room on the disk or in the cache; the task is handed back", metadata: ["reason": "\(error)"])
         }
         await conclude(lease, ended, control: control, claimedAt: claimedAt, handBack: !hasRoom)
         do {
@@ -89,6 +92,7 @@ struct AttemptRunner: Sendable {
         let process = AttemptProcess(processRequest(lease, folder: folder, deadline: claimedAt.advanced(by: timeLimit)))
         control.attach(process: process, folder: folder)
         let end = try await process.run()
+        control.beginSending()
         computed()
         // The cache may drop the inputs from here on.
         staged.release()

@@ -87,6 +87,14 @@ enum ProcessFile {
         }
     }
 
+    /// When a process began, in clock ticks since the machine did; nil when it has gone.
+    static func startTime(of pid: pid_t) -> Int64? {
+        guard let bytes = read("/proc/\(pid)/stat") else { return nil }
+        // The second field is a name in brackets, which may hold anything; field 22 is the twentieth after it.
+        let rest = bytes.suffix(from: bytes.lastIndex(of: UInt8(ascii: ")")) ?? 0).split(separator: UInt8(ascii: " "))
+        return rest.count > 20 ? Int64(String(decoding: rest[20], as: UTF8.self)) : nil
+    }
+
     /// Entries of a folder that are numbers.
     static func numbers(in folder: String) -> [pid_t] {
         guard let stream = opendir(folder) else { return [] }

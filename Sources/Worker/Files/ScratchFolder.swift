@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 import Synchronization
 
@@ -37,11 +38,17 @@ package final class ScratchFolder: Sendable {
     static func endProcesses(of folder: String) {
         let mark = Array("\(AttemptEnvironment.folderVariable)=\(folder)/".utf8)
         for pid in ProcessFile.numbers(in: "/proc") where pid != getpid() {
-            guard let environment = ProcessFile.read("/proc/\(pid)/environ"),
-                environment.split(separator: 0).contains(where: { $0.starts(with: mark) })
-            else { continue }
+            guard bears(mark, pid) else { continue }
+            let start = ProcessFile.startTime(of: pid)
+            // The number may have passed to another process between one look and the next: the same start, and still
+            // with the mark, is the same process.
+            guard start != nil, bears(mark, pid), ProcessFile.startTime(of: pid) == start else { continue }
             kill(pid, SIGKILL)
         }
+    }
+
+    private static func bears(_ mark: [UInt8], _ pid: pid_t) -> Bool {
+        ProcessFile.read("/proc/\(pid)/environ")?.split(separator: 0).contains { $0.starts(with: mark) } ?? false
     }
 
     // MARK: - Files
@@ -72,7 +79,7 @@ package final class ScratchFolder: Sendable {
                 return
             } catch {
                 throw WorkerError.unusable(
-                    "\(path) cannot be removed (\(error.localizedDescription)); remove it by hand")
+                    "\(path) cannot be removed (\(SystemReason.of(error))); remove it by hand")
             }
         }
     }
@@ -81,7 +88,7 @@ package final class ScratchFolder: Sendable {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
         } catch {
-            throw WorkerError.unusable("\(folder) cannot be listed: \(error.localizedDescription)")
+            throw WorkerError.unusable("\(folder) cannot be listed: \(SystemReason.of(error))")
         }
     }
 }

@@ -257,7 +257,9 @@ final class WorkerSession: Sendable {
     private func heldLeases() async -> [HeartbeatRequest.Held] {
         let controls = state.withLock { $0.controls }
         return controls.map { lease, control in
-            HeartbeatRequest.Held(lease: lease, progress: control.progress, residentMiB: control.residentMiB)
+            HeartbeatRequest.Held(
+                lease: lease, progress: control.progress, residentMiB: control.residentMiB,
+                sending: control.isSending ? true : nil)
         }
     }
 

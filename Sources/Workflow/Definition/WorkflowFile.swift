@@ -62,7 +62,7 @@ package enum WorkflowFile {
             return (text, parse(text, path: url.path, parameters: parameters, atlases: atlases))
         } catch {
             let problem = WorkflowProblem(
-                .error, file: path, "cannot be read (\(error.localizedDescription)); name an existing UTF-8 file")
+                .error, file: path, "cannot be read (\(SystemReason.of(error))); name an existing UTF-8 file")
             return ("", Parsed(definition: nil, problems: [problem]))
         }
     }

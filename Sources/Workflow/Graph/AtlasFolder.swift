@@ -30,7 +30,7 @@ package struct AtlasFolder: Hashable, Sendable {
         do {
             listing = try FileManager.default.contentsOfDirectory(atPath: reference.folder).sorted()
         } catch {
-            throw fail("the folder cannot be listed (\(error.localizedDescription)); check its permissions")
+            throw fail("the folder cannot be listed (\(SystemReason.of(error))); check its permissions")
         }
         var files: [AtlasRole: FileReference] = [:]
         for role in AtlasRole.allCases {

@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that look at everybody.
     static let cohortKinds = [
         TaskKind(
-            name: "cohort.linear-model", version: 2,
+            name: "cohort.linear-model", version: 3,
             summary: "Linear model per region over the cohort, with confidence intervals and false discovery rate.",
             scopes: [.cohort],
             inputs: [
@@ -67,6 +67,10 @@ extension TaskKindCatalog {
         scopes: TaskScope.allCases, inputs: [], outputs: [],
         parameters: [
             TaskParameter("program", .text, default: "", "Name under which the worker allows the program."),
+            TaskParameter(
+                "version", .text, default: "",
+                "Version of the program, in any words: results are shared between equal ones. `qsmflow run` also tells programs "
+                    + "apart by their bytes; on a cluster, raise it when the program changes."),
             TaskParameter(
                 "arguments", .list, default: [],
                 "Arguments; {inputs.NAME}, {outputs.NAME}, {subject}, {session}, {threads} are filled in."),

@@ -38,6 +38,8 @@ struct BIDSAppCommand: AsyncParsableCommand {
             let client = try local.client()
             var request = try selection.request(workflow: workflow, dataset: bidsDir)
             request.participantLevelOnly = level == .participant
+            let programs = try workers.programDigests()
+            request.programs = programs.isEmpty ? nil : programs
             let run: RunID
             if let unfinished = try await Submission.unfinished(request, client) {
                 run = unfinished
@@ -48,7 +50,7 @@ struct BIDSAppCommand: AsyncParsableCommand {
             RunReport.show(summary)
             try await RunReport.showFailures(of: summary, client)
             try await DerivativeExport(client: client, run: run).write(
-                to: CohortSelection.absolute(outputDir) + "/qsmflow")
+                to: CohortSelection.absolute(outputDir) + "/qsmflow", adding: true)
             if summary.state != .succeeded { throw CommandFailure.silent(ExitStatus.finishedWithFailures) }
         }
     }

@@ -9,8 +9,8 @@ struct ExportCommand: AsyncParsableCommand {
         commandName: "export",
         abstract: "Write the results of a run to a folder: a BIDS derivative dataset, or tables.",
         discussion: """
-            --format bids writes images, tables, pictures and reports with their sidecars. Run it again after an \
-            interruption, or when more of the run is done: files that are there with the right bytes are kept.
+            --format bids writes images, tables, pictures and reports with their sidecars. An earlier export in the \
+            folder is replaced as a whole once the new one is complete; a folder that holds anything else is refused.
 
             The other formats write one file per result view, with a description of every column in documentation.
             """)

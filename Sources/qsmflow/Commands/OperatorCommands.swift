@@ -19,7 +19,17 @@ struct RetryCommand: AsyncParsableCommand {
             let affected = try await client.retry(
                 run: number, which.filter(run: number, tasks: task.isEmpty ? nil : task))
             if try output.printed(affected) { return }
-            Console.print("\(affected.tasks) tasks of run \(number) are back to work.")
+            Console.print(
+                affected.tasks == 1
+                    ? "1 task of run \(number) is back to work."
+                    : "\(Counted.text(affected.tasks, "task of run \(number) is", "tasks of run \(number) are")) back to work."
+            )
+            if let stuck = affected.cannotRun, stuck > 0 {
+                Console.note(
+                    "\(Counted.tasks(stuck)) cannot run with the files that run \(number) was submitted with, and "
+                        + "\(stuck == 1 ? "stays" : "stay") failed: see `qsmflow tasks \(number) --task-state failed`, repair "
+                        + "what is missing, and run the same command again.")
+            }
             let changes = try await client.changes(since: number)
             if changes.files > 0 {
                 Console.note(
@@ -27,7 +37,7 @@ struct RetryCommand: AsyncParsableCommand {
                         + "with: for these, run the same command again (`qsmflow run` or `submit`). The new run takes over "
                         + "what is finished.")
             }
-            if connection.coordinator == nil, connection.stateFolder.worksElsewhere == false {
+            if affected.tasks > 0, connection.coordinator == nil, connection.stateFolder.worksElsewhere == false {
                 Console.note("Nothing works on them now: go on with `qsmflow run --resume \(number)`.")
             }
         }
@@ -184,7 +194,7 @@ struct TokenCommand: AsyncParsableCommand {
         @OptionGroup var connection: ConnectionOptions
 
         func run() async throws {
-            try await connection.withClient { client in
+            try await connection.withClient(creating: true) { client in
                 let grant = try await client.createToken(TokenRequest(name: name, role: role))
                 if try output.printed(grant) { return }
                 Console.print(grant.secret)

@@ -17,7 +17,7 @@ struct IndexCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        try await connection.withClient { client in
+        try await connection.withClient(creating: true) { client in
             let report = try await client.index(
                 IndexRequest(
                     path: CohortSelection.absolute(dataset), derivatives: derivatives.map(CohortSelection.absolute),
@@ -73,13 +73,20 @@ struct PlanCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        try await connection.withClient { client in
+        try await connection.withClient(creating: true) { client in
             let plan = try await client.plan(try arguments.request())
             if try output.printed(plan) { return }
-            Console.print("\(plan.workflow): \(plan.subjects) people, \(plan.sessions) sessions, \(plan.tasks) tasks")
-            var table = TextTable(["step", "kind", "tasks", "done already", "cannot run"], rightAligned: [2, 3, 4])
+            Console.print(
+                "\(plan.workflow): \(Counted.text(plan.subjects, "person", "people")), "
+                    + "\(Counted.text(plan.sessions, "session", "sessions")), \(Counted.tasks(plan.tasks))")
+            var table = TextTable(
+                ["step", "kind", "tasks", "done already", "cannot run", "because of"], rightAligned: [2, 3, 4])
             for step in plan.steps {
-                table.add([step.step, step.kind, "\(step.tasks)", "\(step.cached)", "\(step.problems)"])
+                let own = step.problems > 0 ? ["what it reads"] : []
+                table.add([
+                    step.step, step.kind, "\(step.tasks)", "\(step.cached)", "\(step.problems + step.behind)",
+                    (own + step.behindSteps).joined(separator: ", "),
+                ])
             }
             table.printed()
             for problem in plan.problems.prefix(50) { Console.print("problem: \(problem)") }

@@ -47,8 +47,18 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func submitOrResume(_ client: CoordinatorClient) async throws -> RunID {
-        if let resume { return resume }
-        let request = try selection.request(workflow: workflow ?? "", dataset: dataset ?? "")
+        let programs = try workers.programDigests()
+        if let resume {
+            let before = try await client.definition(of: resume).programs ?? [:]
+            if let name = before.keys.sorted().first(where: { programs[$0] != nil && programs[$0] != before[$0] }) {
+                throw CommandFailure(
+                    "Run \(resume) was submitted with another program under the name “\(name)”; give the whole command again "
+                        + "without --resume: the new run takes over what the other steps have finished")
+            }
+            return resume
+        }
+        var request = try selection.request(workflow: workflow ?? "", dataset: dataset ?? "")
+        request.programs = programs.isEmpty ? nil : programs
         if !new, let unfinished = try await Submission.unfinished(request, client) { return unfinished }
         return try await Submission.submit(request, client).run
     }
@@ -59,7 +69,8 @@ enum Submission {
     static func submit(_ request: RunRequest, _ client: CoordinatorClient) async throws -> RunCreated {
         Console.note("Indexing \(request.dataset) …")
         let created = try await client.createRun(request)
-        Console.note("Run \(created.run): \(created.tasks) tasks, \(created.cached) of them done by earlier runs.")
+        Console.note(
+            "Run \(created.run): \(Counted.tasks(created.tasks)), \(created.cached) of them done by earlier runs.")
         for problem in created.problems.prefix(20) { Console.note("  problem: \(problem)") }
         if created.problems.count > 20 {
             Console.note("  … and \(created.problems.count - 20) more: qsmflow tasks --task-state failed")
@@ -72,17 +83,23 @@ enum Submission {
     static func unfinished(_ request: RunRequest, _ client: CoordinatorClient) async throws -> RunID? {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        let wanted = try encoder.encode(request)
+        func words(_ request: RunRequest) throws -> Data {
+            var request = request
+            request.programs = nil
+            return try encoder.encode(request)
+        }
+        let wanted = try words(request)
         for run in try await client.runs().sorted(by: { $0.run > $1.run }) where run.state == .running {
-            guard try encoder.encode(try await client.definition(of: run.run)) == wanted else { continue }
+            let before = try await client.definition(of: run.run)
+            guard try words(before) == wanted else { continue }
             let changes = try await client.changes(since: run.run)
-            if changes.files == 0 {
+            if changes.files == 0, before.programs == request.programs {
                 Console.note("Going on with run \(run.run), which asked for the same.")
                 return run.run
             }
             _ = try await client.cancel(run: run.run)
             Console.note(
-                "\(changes.text) since run \(run.run) was submitted. It is cancelled; a new run takes over what is finished."
+                "\(changes.files == 0 ? "The programs allowed have changed" : changes.text) since run \(run.run) was submitted. It is cancelled; a new run takes over what is finished."
             )
         }
         return nil
@@ -106,7 +123,7 @@ struct SubmitCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        try await connection.withClient { client in
+        try await connection.withClient(creating: true) { client in
             let created = try await Submission.submit(try arguments.request(), client)
             if try output.printed(created) { return }
             Console.print("\(created.run)")

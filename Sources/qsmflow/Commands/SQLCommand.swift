@@ -38,11 +38,7 @@ struct SQLCommand: AsyncParsableCommand {
         let state = connection.stateFolder
         let running = state.announced()
         guard FileManager.default.fileExists(atPath: state.postgres) else {
-            guard let running else {
-                throw CommandFailure(
-                    "There is no database in \(state.path) yet; run a workflow first, or name another folder with --state"
-                )
-            }
+            guard let running else { return try state.mustHoldDatabase() }
             return try end(psql(in: nil, running.database))
         }
         let server = try await LocalServer.start(LocalServerConfiguration(stateFolder: state.path))

@@ -23,8 +23,8 @@ struct StatusCommand: AsyncParsableCommand {
                     ["run", "name", "workflow", "state", "done", "failed", "started", "took"], rightAligned: [0, 4, 5])
                 for run in runs {
                     table.add([
-                        "\(run.run)", run.name, run.workflow, run.state.rawValue,
-                        "\(run.counts.settled)/\(run.counts.total)",
+                        "\(run.run)", run.name, run.workflow, run.stateText,
+                        "\(run.counts.done)/\(run.counts.total)",
                         "\(run.counts.failed)", run.createdAt, Durations.text(run.elapsedSeconds),
                     ])
                 }
@@ -45,6 +45,12 @@ struct StatusCommand: AsyncParsableCommand {
             }
             if try output.printed(summary) { return }
             RunReport.show(summary)
+            if summary.waitsForWorker == true {
+                Console.note(
+                    connection.coordinator == nil && !connection.stateFolder.worksElsewhere
+                        ? "Nothing works on it: go on with `qsmflow run --resume \(number)`."
+                        : "No worker is connected: start one with `qsmflow worker`.")
+            }
             try await RunReport.showFailures(of: summary, client)
             if summary.state == .finishedWithFailures { throw CommandFailure.silent(ExitStatus.finishedWithFailures) }
         }
@@ -62,7 +68,7 @@ enum RunReport {
             case .cancelled: .red
             }
         Console.print(
-            "\(Console.coloured(run.state.rawValue.replacing("_", with: " "), colour))  \(RunProgress.line(run))")
+            "\(Console.coloured(run.stateText, colour))  \(RunProgress.line(run))")
         Console.print("\(run.name), workflow \(run.workflow), dataset \(run.dataset)")
         var table = TextTable(
             ["step", "kind", "done", "cached", "running", "failed", "blocked", "mean", "peak MiB"],
@@ -92,7 +98,8 @@ enum RunReport {
         }
         if run.counts.blocked > 0 {
             Console.print(
-                "  \(run.counts.blocked) further tasks are blocked by these. Repair, then: qsmflow retry \(run.run)")
+                "  \(Counted.text(run.counts.blocked, "further task is", "further tasks are")) blocked by these. Repair, then "
+                    + "run the same command again, or try the same files once more: qsmflow retry \(run.run)")
         }
     }
 }

@@ -62,7 +62,7 @@ struct CohortSelection: ParsableArguments {
             return try String(contentsOfFile: absolute(workflow), encoding: .utf8)
         } catch {
             throw CommandFailure(
-                "The workflow file \(workflow) cannot be read (\((error as NSError).localizedDescription)); check its path",
+                "The workflow file \(workflow) cannot be read (\(SystemReason.of(error))); check its path",
                 code: ExitStatus.badData)
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BIDS
 import CoordinatorClient
 import Foundation
 
@@ -50,16 +51,23 @@ struct ConnectionOptions: ParsableArguments {
                 in: .whitespacesAndNewlines)
         } catch {
             throw CommandFailure(
-                "The token file \(tokenFile) cannot be read: \((error as NSError).localizedDescription)")
+                "The token file \(tokenFile) cannot be read: \(SystemReason.of(error))")
         }
     }
 
     /// Calls `body` with a client of the coordinator meant: the one named, the one at work in the state folder, or one
     /// that is started for the duration of the call.
-    func withClient<Result>(_ body: (CoordinatorClient) async throws -> Result) async throws -> Result {
+    ///
+    /// - Parameter creates: whether a state folder may be made for it. Commands that read what is there may not: a folder
+    ///   that was mistyped would become an empty server.
+    func withClient<Result>(
+        creating creates: Bool = false, _ body: (CoordinatorClient) async throws -> Result
+    ) async throws -> Result {
         if let url = coordinator ?? Self.variable("QSMFLOW_COORDINATOR") {
             return try await body(CoordinatorClient(ClientConfiguration(baseURL: url, token: try token())))
         }
+        // A database that is named holds everything, whatever the folder.
+        if !creates, databaseOfUser == nil { try stateFolder.mustHoldDatabase() }
         switch try await stateFolder.occupyOrFind() {
         case .running(let running):
             return try await body(CoordinatorClient(ClientConfiguration(baseURL: running.url, token: running.token)))

@@ -35,10 +35,7 @@ final class LocalCoordinator: Sendable {
     ) async throws -> Result {
         switch try await state.occupyOrFind() {
         case .ours(let lock): return try await during(state, lock, database: database, body)
-        case .running(let other):
-            throw CommandFailure(
-                "The state folder \(state.path) is in use by process \(other.pid); wait for it, or name another with --state"
-            )
+        case .running(let other): throw other.inUse(state.path)
         }
     }
 

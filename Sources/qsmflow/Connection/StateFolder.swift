@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 
 /// The folder where one machine keeps its private server, artifacts and scratch space.
@@ -31,9 +32,16 @@ struct StateFolder {
             }
         } catch {
             throw CommandFailure(
-                "The state folder \(path) cannot be written (\((error as NSError).localizedDescription)); name another with --state"
+                "The state folder \(path) cannot be written (\(SystemReason.of(error))); name another with --state"
             )
         }
+    }
+
+    /// - Throws: `CommandFailure` when no run was ever made here.
+    func mustHoldDatabase() throws {
+        guard !FileManager.default.fileExists(atPath: postgres), announced() == nil else { return }
+        throw CommandFailure(
+            "There is no database in \(path) yet; run a workflow first, or name another folder with --state")
     }
 
     /// How other commands on this machine find the coordinator that works in this folder. Readable by its owner only.
@@ -43,6 +51,17 @@ struct StateFolder {
         var pid: Int32
         /// libpq connection string of its database, without password.
         var database: String
+        /// Which command it is, such as `qsmflow run`, without what it was told: that may hold a password.
+        var command: String? = "qsmflow " + (CommandLine.arguments.dropFirst().first ?? "")
+        var startedAt: String? = ISO8601DateFormatter().string(from: Date())
+
+        /// For a command that needs the folder for itself.
+        func inUse(_ folder: String) -> CommandFailure {
+            let what = command.map { "`\($0)`, process \(pid)" } ?? "process \(pid)"
+            return CommandFailure(
+                "The state folder \(folder) is in use by \(what)\(startedAt.map { ", since \($0)" } ?? ""); wait until it "
+                    + "ends, hand it the run with `qsmflow submit`, or name another folder with --state")
+        }
     }
 
     /// Makes this process the coordinator of the folder, until the lock is let go.

@@ -49,18 +49,35 @@ enum MachineChecks {
 
     static func resources() -> [Finding] {
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        var findings = [Finding(.ok, "processors", "\(cores)")]
-        let memory = usableMemoryBytes()
-        let text = Durations.text(bytes: memory)
+        var findings: [Finding] = []
+        let quota = ControlGroup.processorLimit()
+        if let quota, quota < Double(cores) {
+            let share = String(format: "%.1f", quota)
+            findings.append(
+                Finding(
+                    .warn, "processors",
+                    "\(cores), of which the control group allows the time of \(share); start runs and workers with --cores "
+                        + "\(max(1, Int(quota)))"))
+        } else {
+            findings.append(Finding(.ok, "processors", "\(cores)"))
+        }
+        let physical = Int64(clamping: ProcessInfo.processInfo.physicalMemory)
+        let limit = ControlGroup.memoryLimitBytes().map { Int64(clamping: $0) }
+        let memory = min(physical, limit ?? .max)
+        let text =
+            memory < physical
+            ? "\(Durations.text(bytes: memory)), the limit of the control group; the machine has "
+                + Durations.text(bytes: physical)
+            : Durations.text(bytes: memory)
         findings.append(
             memory < 3 << 30
                 ? Finding(
                     .warn, "memory",
                     "\(text); registration at 1 mm needs about 2 GiB per task: run one at a time (--cores 1)")
                 : Finding(.ok, "memory", text))
-        var limit = rlimit()
-        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
-            let files = Int(clamping: limit.rlim_cur)
+        var openFiles = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &openFiles) == 0 {
+            let files = Int(clamping: openFiles.rlim_cur)
             findings.append(
                 files < 1024
                     ? Finding(
@@ -76,16 +93,6 @@ enum MachineChecks {
                     .fail, "clock", "it says \(year); set it, or certificates and file times will not be understood")
                 : Finding(.ok, "clock", ISO8601DateFormatter().string(from: Date())))
         return findings
-    }
-
-    /// Physical memory, or the limit of our control group where that is less.
-    private static func usableMemoryBytes() -> Int64 {
-        let physical = Int64(clamping: ProcessInfo.processInfo.physicalMemory)
-        // No such file outside a limited group, and the word "max" in an unlimited one.
-        guard let text = kernelText("/sys/fs/cgroup/memory.max"),
-            let limit = Int64(text.trimmingCharacters(in: .whitespacesAndNewlines))
-        else { return physical }
-        return min(physical, limit)
     }
 
     // MARK: State folder

@@ -6,9 +6,9 @@ import Workflow
 
 /// Writes the files and tables of a run as a BIDS derivative dataset.
 ///
-/// Goes on where an interrupted export stopped: a file that is there with the right bytes is kept, and no file appears
-/// under its name before it is whole. Several runs may be exported to one folder one after another, as the participant
-/// level of a BIDS App does.
+/// Written beside the folder and put in its place when it is whole (see `ExportFolder`); or, for the levels of a BIDS App,
+/// added to what earlier runs over other people left there. Either way a file with the right bytes is kept, and no file
+/// appears under its name before it is whole.
 struct DerivativeExport: Sendable {
     let client: CoordinatorClient
     let run: RunID
@@ -26,9 +26,12 @@ struct DerivativeExport: Sendable {
     /// Transfers at a time: enough to hide the round trips, few enough to leave a disk in peace.
     private static let parallelism = 4
 
+    /// - Parameter isAdded: leaves in the folder what earlier exports put there.
     @discardableResult
-    func write(to folder: String, progress: ((Int, Int) -> Void)? = nil) async throws -> Summary {
-        try checkFolder(folder)
+    func write(
+        to folder: String, adding isAdded: Bool = false, progress: ((Int, Int) -> Void)? = nil
+    ) async throws -> Summary {
+        try ExportFolder.check(folder)
         let request = try await client.definition(of: run)
         let reader = ResultReader(client: client, run: run)
         let files = try await RunFiles(reader)
@@ -36,36 +39,16 @@ struct DerivativeExport: Sendable {
         let layout = DerivativeLayout(files: files, places: places, atlases: try atlasNames(request, files))
         let entries = layout.entries()
 
+        let target = try isAdded ? ExportFolder(addingTo: folder) : ExportFolder(replacing: folder)
         // The description first: from then on the folder says what it is, and may be continued.
-        try OutputFile.createFolder(folder)
-        try writeDescription(request, places: places, to: folder)
-        try writeAtlasDescriptions(request, Self.named(layout.atlases, in: entries), to: folder)
+        try writeDescription(request, places: places, to: target)
+        try writeAtlasDescriptions(request, Self.named(layout.atlases, in: entries), to: target)
         var summary = Summary(folder: folder)
-        try await transfer(entries, to: folder, summary: &summary, progress: progress)
-        try await writeTables(reader, to: folder)
-        try await writeLogs(request, reader, to: folder)
+        try await transfer(entries, to: target, summary: &summary, progress: progress)
+        try await writeTables(reader, to: target)
+        try await writeLogs(request, reader, to: target)
+        try target.publish()
         return summary
-    }
-
-    /// A folder that is not ours is left alone.
-    private func checkFolder(_ folder: String) throws {
-        let manager = FileManager.default
-        guard manager.fileExists(atPath: folder) else { return }
-        let contents: [String]
-        do {
-            contents = try manager.contentsOfDirectory(atPath: folder)
-        } catch {
-            throw CommandFailure("\(folder) is not a folder that can be read; name another")
-        }
-        guard !contents.isEmpty else { return }
-        let path = folder + "/" + DatasetDescription.fileName
-        guard let data = manager.contents(atPath: path), let json = try? JSONValue.parse(data) else {
-            throw CommandFailure("\(folder) is not empty and holds no dataset of ours; name a new folder")
-        }
-        let description = DatasetDescription.read(json, path: path).0
-        guard description.isDerivative, description.generatedBy.first?.name == "qsmflow" else {
-            throw CommandFailure("\(folder) holds another dataset (“\(description.name)”); name a new folder")
-        }
     }
 
     private func atlasNames(_ request: RunRequest, _ files: RunFiles) throws -> [String] {
@@ -75,9 +58,10 @@ struct DerivativeExport: Sendable {
     // MARK: Files
 
     private func transfer(
-        _ entries: [DerivativeLayout.Entry], to folder: String, summary: inout Summary, progress: ((Int, Int) -> Void)?
+        _ entries: [DerivativeLayout.Entry], to folder: ExportFolder, summary: inout Summary,
+        progress: ((Int, Int) -> Void)?
     ) async throws {
-        for parent in Set(entries.map { Self.parent(folder + "/" + $0.path) }) { try OutputFile.createFolder(parent) }
+        for parent in Set(entries.map { Self.parent($0.path) }) { try folder.createFolder(parent) }
         var done = 0
         try await withThrowingTaskGroup(of: (kept: Bool, bytes: Int64).self) { group in
             var rest = entries[...]
@@ -97,12 +81,15 @@ struct DerivativeExport: Sendable {
         }
     }
 
-    private func fetch(_ entry: DerivativeLayout.Entry, to folder: String) async throws -> (kept: Bool, bytes: Int64) {
-        let path = folder + "/" + entry.path
+    private func fetch(
+        _ entry: DerivativeLayout.Entry, to folder: ExportFolder
+    ) async throws -> (kept: Bool, bytes: Int64) {
         if let sidecar = entry.sidecar {
-            try OutputFile.write(sidecar.prettyData + Data("\n".utf8), to: DerivativeName.sidecarPath(of: path))
+            try folder.write(
+                sidecar.prettyData + Data("\n".utf8), to: DerivativeName.sidecarPath(of: entry.path))
         }
-        if Self.holds(path, entry.file) { return (true, 0) }
+        let path = folder.place(entry.path)
+        if folder.keeps(entry.path, digest: entry.file.digest, sizeBytes: entry.file.sizeBytes) { return (true, 0) }
         let aside = path + ".part-\(ProcessInfo.processInfo.processIdentifier)"
         try await client.download(entry.file.digest, to: aside)
         guard rename(aside, path) == 0 else {
@@ -113,32 +100,24 @@ struct DerivativeExport: Sendable {
         return (false, entry.file.sizeBytes)
     }
 
-    private static func holds(_ path: String, _ file: MadeFile) -> Bool {
-        var found = stat()
-        guard stat(path, &found) == 0, Int64(found.st_size) == file.sizeBytes else { return false }
-        // A file that cannot be read is fetched anew, which tells why.
-        return (try? FileDigest.sha256(of: path).hex) == file.digest.hex
-    }
-
     private static func parent(_ path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? path
+        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
     }
 
     // MARK: Around the files
 
-    private func writeDescription(_ request: RunRequest, places: SourcePlaces, to folder: String) throws {
+    private func writeDescription(_ request: RunRequest, places: SourcePlaces, to folder: ExportFolder) throws {
         let dataset = DerivativeDataset(
             name: "qsmflow: \(request.name ?? "regional susceptibility") of \(Self.name(of: request.dataset))",
-            version: Version.text, links: places.datasetLinks(from: folder),
+            version: Version.text, links: places.datasetLinks(from: folder.path),
             sources: ([request.dataset] + request.derivatives).map {
                 ["URL": .string(URL(fileURLWithPath: $0).absoluteString)]
             }, ignored: DerivativeLayout.ignored)
-        try OutputFile.write(
-            dataset.descriptionJSON.prettyData + Data("\n".utf8), to: folder + "/" + DatasetDescription.fileName)
-        try OutputFile.write(Data((dataset.bidsIgnoreText ?? "").utf8), to: folder + "/.bidsignore")
-        try OutputFile.write(Data(Self.readme.utf8), to: folder + "/README.md")
-        try OutputFile.createFolder(folder + "/logs")
-        try OutputFile.createFolder(folder + "/tables")
+        try folder.write(dataset.descriptionJSON.prettyData + Data("\n".utf8), to: DatasetDescription.fileName)
+        try folder.write(Data((dataset.bidsIgnoreText ?? "").utf8), to: ".bidsignore")
+        try folder.write(Data(Self.readme.utf8), to: "README.md")
+        try folder.createFolder("logs")
+        try folder.createFolder("tables")
     }
 
     /// Atlases whose names segmentations carry: a description without such a file would describe nothing.
@@ -150,7 +129,7 @@ struct DerivativeExport: Sendable {
 
     /// What the standard asks for of each atlas that file names mention. What the atlas folder says of itself is taken
     /// over where it can be read from here.
-    private func writeAtlasDescriptions(_ request: RunRequest, _ atlases: [String], to folder: String) throws {
+    private func writeAtlasDescriptions(_ request: RunRequest, _ atlases: [String], to folder: ExportFolder) throws {
         let definition = WorkflowFile.parse(
             request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases
         ).definition
@@ -167,8 +146,7 @@ struct DerivativeExport: Sendable {
                 for (key, value) in members where !value.isNull { description[key] = value }
             }
             let label = DerivativeName.label(name)
-            try OutputFile.write(
-                description.prettyData + Data("\n".utf8), to: folder + "/atlas-\(label)_description.json")
+            try folder.write(description.prettyData + Data("\n".utf8), to: "atlas-\(label)_description.json")
         }
     }
 
@@ -177,7 +155,7 @@ struct DerivativeExport: Sendable {
     }
 
     private static let readme = """
-        # Regional susceptibility, computed by qsmflow
+        # Regional susceptibility and volumes, computed by qsmflow
 
         - `sub-*/anat`: brain mask (`desc-brain_mask`) and regions (`dseg`, names in the `.tsv` beside each image), on the
           grid of the T1-weighted image (`space-T1w`) and of the susceptibility map (`space-Chimap`).
@@ -197,29 +175,28 @@ struct DerivativeExport: Sendable {
     ]
 
     /// Named by the run, as logs are: exports of several runs, each over some of the people, may share a folder.
-    private func writeTables(_ reader: ResultReader, to folder: String) async throws {
+    private func writeTables(_ reader: ResultReader, to folder: ExportFolder) async throws {
         let notes = try await reader.table("documentation").rows(needing: ["view_name", "column_name", "description"])
         for view in Self.tables {
-            try await reader.write(view, format: "tsv", to: folder + "/tables/run-\(run)_\(view).tsv")
+            try await reader.write(view, format: "tsv", to: folder.place("tables/run-\(run)_\(view).tsv"))
             var columns: [String: JSONValue] = [:]
             for note in notes where note["view_name"] == view {
                 if let column = note["column_name"] {
                     columns[column] = ["Description": .string(note.text("description"))]
                 }
             }
-            try OutputFile.write(
-                JSONValue.object(columns).prettyData + Data("\n".utf8), to: folder + "/tables/run-\(run)_\(view).json")
+            try folder.write(
+                JSONValue.object(columns).prettyData + Data("\n".utf8), to: "tables/run-\(run)_\(view).json")
         }
     }
 
-    private func writeLogs(_ request: RunRequest, _ reader: ResultReader, to folder: String) async throws {
+    private func writeLogs(_ request: RunRequest, _ reader: ResultReader, to folder: ExportFolder) async throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try OutputFile.write(
-            try encoder.encode(request) + Data("\n".utf8), to: folder + "/logs/run-\(run)_request.json")
-        try OutputFile.write(Data(request.workflowText.utf8), to: folder + "/logs/run-\(run)_workflow.yaml")
+        try folder.write(try encoder.encode(request) + Data("\n".utf8), to: "logs/run-\(run)_request.json")
+        try folder.write(Data(request.workflowText.utf8), to: "logs/run-\(run)_workflow.yaml")
         for view in ["outputs", "inputs", "documents", "attempts"] {
-            try await reader.write(view, format: "tsv", to: folder + "/logs/run-\(run)_\(view).tsv")
+            try await reader.write(view, format: "tsv", to: folder.place("logs/run-\(run)_\(view).tsv"))
         }
     }
 }

@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 
 /// A file that appears under its name only when it is whole: written beside it, synced, then renamed.
@@ -52,7 +53,7 @@ final class OutputFile: @unchecked Sendable {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
             throw CommandFailure(
-                "The folder \(path) cannot be made (\((error as NSError).localizedDescription)); name another")
+                "The folder \(path) cannot be made (\(SystemReason.of(error))); name another")
         }
     }
 

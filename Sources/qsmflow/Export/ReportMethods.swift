@@ -8,7 +8,7 @@ enum ReportMethods {
         var seen: Set<String> = []
         let steps = definition.steps.compactMap { step -> String? in
             guard seen.insert(step.kind).inserted else { return nil }
-            return text(step, atlases: definition.atlases.count)
+            return text(step, atlases: definition.atlases.count, hasMap: hasSusceptibilityMap(definition))
         }
         let opening =
             definition.description.isEmpty
@@ -16,7 +16,20 @@ enum ReportMethods {
         return [opening] + steps
     }
 
-    private static func text(_ step: StepDefinition, atlases: Int) -> String? {
+    /// Whether any step takes a susceptibility map.
+    private static func hasSusceptibilityMap(_ definition: WorkflowDefinition) -> Bool {
+        definition.steps.contains { step in
+            step.kind == "roi.statistics"
+                || step.inputs.contains { input in
+                    if case .bids(let queries) = input.source {
+                        return queries.contains { $0.query.suffixes.contains("Chimap") }
+                    }
+                    return false
+                }
+        }
+    }
+
+    private static func text(_ step: StepDefinition, atlases: Int, hasMap: Bool) -> String? {
         func value(_ name: String) -> String {
             guard let value = step.parameters[name] else { return "" }
             if let list = value.arrayValue {
@@ -24,8 +37,12 @@ enum ReportMethods {
             }
             return value.stringValue ?? value.canonicalString
         }
+        func source(_ port: String) -> StepInput.Source? { step.inputs.first { $0.port == port }?.source }
         switch step.kind {
         case "image.check":
+            guard hasMap else {
+                return "Every image was read whole and refused when it could not be used, such as damaged files."
+            }
             return
                 "Every image was read whole and refused when it could not be used: damaged files, implausible units, "
                 + "grids that do not match, missing values in more than \(value("nonfinite_limit")) of the brain."
@@ -39,7 +56,7 @@ enum ReportMethods {
                 + "information [Mattes 2003]."
         case "registration.atlas":
             let contrast =
-                value("contrast") == "hybrid"
+                value("contrast") == "hybrid" && hasMap
                 ? "a hybrid of T1w and susceptibility contrast [He 2022]" : "the T1-weighted images"
             return
                 "Each person was registered to \(atlases == 1 ? "the atlas" : "each of \(atlases) atlases") on \(contrast): "
@@ -53,7 +70,10 @@ enum ReportMethods {
                 : value("fusion") == "majority"
                     ? " The atlases voted with one voice each."
                     : " The atlases voted, each weighted by the local similarity of its image [Artaechevarria 2009]."
-            return "Atlas regions were brought to the grid of the susceptibility map in one interpolation.\(fusion)"
+            let isOnT1w = source("target") != nil && source("target") == source("t1w")
+            let grid = isOnT1w ? "T1-weighted image" : hasMap ? "susceptibility map" : "target image"
+            let volumes = hasMap ? "" : " Volumes are those of the regions on that grid."
+            return "Atlas regions were brought to the grid of the \(grid) in one interpolation.\(fusion)\(volumes)"
         case "labels.refine":
             return
                 "Borders of regions that stand out from their surroundings by at least \(value("separability")) standard "
@@ -83,7 +103,8 @@ enum ReportMethods {
         let text = paragraphs(definition).joined(separator: " ")
         let sources: [(mark: String, text: String, doi: String?)] = [
             (
-                "",
+                // Always, except where nothing is about susceptibility.
+                hasSusceptibilityMap(definition) ? "" : "susceptibility",
                 "QSM Consensus Organization Committee. Recommended implementation of quantitative susceptibility mapping for clinical research in the brain. Magn Reson Med 91 (2024) 1834–1862.",
                 "10.1002/mrm.30006"
             ),

@@ -50,7 +50,7 @@ struct RunReportBuilder: Sendable {
         }
         input.steps = try await steps(summary)
         let statistics = try await reader.table("roi_statistics").rows(
-            needing: ["subject", "session", "atlas", "region", "reference", "mean_ppm", "step"])
+            needing: ["subject", "session", "atlas", "region", "reference", "mean_ppm", "volume_mm3", "step"])
         let quality = try await reader.table("qc").rows(
             needing: ["subject", "session", "metric", "value", "unit", "robust_z", "flag"])
         let failures = try await reader.table("failures").rows(
@@ -62,11 +62,12 @@ struct RunReportBuilder: Sendable {
         let people = Set((statistics + quality + failures).compactMap(Person.init)).sorted()
         input.participants = try await participants(people)
         input.regions = regions(statistics, people, reference: effects.first?["reference"])
-        input.effects = Self.effects(effects)
+        if statistics.allSatisfy({ $0["reference"] == nil }) { addVolumes(to: &input) }
         input.failures = Self.failures(failures)
         let files = try await RunFiles(reader)
         input.pictures = try await pictures(files, quality)
-        try await addCohortReports(files, to: &input)
+        let baselines = try await addCohortReports(files, to: &input)
+        input.effects = Self.effects(effects, baselines)
         input.provenance = provenance(files, request)
         if let definition = Self.definition(request) {
             input.provenance.parameters = definition.steps.map { step in
@@ -128,6 +129,8 @@ struct RunReportBuilder: Sendable {
         let steps = Set(rows.map { $0.text("step") }), atlases = Set(rows.compactMap { $0["atlas"] })
         var order: [String] = []
         var values: [String: [Double?]] = [:]
+        // Without a susceptibility map there is no reference, and the volume is what is known.
+        let isVolume = reference == nil
         for row in rows where row["reference"] == reference {
             guard let person = Person(row), let place = places[person] else { continue }
             var name = row.text("region")
@@ -137,17 +140,44 @@ struct RunReportBuilder: Sendable {
                 order.append(name)
                 values[name] = [Double?](repeating: nil, count: people.count)
             }
-            values[name]?[place] = row.number("mean_ppm").map { $0 * 1000 }
+            values[name]?[place] = isVolume ? row.number("volume_mm3") : row.number("mean_ppm").map { $0 * 1000 }
         }
         return order.sorted().map { name in
-            ReportInput.Region(
+            if isVolume {
+                return ReportInput.Region(name: name, measure: "volume", unit: "mm³", values: values[name] ?? [])
+            }
+            return ReportInput.Region(
                 name: name, measure: "mean χ", unit: "ppb",
                 reference: reference == "none" ? nil : reference.map { $0.replacing("_", with: " ") },
                 values: values[name] ?? [])
         }
     }
 
-    private static func effects(_ rows: [CommaSeparatedTable.Row]) -> [ReportInput.Effect] {
+    /// People shown in the table of volumes at most: more are read in the view or the export.
+    private static let maximumTablePeople = 500
+
+    /// Every person's volumes as a table: what a run without susceptibility maps is made for.
+    private func addVolumes(to input: inout ReportInput) {
+        guard !input.regions.isEmpty else { return }
+        let people = input.participants.prefix(Self.maximumTablePeople)
+        let left = input.participants.count - people.count
+        input.tables.append(
+            ReportInput.Table(
+                title: "Volumes, mm³",
+                note: left == 0 ? nil : "\(left) more people are in the view roi_statistics and in the export.",
+                columns: ["Participant"] + input.regions.map(\.name),
+                rows: people.indices.map { place in
+                    [people[place].label]
+                        + input.regions.map { $0.values[place].map { String(format: "%.0f", $0) } ?? "–" }
+                }))
+    }
+
+    /// Level that others are compared with, by the step of the model, region and term.
+    private struct Comparison: Hashable { var step, region, term: String }
+
+    private static func effects(
+        _ rows: [CommaSeparatedTable.Row], _ baselines: [Comparison: String]
+    ) -> [ReportInput.Effect] {
         rows.compactMap { row in
             let term = row.text("term")
             guard term != "Intercept", let estimate = row.number("estimate"),
@@ -155,7 +185,9 @@ struct RunReportBuilder: Sendable {
             else { return nil }
             let isPPM = row["unit"] == "ppm"
             let factor = isPPM ? 1000.0 : 1
-            let (name, contrast) = contrast(of: term)
+            let (name, contrast) = contrast(of: term) { name in
+                baselines[Comparison(step: row.text("step"), region: row.text("region"), term: name)]
+            }
             return ReportInput.Effect(
                 region: row.text("region"), term: name, contrast: contrast,
                 unit: isPPM ? "ppb" : row.text("unit").replacing("mm3", with: "mm³"), estimate: estimate * factor,
@@ -171,12 +203,18 @@ struct RunReportBuilder: Sendable {
         ["group", "age", "sex", "site"].firstIndex(of: term) ?? 4
     }
 
-    /// `group[HH]` is group, HH against the baseline; `age` is per unit of age.
-    private static func contrast(of term: String) -> (name: String, contrast: String) {
+    /// `group[patient]` is group, patient against control; `age` is per unit of age.
+    private static func contrast(
+        of term: String, baseline: (String) -> String?
+    ) -> (name: String, contrast: String) {
         guard let open = term.firstIndex(of: "["), term.hasSuffix("]") else {
             return (term, term == "age" ? "per year" : "per unit")
         }
-        return (String(term[..<open]), "\(term[term.index(after: open)...].dropLast()) − baseline")
+        let name = String(term[..<open])
+        // Reports of earlier versions do not name it.
+        return (
+            name, "\(term[term.index(after: open)...].dropLast()) against \(baseline(name) ?? "the baseline level")"
+        )
     }
 
     // MARK: Problems
@@ -191,7 +229,12 @@ struct RunReportBuilder: Sendable {
     }
 
     /// Who a model does without and which covariates it leaves out, as its report says.
-    private func addCohortReports(_ files: RunFiles, to input: inout ReportInput) async throws {
+    ///
+    /// - Returns: what its categorical covariates are compared with.
+    private func addCohortReports(
+        _ files: RunFiles, to input: inout ReportInput
+    ) async throws -> [Comparison: String] {
+        var baselines: [Comparison: String] = [:]
         for file in files.made where file.context == .cohort && file.port == "report" {
             let report = try JSONValue.parse(Data(try await bytes(of: file)))
             for item in report["missing"]?.arrayValue ?? [] {
@@ -207,7 +250,14 @@ struct RunReportBuilder: Sendable {
                         title: "Covariates that \(file.step) leaves out", columns: ["Covariate", "Why"],
                         rows: excluded.map { [$0.key, $0.value.stringValue ?? ""] }))
             }
+            for model in report["models"]?.arrayValue ?? [] {
+                for (term, level) in model["baselines"]?.objectValue ?? [:] {
+                    let region = model["region"]?.stringValue ?? ""
+                    baselines[Comparison(step: file.step, region: region, term: term)] = level.stringValue
+                }
+            }
         }
+        return baselines
     }
 
     // MARK: Pictures

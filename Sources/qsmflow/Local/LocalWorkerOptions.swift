@@ -1,4 +1,5 @@
 import ArgumentParser
+import BIDS
 import Foundation
 
 /// How much of this machine a local run may take.
@@ -15,6 +16,11 @@ struct LocalWorkerOptions: ParsableArguments {
 
     var totalCores: Int { Self.machine(cores: cores, memoryMiB: memoryMiB).cores }
     var totalMemoryMiB: Int { Self.machine(cores: cores, memoryMiB: memoryMiB).memoryMiB }
+
+    /// SHA-256 of the programs allowed, by name.
+    func programDigests() throws -> [String: String] {
+        try Self.commands(allowCommand).mapValues { try FileDigest.sha256(of: $0).hex }
+    }
 
     func validate() throws {
         guard workers >= 1, workers <= 256 else { throw ValidationError("--workers takes 1 to 256.") }

@@ -31,10 +31,13 @@ struct RunProgress {
 
     static func line(_ run: RunSummary) -> String {
         let c = run.counts
-        var parts = ["run \(run.run): \(c.settled)/\(c.total) tasks"]
+        // What was cancelled was not done.
+        var parts = ["run \(run.run): \(c.done)/\(Counted.tasks(c.total))"]
         if c.running > 0 { parts.append("\(c.running) running") }
         if c.failed > 0 { parts.append("\(c.failed) failed") }
         if c.blocked > 0 { parts.append("\(c.blocked) blocked") }
+        if c.cancelled > 0 { parts.append("\(c.cancelled) cancelled") }
+        if run.waitsForWorker == true { parts.append("waiting for a worker") }
         let computed = c.succeeded - c.cached
         if run.elapsedSeconds > 1, computed > 0 {
             parts.append(String(format: "%.1f/min", Double(computed) / run.elapsedSeconds * 60))
@@ -44,5 +47,17 @@ struct RunProgress {
             parts.append("about \(Durations.text(rest)) to go")
         }
         return parts.joined(separator: ", ")
+    }
+}
+
+extension TaskCounts {
+    /// Settled by work, or by the failure of work.
+    var done: Int { settled - cancelled }
+}
+
+extension RunSummary {
+    /// The state as people read it.
+    var stateText: String {
+        waitsForWorker == true ? "waiting for a worker" : state.rawValue.replacing("_", with: " ")
     }
 }

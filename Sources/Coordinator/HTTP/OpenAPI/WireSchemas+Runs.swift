@@ -32,11 +32,13 @@ extension WireSchemas {
             .required("atlases", .map(of: .string(), "Folder by atlas name.")),
             .required("parameters", .map(of: .anything("Value."), "Values in place of the file's.")),
             .required("rerunFrom", .list(of: .string(), "Steps to compute anew, with all after them.")),
+            .optional("programs", .map(of: .string(), "SHA-256 by the name of an allowed program.")),
             .required("weight", .number("Share among runs.", minimum: 0))),
         "PlannedStep": .object(
             "One step of a plan.",
             .required("step", .string()), .required("kind", .string()), .required("tasks", count),
-            .required("cached", count), .required("problems", count)),
+            .required("cached", count), .required("problems", count), .required("behind", count),
+            .required("behindSteps", .list(of: .string()))),
         "PlanReport": .object(
             "What a run would do.",
             .required("workflow", .string()), .required("subjects", count), .required("sessions", count),
@@ -68,7 +70,8 @@ extension WireSchemas {
             .required("counts", .reference("TaskCounts")),
             .optional("steps", .list(of: .reference("StepCounts"))), .required("createdAt", time),
             .optional("finishedAt", time), .required("elapsedSeconds", .number()),
-            .optional("remainingSeconds", .number())),
+            .optional("remainingSeconds", .number()),
+            .optional("waitsForWorker", .boolean("Not settled, and no worker is connected."))),
         "RunList": .object("Runs, newest first.", .required("runs", .list(of: .reference("RunSummary")))),
         "ResultDigest": .object(
             "A digest over the results of a run.",
@@ -76,7 +79,9 @@ extension WireSchemas {
         "SourceChanges": .object(
             "Files that are no longer what a run was submitted with.", .required("files", count),
             .required("examples", .list(of: .string(), "Names of some of them."))),
-        "Affected": .object("Number of tasks changed.", .required("tasks", count)),
+        "Affected": .object(
+            "Number of tasks changed.", .required("tasks", count),
+            .optional("cannotRun", count)),
     ]
 
     static let tasks: [String: Schema] = [

@@ -45,7 +45,8 @@ extension WireSchemas {
         "HeldLease": .object(
             "A lease that is being worked on.",
             .required("lease", .reference("LeaseName")), .optional("progress", .number(minimum: 0, maximum: 1)),
-            .optional("residentMiB", .integer(minimum: 0, maximum: largestCount))),
+            .optional("residentMiB", .integer(minimum: 0, maximum: largestCount)),
+            .optional("sending", .boolean("The process has ended and its outputs are on their way."))),
         "HeartbeatRequest": .object(
             "A sign of life.",
             .required("held", .list(of: .reference("HeldLease"), maxItems: 10_000)),

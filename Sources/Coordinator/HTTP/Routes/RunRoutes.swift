@@ -91,8 +91,9 @@ func runRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
                 throw APIFailure.invalid("“run” differs from the run in the path.", details: ["run"])
             }
             filter.run = run
+            let stuck = try await parts.store.unrunnable(filter)
             let count = try await parts.store.retry(filter, by: context.actor)
-            return try .json(Affected(tasks: count))
+            return try .json(Affected(tasks: count, cannotRun: stuck))
         },
     ]
 }
