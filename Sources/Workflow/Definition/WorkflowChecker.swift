@@ -122,16 +122,16 @@ struct WorkflowChecker {
                 )
             }
             if let isGathered = draft.isGathered, !kind.hasOpenPorts {
-                let takes = port.cardinality == .many ? "gathers by itself" : "takes one item"
+                let takes = port.cardinality.gathers ? "gathers by itself" : "takes one item"
                 error(isGathered.mark, "gather is for inputs of the kind command; the input \(port.name) \(takes)")
             }
             guard let source = check(draft, port: port, step: step, scope: scope) else { continue }
             inputs.append(
                 StepInput(
                     port: draft.port, source: source, isOptional: draft.isOptional?.value ?? false,
-                    isGathered: port.cardinality == .many))
+                    isGathered: port.cardinality.gathers))
         }
-        for port in kind.inputs where port.cardinality != .optional {
+        for port in kind.inputs where port.cardinality.isRequired {
             if !step.inputs.contains(where: { $0.port == port.name }) {
                 error(
                     step.inputsMark ?? step.mark,
@@ -157,7 +157,7 @@ struct WorkflowChecker {
         guard let source = input.source else { return nil }
         switch source {
         case .bids(let queries):
-            if scope == .cohort, port.cardinality != .many {
+            if scope == .cohort, !port.cardinality.gathers {
                 error(
                     input.mark,
                     "input \(port.name) of step \(step.name) takes one file, but a step of scope cohort would find one per "
@@ -174,7 +174,7 @@ struct WorkflowChecker {
             }
             return .covariates
         case .atlas(let role):
-            if step.isPerAtlas == nil, port.cardinality != .many {
+            if step.isPerAtlas == nil, !port.cardinality.gathers {
                 error(
                     input.mark,
                     "input \(port.name) of step \(step.name) takes one file, but there may be several atlases; "
@@ -238,7 +238,7 @@ struct WorkflowChecker {
         _ producer: StepDraft, _ kind: TaskKind, _ reference: Marked<String>, port: TaskPort, step: StepDraft,
         scope: TaskScope
     ) {
-        if port.cardinality == .many { return }
+        if port.cardinality.gathers { return }
         let producerScope = self.scope(of: producer) ?? kind.scopes[0]
         if producerScope.breadth < scope.breadth {
             error(

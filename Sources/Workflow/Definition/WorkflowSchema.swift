@@ -153,7 +153,7 @@ package enum WorkflowSchema {
                     })),
             "additionalProperties": kind.hasOpenPorts ? ["$ref": "#/$defs/source"] : false,
         ]
-        let required = kind.inputs.filter { $0.cardinality != .optional }.map { JSONValue.string($0.name) }
+        let required = kind.inputs.filter(\.cardinality.isRequired).map { JSONValue.string($0.name) }
         if !required.isEmpty { inputs["required"] = .array(required) }
         let parameters: JSONValue = [
             "properties": .object(

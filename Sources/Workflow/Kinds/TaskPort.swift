@@ -47,6 +47,12 @@ package struct TaskPort: Codable, Hashable, Sendable {
         case one, optional
         /// One item per gathered task or file, told apart by their context.
         case many
+        /// As `many`, or nothing at all.
+        case any
+
+        /// Takes more than one item.
+        package var gathers: Bool { self == .many || self == .any }
+        package var isRequired: Bool { self == .one || self == .many }
     }
 
     package let name: String
