@@ -1,0 +1,146 @@
+import Foundation
+import Kernels
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Writes safetensors files of single-precision tensors, tensor by tensor. The file appears under its name only when all
+/// of it is on the disk: a reader or a crash never meets half of one.
+package enum SafetensorsWriter {
+    /// - Parameters:
+    ///   - tensors: name, shape and values; the values are asked for one tensor at a time, in this order.
+    /// - Throws: `NetworkError.file` where the file cannot be written.
+    package static func write(
+        _ tensors: [(name: String, shape: [Int], values: () -> [Float])], metadata: [String: String], to path: String
+    ) throws {
+        var json = metadata.isEmpty ? [] : ["\"__metadata__\":\(object(metadata))"]
+        var offset = 0
+        for (name, shape, _) in tensors {
+            let bytes = 4 * shape.reduce(1, *)
+            let axes = shape.map(String.init).joined(separator: ",")
+            json.append(
+                "\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(axes)],\"data_offsets\":[\(offset),\(offset + bytes)]}")
+            offset += bytes
+        }
+        var header = Data("{\(json.joined(separator: ","))}".utf8)
+        // The data begins at a multiple of eight bytes.
+        header.append(contentsOf: [UInt8](repeating: 0x20, count: (8 - header.count % 8) % 8))
+        var start = Data((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
+        start.append(header)
+
+        let aside = "\(path).writing-\(getpid())"
+        let descriptor = open(aside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        guard descriptor >= 0 else { throw failure(path, "cannot be written") }
+        var isOpen = true
+        defer {
+            if isOpen { close(descriptor) }
+            // Left over only where something was thrown.
+            unlink(aside)
+        }
+        try start.withUnsafeBytes { try write($0, to: descriptor, path) }
+        for (name, shape, values) in tensors {
+            let values = values()
+            precondition(values.count == shape.reduce(1, *), "\(name): \(values.count) values for \(shape)")
+            try values.withUnsafeBytes { try write($0, to: descriptor, path) }
+        }
+        guard fsync(descriptor) == 0 else { throw failure(path, "cannot be flushed to the disk") }
+        isOpen = false
+        guard close(descriptor) == 0, rename(aside, path) == 0 else { throw failure(path, "cannot be written") }
+        try flushFolder(of: path)
+    }
+
+    /// The new name is on the disk as well.
+    private static func flushFolder(of path: String) throws {
+        let folder = (path as NSString).deletingLastPathComponent
+        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY)
+        guard descriptor >= 0 else { throw failure(path, "its folder cannot be opened") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure(path, "its folder cannot be flushed to the disk") }
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws {
+        var done = 0
+        while done < bytes.count {
+            #if canImport(Glibc)
+                let count = Glibc.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+            #else
+                let count = Foundation.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+            #endif
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw failure(path, "cannot be written")
+            }
+            done += count
+        }
+    }
+
+    private static func failure(_ path: String, _ what: String) -> NetworkError {
+        .file(path: path, problem: "\(what): \(String(cString: strerror(errno)))")
+    }
+
+    private static func object(_ strings: [String: String]) -> String {
+        let pairs = strings.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
+        return "{\(pairs.joined(separator: ","))}"
+    }
+
+    /// A JSON string.
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}
+
+extension Weights {
+    /// Writes the weights as a safetensors file that PyTorch's `load_state_dict` takes.
+    package func write(to path: String, metadata: [String: String] = [:]) throws {
+        try SafetensorsWriter.write(
+            zip(parameters, tensors).map { parameter, tensor in (parameter.name, tensor.shape, { tensor.values }) },
+            metadata: metadata, to: path)
+    }
+
+    /// Reads the weights of a network.
+    ///
+    /// - Parameter prefix: before every name in the file, such as "module.".
+    /// - Throws: `NetworkError.file` where tensors are missing, unexpected or of another shape, listing them, or where
+    ///   the file is damaged.
+    package init(_ network: Network, from path: String, prefix: String = "") throws {
+        try self.init(network, from: SafetensorsFile(path: path), prefix: prefix)
+    }
+
+    package init(_ network: Network, from file: SafetensorsFile, prefix: String = "") throws {
+        let parameters = network.parameters
+        let known = Set(parameters.map { prefix + $0.name })
+        let missing = parameters.filter { file.shape(of: prefix + $0.name) == nil }.map(\.name)
+        // PyTorch counts the batches a normalisation has seen; nothing here depends on it.
+        let unexpected = file.names.filter {
+            $0.hasPrefix(prefix) && !known.contains($0) && !$0.hasSuffix(".num_batches_tracked")
+        }
+        let misshapen = parameters.compactMap { parameter -> String? in
+            guard let shape = file.shape(of: prefix + parameter.name), shape != parameter.shape else { return nil }
+            return "\(parameter.name) (\(shape) instead of \(parameter.shape))"
+        }
+        var problems: [String] = []
+        for (names, what) in [(missing, "lacks"), (unexpected, "has besides"), (misshapen, "has in another shape")]
+        where !names.isEmpty {
+            let listed = names.prefix(5).joined(separator: ", ")
+            problems.append("\(what) \(listed)" + (names.count > 5 ? " and \(names.count - 5) more" : ""))
+        }
+        guard problems.isEmpty else {
+            throw NetworkError.file(
+                path: file.path, problem: "does not hold the weights of this network: it "
+                    + problems.joined(separator: ", "))
+        }
+        try self.init(parameters: parameters, tensors: parameters.map { try file.tensor(prefix + $0.name) })
+    }
+}

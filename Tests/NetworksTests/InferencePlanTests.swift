@@ -1,0 +1,114 @@
+import Kernels
+import Networks
+import TestSupport
+import Testing
+
+struct InferencePlanTests {
+    private func run(
+        _ network: Network, _ weights: Weights, _ inputs: [Tensor], threads: Int = 1, folding: Bool = true
+    ) throws -> [Tensor] {
+        let shapes = try network.inputShapes(of: inputs)
+        let plan = try InferencePlan(network, weights: weights, inputs: shapes, threads: threads, folding: folding)
+        #expect(
+            plan.memory
+                == (try InferencePlan.memory(for: network, inputs: shapes, threads: threads, folding: folding)))
+        let first = try plan.run(inputs)
+        // A plan leaves nothing behind that the next input would see.
+        var random = SeededGenerator(seed: 99)
+        _ = try plan.run(inputs.map { NetworkFixtures.tensor($0.shape, &random) })
+        #expect(try plan.run(inputs) == first)
+        return first
+    }
+
+    private func difference(_ a: [Tensor], _ b: [Tensor]) -> Float {
+        var scale: Float = 1e-6
+        var largest: Float = 0
+        for (x, y) in zip(a, b) {
+            for (u, v) in zip(x.values, y.values) {
+                scale = max(scale, abs(v))
+                largest = max(largest, abs(u - v))
+            }
+        }
+        return largest / scale
+    }
+
+    private static func networks() throws -> [(Network, [[Int]])] {
+        var deepMIR = UNet.deepMIR(inputChannels: 2)
+        deepMIR.widths = [16, 32, 48]
+        var small = UNet.deepMIR(inputChannels: 1)
+        small.widths = [5, 9, 17]
+        var residual = UNet.residual(inputChannels: 1, classes: 3)
+        residual.widths = [8, 16, 32]
+        residual.upsampling = .linear
+        var resNet = ResidualNetwork.resNet18(inputChannels: 2)
+        (resNet.stemChannels, resNet.widths, resNet.blocks) = (16, [16, 32, 48, 64], [1, 1, 1, 1])
+        var slices = SliceSequenceNetwork()
+        slices.widths = [8, 16]
+        var double = DoubleBranchUNet(inputChannels: 1, outputChannels: 3)
+        double.widths = [8, 16]
+        return [
+            (try deepMIR.network(), [[3, 2, 16, 24]]), (try small.network(), [[2, 1, 12, 8]]),
+            (try residual.network(), [[1, 1, 8, 12, 8]]), (try resNet.network(), [[2, 2, 32, 16, 16]]),
+            (try slices.network(), [[2, 1, 3, 16, 12]]), (try double.network(), [[1, 1, 8, 8, 8], [1, 1, 8, 8, 8]]),
+            (try NetworkFixtures.everything(rank: 3), [[2, 3, 6, 8, 6]]),
+        ]
+    }
+
+    @Test(arguments: 0..<7)
+    func foldingChangesNothingButRounding(which: Int) throws {
+        let (network, sizes) = try Self.networks()[which]
+        var random = SeededGenerator(seed: UInt64(which))
+        let inputs = sizes.map { NetworkFixtures.tensor($0, &random) }
+        let weights = NetworkFixtures.weights(network, seed: 7)
+        let folded = try run(network, weights, inputs)
+        let plain = try run(network, weights, inputs, folding: false)
+        #expect(folded != plain || which == 6 || which == 2)
+        #expect(difference(folded, plain) < 1e-5)
+        #expect(try run(network, weights, inputs, threads: 2) == folded)
+    }
+
+    /// The forward pass of training as at inference computes the same with other steps in other memory.
+    @Test(arguments: 0..<7)
+    func trainingAndInferencePlansAgree(which: Int) throws {
+        let (network, sizes) = try Self.networks()[which]
+        var random = SeededGenerator(seed: UInt64(which) + 10)
+        let inputs = sizes.map { NetworkFixtures.tensor($0, &random) }
+        let weights = NetworkFixtures.weights(network, seed: 8)
+        let shapes = try network.inputShapes(of: inputs)
+        let plan = try TrainingPlan(
+            network, loss: .meanSquaredError, inputs: shapes, parameters: ParameterStorage(weights), threads: 1)
+        let expected = try run(network, weights, inputs, folding: false)
+        let batch = Batch(inputs: inputs, targets: [.values(expected[0])])
+        let value = try plan.evaluate(batch)
+        #expect(value.total < 1e-9)
+        for (n, tensor) in expected.enumerated() {
+            #expect(difference([plan.output(n).tensor()], [tensor]) < 1e-5)
+        }
+    }
+
+    @Test func memoryIsStatedBeforeItIsTaken() throws {
+        let network = try UNet.tutorial(inputChannels: 1, classes: 2).network()
+        let shape = FeatureShape(batch: 1, channels: 1, size: Extent3(repeating: 128))
+        let memory = try InferencePlan.memory(for: network, inputs: [shape], threads: 2)
+        let level = 16 * 128 * 128 * 128 * 4
+        // Skip and upsampled map of the finest level, and one map more of the block on them.
+        #expect(memory.activations >= 3 * level)
+        #expect(memory.activations <= 4 * level)
+        #expect(memory.total == memory.activations + memory.packedWeights + memory.scratch + memory.parameters)
+    }
+
+    @Test func wrongInputsAndWeightsAreRefused() throws {
+        let network = try UNet(rank: 2, inputChannels: 1, outputChannels: 2, widths: [4, 8]).network()
+        let other = try UNet(rank: 2, inputChannels: 1, outputChannels: 2, widths: [4, 9]).network()
+        let shape = FeatureShape(batch: 1, channels: 1, size: Extent3(1, 4, 4))
+        #expect(throws: NetworkError.weights("the weights are those of another network")) {
+            _ = try InferencePlan(
+                network, weights: other.initialWeights(.heNormal, seed: 1), inputs: [shape], threads: 1)
+        }
+        let plan = try InferencePlan(
+            network, weights: network.initialWeights(.heNormal, seed: 1), inputs: [shape], threads: 1)
+        #expect(throws: NetworkError.input("input 0 is prepared for [1, 1, 1, 4, 4] and is given [1, 1, 4, 5]")) {
+            _ = try plan.run([Tensor(shape: [1, 1, 4, 5])])
+        }
+    }
+}
