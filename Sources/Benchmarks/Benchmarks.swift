@@ -19,6 +19,7 @@ enum Benchmarks {
 
     static func main() throws {
         var arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments.first == "onnx" { return try ONNXRun.main(Array(arguments.dropFirst())) }
         func option(_ name: String) -> String? {
             guard let index = arguments.firstIndex(of: name), index + 1 < arguments.count else { return nil }
             defer { arguments.removeSubrange(index...(index + 1)) }

@@ -61,7 +61,8 @@ enum ConstantFolding {
         switch node.opType {
         case "Reshape":
             guard let given else { throw NodeProblem.invalid("has no shape to go to") }
-            shape = given.enumerated().map { n, axis in axis == 0 && n < constant.shape.count ? constant.shape[n] : axis }
+            shape = given.enumerated().map { n, axis in axis == 0 && n < constant.shape.count ? constant.shape[n] : axis
+            }
             if let open = shape.firstIndex(of: -1) {
                 let rest = shape.reduce(1) { $1 == -1 ? $0 : $0 * $1 }
                 shape[open] = rest == 0 ? 0 : constant.count / rest

@@ -57,7 +57,8 @@ extension ONNXConstant {
             values = type.decode(data)
         } else if !tensor.rawData.isEmpty {
             guard tensor.rawData.count == count * type.bytes else {
-                throw refuse("has \(tensor.rawData.count) bytes where its shape \(tensor.dims) takes \(count * type.bytes)")
+                throw refuse(
+                    "has \(tensor.rawData.count) bytes where its shape \(tensor.dims) takes \(count * type.bytes)")
             }
             values = type.decode(tensor.rawData)
         } else {
@@ -90,7 +91,8 @@ extension ONNXConstant {
         try handle.seek(toOffset: UInt64(offset))
         let data = try handle.read(upToCount: bytes) ?? Data()
         guard data.count == bytes else {
-            throw refuse("takes \(bytes) bytes from byte \(offset) of \(url.path), which ends before; the file is truncated")
+            throw refuse(
+                "takes \(bytes) bytes from byte \(offset) of \(url.path), which ends before; the file is truncated")
         }
         return data
     }
@@ -121,7 +123,8 @@ extension ONNXConstant {
             func all<Stored: FixedWidthInteger>(_ type: Stored.Type) -> [Stored] {
                 data.withUnsafeBytes { bytes in
                     (0..<bytes.count / MemoryLayout<Stored>.size).map {
-                        Stored(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Stored>.size, as: type))
+                        Stored(
+                            littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Stored>.size, as: type))
                     }
                 }
             }

@@ -59,7 +59,8 @@ extension ONNXImporter {
         }
         let groups = node.integer("group", 1)
         guard weight.shape.count == x.spatialAxes + 2, groups > 0, weight.shape[1] * groups == x.channels else {
-            throw NodeProblem.invalid("has a weight of shape \(weight.shape) for \(x.channels) channels in \(groups) groups")
+            throw NodeProblem.invalid(
+                "has a weight of shape \(weight.shape) for \(x.channels) channels in \(groups) groups")
         }
         let window = try Window(
             node, spatialAxes: x.spatialAxes, kernel: node.integers("kernel_shape") ?? Array(weight.shape.dropFirst(2)))

@@ -46,7 +46,9 @@ extension ONNXImporter {
         if isConstant(node, 0) || isConstant(node, 1) { return try affine(node) }
         var (x, gate) = (try map(node, 0), try map(node, 1))
         // The gate has one channel, or one position.
-        if (x.channels == 1 && gate.channels > 1) || (x.value.rank == 0 && gate.value.rank > 0) { (x, gate) = (gate, x) }
+        if (x.channels == 1 && gate.channels > 1) || (x.value.rank == 0 && gate.value.rank > 0) {
+            (x, gate) = (gate, x)
+        }
         return try add(node, .multiplication, [x, gate], size: x.size)
     }
 
@@ -62,9 +64,15 @@ extension ONNXImporter {
             }
             return try flattened(x)
         case "Reshape":
-            if case .unknownShape = meanings[node.input[1]] { shape = [] } else { shape = try constant(node, 1).integers ?? [] }
+            if case .unknownShape = meanings[node.input[1]] {
+                shape = []
+            } else {
+                shape = try constant(node, 1).integers ?? []
+            }
         case "Squeeze", "Unsqueeze":
-            guard x.value.rank == 0 else { throw NodeProblem.unsupported("axes of a map with positions stay as they are") }
+            guard x.value.rank == 0 else {
+                throw NodeProblem.unsupported("axes of a map with positions stay as they are")
+            }
             let axes = try optionalConstant(node, 1)?.integers ?? node.integers("axes") ?? []
             let change = axes.isEmpty ? x.spatialAxes : axes.count
             x.spatialAxes += node.opType == "Squeeze" ? -change : change
@@ -96,7 +104,8 @@ extension ONNXImporter {
         var x = given
         if x.value.rank > 0 {
             guard let size = x.size else {
-                throw NodeProblem.unsupported("a map is flattened when its size is fixed; export for a fixed input size")
+                throw NodeProblem.unsupported(
+                    "a map is flattened when its size is fixed; export for a fixed input size")
             }
             x.flattened = size
         }

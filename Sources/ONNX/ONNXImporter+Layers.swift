@@ -5,10 +5,12 @@ import Networks
 extension ONNXImporter {
     /// What the importer takes, for messages.
     static let operations = [
-        "Add", "AveragePool", "BatchNormalization", "Cast", "Clip (to 0 and up)", "Concat", "Conv", "ConvTranspose", "Div",
+        "Add", "AveragePool", "BatchNormalization", "Cast", "Clip (to 0 and up)", "Concat", "Conv", "ConvTranspose",
+        "Div",
         "Dropout", "Flatten", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "GroupNormalization", "Identity",
         "InstanceNormalization", "LeakyRelu", "LogSoftmax", "MatMul", "MaxPool", "Mul", "Pad", "PRelu", "ReduceMean",
-        "Relu", "Reshape", "Resize", "Sigmoid", "Softmax", "Squeeze", "Sub", "Sum", "Swish", "Tanh", "Unsqueeze", "Upsample",
+        "Relu", "Reshape", "Resize", "Sigmoid", "Softmax", "Squeeze", "Sub", "Sum", "Swish", "Tanh", "Unsqueeze",
+        "Upsample",
     ]
 
     mutating func layer(_ node: ONNXNode, number: Int) throws -> Map {
@@ -212,15 +214,20 @@ extension ONNXImporter {
         var begin = Array(pads.prefix(pads.count / 2))
         var end = Array(pads.suffix(pads.count / 2))
         if let axes = try optionalConstant(node, 3)?.integers {
-            var (all, last) = ([Int](repeating: 0, count: x.spatialAxes + 2), [Int](repeating: 0, count: x.spatialAxes + 2))
+            var (all, last) = (
+                [Int](repeating: 0, count: x.spatialAxes + 2), [Int](repeating: 0, count: x.spatialAxes + 2)
+            )
             for (n, axis) in axes.enumerated() where n < begin.count {
                 let axis = axis < 0 ? axis + all.count : axis
-                guard all.indices.contains(axis) else { throw NodeProblem.invalid("pads an axis the map does not have") }
+                guard all.indices.contains(axis) else {
+                    throw NodeProblem.invalid("pads an axis the map does not have")
+                }
                 (all[axis], last[axis]) = (begin[n], end[n])
             }
             (begin, end) = (all, last)
         }
-        guard begin == end, begin.count == x.spatialAxes + 2, begin[0] == 0, begin[1] == 0, begin.allSatisfy({ $0 >= 0 })
+        guard begin == end, begin.count == x.spatialAxes + 2, begin[0] == 0, begin[1] == 0,
+            begin.allSatisfy({ $0 >= 0 })
         else { throw NodeProblem.unsupported("as many zeros are put before as behind, along spatial axes only") }
         x.padding = Extent3(spatialAxes: Array(begin.dropFirst(2)), else: 0)
         return x

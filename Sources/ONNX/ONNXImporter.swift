@@ -62,7 +62,8 @@ struct ONNXImporter {
         let outputs = try file.graph.output.map { output -> NetworkBuilder.Value in
             guard case .map(let map) = meanings[output.name] else {
                 throw ONNXError.file(
-                    path: file.path, problem: "output \(output.name) does not depend on an image; nothing is to compute")
+                    path: file.path, problem: "output \(output.name) does not depend on an image; nothing is to compute"
+                )
             }
             guard map.padding == .zero, map.groups == nil else {
                 throw ONNXError.file(path: file.path, problem: "output \(output.name) ends in a padding or reshaping")
@@ -109,7 +110,8 @@ struct ONNXImporter {
         }
         let axes = input.type.tensorType.shape.dim
         guard axes.count == 2 || axes.count == 4 || axes.count == 5 else {
-            throw refuse("has \(axes.count) axes; batch and channels, with two or three spatial axes or none, are taken")
+            throw refuse(
+                "has \(axes.count) axes; batch and channels, with two or three spatial axes or none, are taken")
         }
         let channels = Int(axes[1].dimValue)
         guard channels > 0 else { throw refuse("leaves the number of channels open; export it with a fixed number") }

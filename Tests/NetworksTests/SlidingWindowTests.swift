@@ -31,17 +31,20 @@ private struct ProbeNetwork: WindowNetwork {
     func predictor(input: FeatureShape, threads: Int) -> any WindowPredictor { Predictor(input: input, network: self) }
 
     final class Predictor: WindowPredictor {
-        let input: FeatureShape
         let network: ProbeNetwork
         let storage: FeatureStorage
+        let results: FeatureStorage
+        let windows: FeatureMap
 
         init(input: FeatureShape, network: ProbeNetwork) {
-            (self.input, self.network) = (input, network)
+            self.network = network
             storage = FeatureStorage(input)
+            results = FeatureStorage(input)
+            windows = storage.map(input)
         }
 
-        func predict(_ windows: FeatureMap, threads: Int) -> FeatureMap {
-            let (values, size) = (windows.tensor().values, input.size)
+        func predict() -> FeatureMap {
+            let (values, size) = (windows.tensor().values, windows.shape.size)
             var result = values.map { $0 * network.scale }
             if case .notANumber = network.answer { result[result.count / 2] = .nan }
             if case .meanTimesColumn = network.answer {
@@ -52,7 +55,7 @@ private struct ProbeNetwork: WindowNetwork {
                     }
                 }
             }
-            let map = storage.map(input)
+            let map = results.map(windows.shape)
             map.fill(fromPlanar: result)
             return map
         }
@@ -113,12 +116,10 @@ private func reference(
                 }
             }
             let shape = FeatureShape(batch: 1, channels: channels.count, size: window)
-            let storage = FeatureStorage(shape)
-            let map = storage.map(shape)
-            map.fill(fromPlanar: planar)
             for member in members {
                 let predictor = member.predictor(input: shape, threads: 1)
-                let predicted = try predictor.predict(map, threads: 1).tensor().values
+                predictor.windows.fill(fromPlanar: planar)
+                let predicted = try predictor.predict().tensor().values
                 for c in channels.indices {
                     for n in 0..<window.product {
                         let (z, y, x) = (

@@ -23,6 +23,16 @@ private func volume(
     return try TrainingVolume(name: name, channels: [noise, copy], normalisation: [.none, .none], labels: labels)
 }
 
+extension Batch {
+    fileprivate var images: [Float] { inputs[0].values }
+    fileprivate var labels: [UInt8] {
+        if case .classes(let labels) = targets[0] { labels } else { [] }
+    }
+    fileprivate var values: [Float] {
+        if case .values(let tensor) = targets[0] { tensor.values } else { [] }
+    }
+}
+
 private func blocks(_ i: Int, _ j: Int, _ k: Int) -> UInt16 {
     if (4..<10).contains(i), (4..<10).contains(j), (3..<9).contains(k) { return 1 }
     if (12..<18).contains(i), (5..<11).contains(j), (3..<9).contains(k) { return 2 }
@@ -48,16 +58,16 @@ private func lively(patch: Extent3, batch: Int = 4) -> PatchOptions {
 
 @Suite("Training data")
 struct TrainingDataTests {
-    @Test("a patch without changes is a copy of its place, padding channels zero")
+    @Test("a patch without changes is a copy of its place")
     func copies() throws {
         let volumes = try twoVolumes()
         let index = try ForegroundIndex(volumes, classes: 3, seed: 1)
         var options = PatchOptions(patch: Extent3(4, 5, 6), batch: 3, samplesPerEpoch: 30)
         options.foregroundFraction = 0.5
         let batches = try PatchBatches(volumes, index: index, channels: 2, options: options, seed: 3)
-        let batch = batches.makeBatch()
         for number in 0..<batches.batchesPerEpoch {
-            try batches.fill(batch, epoch: 1, number: number, threads: 1)
+            let batch = try batches.batch(epoch: 1, index: number)
+            #expect(batch.inputs[0].shape == [3, 2, 4, 5, 6])
             for image in 0..<3 {
                 let sample = number * 3 + image
                 let choice = batches.choice(epoch: 1, sample: sample)
@@ -65,13 +75,11 @@ struct TrainingDataTests {
                 let centre = batches.centre(of: choice, volume: from.size, epoch: 1, sample: sample)
                 let (i0, j0, k0) = (Int(centre.x - 2.5), Int(centre.y - 2), Int(centre.z - 1.5))
                 #expect(i0 >= 0 && j0 >= 0 && k0 >= 0)
-                let block = batch.images.block(0, image: image)
                 for n in 0..<120 {
                     let (x, y, z) = (n % 6, n / 6 % 5, n / 30)
                     let at = ((k0 + z) * from.size.height + j0 + y) * from.size.width + i0 + x
-                    #expect(block[n * 16] == from.channels[0][at])
-                    #expect(block[n * 16 + 1] == from.channels[1][at])
-                    #expect((2..<16).allSatisfy { block[n * 16 + $0] == 0 })
+                    #expect(batch.images[image * 240 + n] == from.channels[0][at])
+                    #expect(batch.images[image * 240 + 120 + n] == from.channels[1][at])
                     #expect(batch.labels[image * 120 + n] == from.labels[at])
                 }
                 if let voxel = choice.voxel { #expect(from.labels[voxel] == choice.label) }
@@ -86,15 +94,14 @@ struct TrainingDataTests {
         var options = lively(patch: Extent3(10, 12, 14))
         options.foregroundFraction = 1
         let batches = try PatchBatches(volumes, index: index, channels: 2, options: options, seed: 4)
-        let batch = batches.makeBatch()
         var (certain, wrong, foreground) = (0, 0, 0)
         for number in 0..<batches.batchesPerEpoch {
-            try batches.fill(batch, epoch: 0, number: number, threads: 2)
+            let batch = try batches.batch(epoch: 0, index: number)
+            let (images, labels, positions) = (batch.images, batch.labels, 10 * 12 * 14)
             for image in 0..<4 {
-                let block = batch.images.block(0, image: image)
-                for n in 0..<batch.images.shape.positions {
-                    let shown = block[n * 16 + 1]
-                    let label = batch.labels[image * batch.images.shape.positions + n]
+                for n in 0..<positions {
+                    let shown = images[(2 * image + 1) * positions + n]
+                    let label = labels[image * positions + n]
                     // Where the interpolated label is the smallest or the largest, all voxels around have it.
                     if shown < 1e-3 || shown > 1.999 {
                         certain += 1
@@ -114,15 +121,14 @@ struct TrainingDataTests {
         let volumes = try twoVolumes()
         let index = try ForegroundIndex(volumes, classes: 3, seed: 1)
         for size in [1, 4] {
-            let batches = try PatchBatches(
-                volumes, index: index, channels: 2, options: lively(patch: Extent3(8, 9, 10), batch: size), seed: 5)
-            let (first, second) = (batches.makeBatch(), batches.makeBatch())
-            try batches.fill(first, epoch: 7, number: 3, threads: 1)
-            try batches.fill(second, epoch: 2, number: 1, threads: 3)
-            #expect(first.images.tensor() != second.images.tensor())
-            try batches.fill(second, epoch: 7, number: 3, threads: 3)
-            #expect(first.images.tensor() == second.images.tensor())
-            #expect(first.labels == second.labels)
+            let options = lively(patch: Extent3(8, 9, 10), batch: size)
+            let one = try PatchBatches(volumes, index: index, channels: 2, options: options, seed: 5)
+            let three = try PatchBatches(volumes, index: index, channels: 2, options: options, seed: 5, threads: 3)
+            let first = try one.batch(epoch: 7, index: 3)
+            #expect(try three.batch(epoch: 2, index: 1).inputs != first.inputs)
+            let again = try three.batch(epoch: 7, index: 3)
+            #expect(first.inputs == again.inputs)
+            #expect(first.targets == again.targets)
         }
     }
 
@@ -157,17 +163,16 @@ struct TrainingDataTests {
         options.spatial.flips = [.width]
         options.spatial.lateralPairs = [LateralPair(1, 2)]
         let batches = try PatchBatches(volumes, index: index, channels: 2, options: options, seed: 7)
-        let batch = batches.makeBatch()
         var mirrored = 0
         for number in 0..<40 {
-            try batches.fill(batch, epoch: 0, number: number, threads: 1)
-            let block = batch.images.block(0, image: 0)
+            let batch = try batches.batch(epoch: 0, index: number)
+            let (shown, labels) = (Array(batch.images.suffix(12 * 16 * 24)), batch.labels)
             // Channel 1 is the label before it was renamed.
-            let isMirrored = block[((5 * 16 + 7) * 24 + 6) * 16 + 1] == 2
+            let isMirrored = shown[(5 * 16 + 7) * 24 + 6] == 2
             if isMirrored { mirrored += 1 }
-            for n in 0..<batch.labels.count {
-                let label = Int(block[n * 16 + 1])
-                #expect(Int(batch.labels[n]) == (isMirrored ? [0, 2, 1][label] : label))
+            for n in 0..<labels.count {
+                let label = Int(shown[n])
+                #expect(Int(labels[n]) == (isMirrored ? [0, 2, 1][label] : label))
             }
         }
         #expect((10...30).contains(mirrored))
@@ -181,13 +186,12 @@ struct TrainingDataTests {
         options.foregroundFraction = 1
         options.labelBeyond = 255
         let batches = try PatchBatches(small, index: index, channels: 2, options: options, seed: 8)
-        let batch = batches.makeBatch()
-        try batches.fill(batch, epoch: 0, number: 0, threads: 1)
+        let batch = try batches.batch(epoch: 0, index: 0)
         for n in 0..<125 {
             let (x, y, z) = (n % 5, n / 5 % 5, n / 25)
             let inside = (0..<4).contains(x) && (1..<4).contains(y) && (1..<3).contains(z)
             #expect(batch.labels[n] == (inside ? 1 : 255))
-            #expect(batch.images.block(0, image: 0)[n * 16 + 1] == (inside ? 1 : 0))
+            #expect(batch.images[125 + n] == (inside ? 1 : 0))
         }
     }
 
@@ -265,10 +269,9 @@ struct SliceAndTargetTests {
         let options = SliceOptions(height: 8, width: 8, batch: 5)
         let batches = try SliceBatches(volumes, index: index, channels: 2, options: options, seed: 1)
         #expect(batches.batchesPerEpoch == 2)
-        let batch = batches.makeBatch()
         var seen: Set<SliceIndex.Entry> = []
         for number in 0..<2 {
-            try batches.fill(batch, epoch: 4, number: number, threads: 2)
+            let images = try batches.batch(epoch: 4, index: number).images
             for image in 0..<5 {
                 let entry = batches.entry(epoch: 4, sample: number * 5 + image).entry
                 seen.insert(entry)
@@ -281,7 +284,7 @@ struct SliceAndTargetTests {
                     let expected =
                         inside
                         ? from.channels[0][(entry.slice * from.size.height + j) * from.size.width + i] : 0
-                    #expect(batch.images.block(0, image: image)[n * 16] == expected)
+                    #expect(images[image * 128 + n] == expected)
                 }
             }
         }
@@ -301,12 +304,11 @@ struct SliceAndTargetTests {
         let kinds = (0..<80).map { batches.entry(epoch: 0, sample: $0).isForeground }
         #expect(kinds.filter { $0 }.count == 40)
         for first in stride(from: 0, to: 80, by: 8) { #expect(kinds[first..<(first + 8)].filter { $0 }.count == 4) }
-        let (one, three) = (batches.makeBatch(), batches.makeBatch())
+        let three = try SliceBatches(volumes, index: index, channels: 2, options: options, seed: 2, threads: 3)
         for number in 0..<10 {
-            try batches.fill(one, epoch: 1, number: number, threads: 1)
-            try batches.fill(three, epoch: 1, number: number, threads: 3)
-            #expect(one.images.tensor() == three.images.tensor())
-            #expect(one.labels == three.labels)
+            let (a, b) = (try batches.batch(epoch: 1, index: number), try three.batch(epoch: 1, index: number))
+            #expect(a.inputs == b.inputs)
+            #expect(a.targets == b.targets)
         }
     }
 
@@ -344,18 +346,17 @@ struct SliceAndTargetTests {
         options.minimumPositives = 3
         let batches = try TargetedBatches(volumes, samples: samples, channels: 2, options: options, seed: 3)
         #expect(batches.features == 18)
-        let batch = batches.makeBatch()
         for number in 0..<batches.batchesPerEpoch {
-            try batches.fill(batch, epoch: 0, number: number, threads: 2)
-            #expect(batch.targets.reduce(0, +) >= 3)
-            let features = try #require(batch.vectors).tensor().values
+            let batch = try batches.batch(epoch: 0, index: number)
+            #expect(batch.values.reduce(0, +) >= 3)
+            let features = batch.inputs[1].values
             for n in 0..<8 {
                 let sample = Int(features[n * 18]) / 100
                 #expect((0..<18).allSatisfy { features[n * 18 + $0] == Float(sample * 100 + $0) })
-                #expect(batch.targets[n] == samples[sample].target)
+                #expect(batch.values[n] == samples[sample].target)
                 let from = volumes.volume(sample % 2)
                 let at = (2 * from.size.height + 3) * from.size.width + 3
-                #expect(batch.images.block(0, image: n)[13 * 16] == from.channels[0][at])
+                #expect(batch.images[n * 54 + 13] == from.channels[0][at])
             }
         }
         options.minimumPositives = 9

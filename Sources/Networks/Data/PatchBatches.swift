@@ -12,6 +12,7 @@ package struct PatchOptions: Sendable, Hashable, Codable {
     package var classWeights: [Double] = []
     package var spatial = SpatialAugmentation()
     package var intensity = IntensityAugmentation()
+    package var targets = TargetForm.classes
     /// Label of voxels beyond the volume; a loss may be told to ignore it.
     package var labelBeyond: UInt8 = 0
 
@@ -21,11 +22,9 @@ package struct PatchOptions: Sendable, Hashable, Codable {
 }
 
 /// Patches at random places of random volumes, a share of them centred on foreground.
-package struct PatchBatches: BatchSource {
-    package let imageShape: FeatureShape
-    package let features = 0
-    package let hasLabels = true
+package struct PatchBatches: TrainingData {
     package let batchesPerEpoch: Int
+    private let assembly: BatchAssembly
     private let volumes: any VolumeSource
     private let index: ForegroundIndex
     private let options: PatchOptions
@@ -36,7 +35,8 @@ package struct PatchBatches: BatchSource {
 
     /// - Throws: `TrainingDataError` when settings are out of range or there is nothing to train on.
     package init(
-        _ volumes: any VolumeSource, index: ForegroundIndex, channels: Int, options: PatchOptions, seed: UInt64
+        _ volumes: any VolumeSource, index: ForegroundIndex, channels: Int, options: PatchOptions, seed: UInt64,
+        threads: Int = 1
     ) throws {
         guard volumes.count > 0 else { throw TrainingDataError.empty("there is no volume") }
         guard options.batch > 0, options.samplesPerEpoch > 0 else {
@@ -67,7 +67,7 @@ package struct PatchBatches: BatchSource {
         if options.foregroundFraction > 0, sum == 0 {
             throw TrainingDataError.empty("no volume has a voxel of a class with a weight over 0")
         }
-        imageShape = FeatureShape(batch: options.batch, channels: channels, size: options.patch)
+        assembly = BatchAssembly(channels: channels, size: options.patch, hasLabels: true, threads: threads)
         batchesPerEpoch = (options.samplesPerEpoch + options.batch - 1) / options.batch
         random = Philox(seed: seed)
         reader = PatchReader(
@@ -121,27 +121,18 @@ package struct PatchBatches: BatchSource {
             + SIMD3(Double(patch.width - 1), Double(patch.height - 1), Double(patch.depth - 1)) / 2
     }
 
-    package func fill(_ batch: TrainingBatch, epoch: Int, number: Int, threads: Int) throws {
-        let first = number * options.batch
+    package func batch(epoch: Int, index: Int) throws -> Batch {
+        let first = index * options.batch
         let choices = (0..<options.batch).map { choice(epoch: epoch, sample: first + $0) }
-        let read = try choices.map { choice in
-            let volume = try volumes.volume(choice.volume)
-            guard volume.channels.count == imageShape.channels else {
-                throw TrainingDataError.channelCount(
-                    volume: volume.name, found: volume.channels.count, expected: imageShape.channels)
-            }
-            guard !volume.labels.isEmpty else { throw TrainingDataError.labelsMissing(volume: volume.name) }
-            return volume
-        }
-        batch.fill(from: read, threads: threads) { n, labels, inner in
+        let read = try choices.map { try volumes.volume($0.volume, channels: assembly.channels, needsLabels: true) }
+        let (images, labels) = assembly.assemble(options.batch) { n, place in
             let volume = read[n]
             let centre = centre(of: choices[n], volume: volume.size, epoch: epoch, sample: first + n)
             let draw = options.spatial.draw(
                 size: options.patch, centre: centre, spacingMillimetres: volume.spacingMillimetres, random: random,
                 epoch: epoch, sample: first + n)
-            reader.read(
-                volume, draw: draw, epoch: epoch, sample: first + n, to: batch.images, image: n, labels: labels,
-                threads: inner)
+            reader.read(volume, draw: draw, epoch: epoch, sample: first + n, to: place)
         }
+        return Batch(inputs: [images], targets: [options.targets.target(labels, like: images)])
     }
 }

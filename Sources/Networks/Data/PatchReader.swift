@@ -1,6 +1,6 @@
 import Kernels
 
-/// Cuts one patch out of a volume, changes it as drawn, and puts it where the network reads it.
+/// Cuts one patch out of a volume, and changes it as drawn.
 struct PatchReader: Sendable {
     let spatial: SpatialAugmentation
     let intensity: IntensityAugmentation
@@ -15,40 +15,28 @@ struct PatchReader: Sendable {
         lateral = spatial.lateralPairs.swapped(classes: 256).map { UInt8($0) }
     }
 
-    /// - Parameters:
-    ///   - map: image `image` of it is overwritten; its size is that of the patch.
-    ///   - labels: as many as the patch has voxels; nil where none are wanted.
+    /// Writes all channels, and the labels where there is a place for them.
     func read(
-        _ volume: TrainingVolume, draw: SpatialAugmentation.Draw, epoch: Int, sample: Int, to map: FeatureMap,
-        image: Int, labels: UnsafeMutablePointer<UInt8>?, threads: Int
+        _ volume: TrainingVolume, draw: SpatialAugmentation.Draw, epoch: Int, sample: Int, to place: BatchAssembly.Place
     ) {
-        let (lanes, positions) = (FeatureShape.lanes, map.shape.positions)
-        precondition(draw.map.size == map.shape.size, "a patch of \(draw.map.size) for a map of \(map.shape.size)")
-        for block in 0..<map.shape.blocks {
-            map.block(block, image: image).update(repeating: 0, count: map.shape.blockStride)
-        }
-        Parallel.forEach(volume.channels.count, threads: threads) { channel in
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: positions) { patch in
-                let patch = patch.baseAddress!
-                volume.channels[channel].withUnsafeBufferPointer { values in
-                    draw.map.sample(
-                        values.baseAddress!, volume: volume.size, isCubic: spatial.interpolation == .cubic,
-                        beyond: beyond(volume, channel), to: patch)
-                }
-                intensity.apply(
-                    to: patch, size: draw.map.size, channel: channel, random: random, epoch: epoch, sample: sample)
-                let target = map.block(channel / lanes, image: image) + channel % lanes
-                for n in 0..<positions { target[n * lanes] = patch[n] }
+        let size = draw.map.size
+        Parallel.forEach(volume.channels.count, threads: place.threads) { channel in
+            let patch = place.values + channel * size.product
+            volume.channels[channel].withUnsafeBufferPointer { values in
+                draw.map.sample(
+                    values.baseAddress!, volume: volume.size, isCubic: spatial.interpolation == .cubic,
+                    beyond: beyond(volume, channel), to: patch)
             }
+            intensity.apply(to: patch, size: size, channel: channel, random: random, epoch: epoch, sample: sample)
         }
-        guard let labels else { return }
+        guard let labels = place.labels else { return }
         volume.labels.withUnsafeBufferPointer { values in
             draw.map.sampleNearest(
                 values.baseAddress!, volume: volume.size, outside: spatial.beyond == .edge ? nil : labelBeyond,
                 to: labels)
         }
         if draw.flipsWidth, !spatial.lateralPairs.isEmpty {
-            for n in 0..<positions { labels[n] = lateral[Int(labels[n])] }
+            for n in 0..<size.product { labels[n] = lateral[Int(labels[n])] }
         }
     }
 

@@ -21,6 +21,7 @@ package struct SliceOptions: Sendable, Hashable, Codable {
     package var beyond = SpatialAugmentation.Beyond.background
     package var lateralPairs: [LateralPair] = []
     package var intensity = IntensityAugmentation()
+    package var targets = TargetForm.classes
 
     package init(height: Int, width: Int, batch: Int) {
         (size, self.batch) = (Extent3(1, height, width), batch)
@@ -37,11 +38,9 @@ package struct SliceOptions: Sendable, Hashable, Codable {
 }
 
 /// Slices in random order, or balanced between those with and without foreground.
-package struct SliceBatches: BatchSource {
-    package let imageShape: FeatureShape
-    package let features = 0
-    package let hasLabels = true
+package struct SliceBatches: TrainingData {
     package let batchesPerEpoch: Int
+    private let assembly: BatchAssembly
     private let volumes: any VolumeSource
     private let index: SliceIndex
     private let options: SliceOptions
@@ -50,7 +49,8 @@ package struct SliceBatches: BatchSource {
 
     /// - Throws: `TrainingDataError` when settings are out of range or there is no slice of a wanted kind.
     package init(
-        _ volumes: any VolumeSource, index: SliceIndex, channels: Int, options: SliceOptions, seed: UInt64
+        _ volumes: any VolumeSource, index: SliceIndex, channels: Int, options: SliceOptions, seed: UInt64,
+        threads: Int = 1
     ) throws {
         let slices = index.foreground.count + index.background.count
         guard slices > 0 else { throw TrainingDataError.empty("there is no slice that is not empty") }
@@ -75,7 +75,7 @@ package struct SliceBatches: BatchSource {
         spatial.lateralPairs = options.lateralPairs
         try spatial.check()
         try options.intensity.check()
-        imageShape = FeatureShape(batch: options.batch, channels: channels, size: options.size)
+        assembly = BatchAssembly(channels: channels, size: options.size, hasLabels: true, threads: threads)
         batchesPerEpoch = ((options.samplesPerEpoch ?? slices) + options.batch - 1) / options.batch
         random = Philox(seed: seed)
         reader = PatchReader(spatial: spatial, intensity: options.intensity, labelBeyond: 0, random: random)
@@ -101,22 +101,18 @@ package struct SliceBatches: BatchSource {
             : (index.background[pick(sample - before, of: index.background.count, kind: 2)], false)
     }
 
-    package func fill(_ batch: TrainingBatch, epoch: Int, number: Int, threads: Int) throws {
-        let first = number * options.batch
+    package func batch(epoch: Int, index: Int) throws -> Batch {
+        let first = index * options.batch
         let entries = (0..<options.batch).map { entry(epoch: epoch, sample: first + $0) }
-        let read = try entries.map { entry in
-            let volume = try volumes.volume(entry.entry.volume)
-            guard volume.channels.count == imageShape.channels else {
-                throw TrainingDataError.channelCount(
-                    volume: volume.name, found: volume.channels.count, expected: imageShape.channels)
-            }
-            return volume
+        let read = try entries.map {
+            try volumes.volume($0.entry.volume, channels: assembly.channels, needsLabels: true)
         }
-        batch.fill(from: read, threads: threads) { n, labels, inner in
+        let (images, labels) = assembly.assemble(options.batch) { n, place in
             reader.read(
                 read[n], draw: draw(entries[n].entry, entries[n].isForeground, read[n], epoch, first + n),
-                epoch: epoch, sample: first + n, to: batch.images, image: n, labels: labels, threads: inner)
+                epoch: epoch, sample: first + n, to: place)
         }
+        return Batch(inputs: [images], targets: [options.targets.target(labels, like: images)])
     }
 
     private func draw(

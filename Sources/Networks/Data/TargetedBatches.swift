@@ -22,6 +22,7 @@ package struct TargetedOptions: Sendable, Hashable, Codable {
     package var batch: Int
     /// Every batch has at least so many samples with a target over 0.5 (QSMRim-Net's oversampling needs 3 or more).
     package var minimumPositives = 0
+    package var targets = TargetForm.values
     package var spatial = SpatialAugmentation()
     package var intensity = IntensityAugmentation()
 
@@ -29,11 +30,11 @@ package struct TargetedOptions: Sendable, Hashable, Codable {
 }
 
 /// Patches around given places, in batches with enough positives.
-package struct TargetedBatches: BatchSource {
-    package let imageShape: FeatureShape
+package struct TargetedBatches: TrainingData {
+    /// Numbers per sample beside the image; the network has a second input for them where there are any.
     package let features: Int
-    package let hasLabels = false
     package var batchesPerEpoch: Int { order.batchesPerEpoch }
+    private let assembly: BatchAssembly
     private let volumes: any VolumeSource
     private let samples: [TargetedPatch]
     private let options: TargetedOptions
@@ -43,7 +44,8 @@ package struct TargetedBatches: BatchSource {
 
     /// - Throws: `TrainingDataError` when settings are out of range or samples do not agree.
     package init(
-        _ volumes: any VolumeSource, samples: [TargetedPatch], channels: Int, options: TargetedOptions, seed: UInt64
+        _ volumes: any VolumeSource, samples: [TargetedPatch], channels: Int, options: TargetedOptions, seed: UInt64,
+        threads: Int = 1
     ) throws {
         guard options.patch.depth > 0, options.patch.height > 0, options.patch.width > 0 else {
             throw TrainingDataError.settings("a patch of \(options.patch) voxels has no voxel")
@@ -65,45 +67,44 @@ package struct TargetedBatches: BatchSource {
             guard sample.target.isFinite, sample.features.allSatisfy(\.isFinite) else {
                 throw TrainingDataError.settings("sample \(n) has a target or feature that is not a number")
             }
+            let target = sample.target
+            guard options.targets == .values || (target == target.rounded() && (0...255).contains(target)) else {
+                throw TrainingDataError.settings("sample \(n) has the target \(target), which is no class of 0 to 255")
+            }
         }
         self.features = features
-        imageShape = FeatureShape(batch: options.batch, channels: channels, size: options.patch)
+        assembly = BatchAssembly(channels: channels, size: options.patch, hasLabels: false, threads: threads)
         random = Philox(seed: seed)
         reader = PatchReader(
             spatial: options.spatial, intensity: options.intensity, labelBeyond: 0, random: random)
         (self.volumes, self.samples, self.options) = (volumes, samples, options)
     }
 
-    package func fill(_ batch: TrainingBatch, epoch: Int, number: Int, threads: Int) throws {
-        let chosen = order.samples(epoch: epoch, number: number)
-        let read = try chosen.map { sample in
-            let volume = try volumes.volume(samples[sample].volume)
-            guard volume.channels.count == imageShape.channels else {
-                throw TrainingDataError.channelCount(
-                    volume: volume.name, found: volume.channels.count, expected: imageShape.channels)
-            }
-            return volume
-        }
-        for (n, sample) in chosen.enumerated() {
-            batch.setTarget(samples[sample].target, sample: n)
-            if let vectors = batch.vectors {
-                for (feature, value) in samples[sample].features.enumerated() {
-                    vectors.block(feature / FeatureShape.lanes, image: n)[feature % FeatureShape.lanes] = value
-                }
-            }
+    package func batch(epoch: Int, index: Int) throws -> Batch {
+        let chosen = order.samples(epoch: epoch, number: index)
+        let read = try chosen.map {
+            try volumes.volume(samples[$0].volume, channels: assembly.channels, needsLabels: false)
         }
         // Numbers of a sample depend on where it stands in the epoch, so that a positive shown twice differs.
-        let first = number * options.batch
-        batch.fill(from: read, threads: threads) { n, _, inner in
+        let first = index * options.batch
+        let (images, _) = assembly.assemble(options.batch) { n, place in
             let (volume, sample) = (read[n], samples[chosen[n]])
             let size = volume.size
             let middle = SIMD3(Double(size.width - 1), Double(size.height - 1), Double(size.depth - 1)) / 2
             let draw = options.spatial.draw(
                 size: options.patch, centre: sample.centre ?? middle, spacingMillimetres: volume.spacingMillimetres,
                 random: random, epoch: epoch, sample: first + n)
-            reader.read(
-                volume, draw: draw, epoch: epoch, sample: first + n, to: batch.images, image: n, labels: nil,
-                threads: inner)
+            reader.read(volume, draw: draw, epoch: epoch, sample: first + n, to: place)
+        }
+        var inputs = [images]
+        if features > 0 {
+            inputs.append(Tensor(shape: [options.batch, features], values: chosen.flatMap { samples[$0].features }))
+        }
+        let targets = chosen.map { samples[$0].target }
+        switch options.targets {
+        case .values:
+            return Batch(inputs: inputs, targets: [.values(Tensor(shape: [options.batch, 1], values: targets))])
+        case .classes: return Batch(inputs: inputs, targets: [.classes(targets.map { UInt8($0) })])
         }
     }
 }

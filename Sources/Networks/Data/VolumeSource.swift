@@ -6,6 +6,19 @@ package protocol VolumeSource: Sendable {
     func volume(_ index: Int) throws -> TrainingVolume
 }
 
+extension VolumeSource {
+    /// A volume that is what the samples need.
+    func volume(_ index: Int, channels: Int, needsLabels: Bool) throws -> TrainingVolume {
+        let volume = try volume(index)
+        guard volume.channels.count == channels else {
+            throw TrainingDataError.channelCount(
+                volume: volume.name, found: volume.channels.count, expected: channels)
+        }
+        guard !needsLabels || !volume.labels.isEmpty else { throw TrainingDataError.labelsMissing(volume: volume.name) }
+        return volume
+    }
+}
+
 /// All volumes in memory.
 package struct VolumesInMemory: VolumeSource {
     package let volumes: [TrainingVolume]

@@ -7,6 +7,7 @@ package enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible
     case channels(given: Int, expected: Int)
     case channelLength(channel: Int, values: Int, expected: Int)
     case members(String)
+    case network(String)
     case memory(neededBytes: Int, limitBytes: Int)
     case notFinite(slice: Int)
 
@@ -20,6 +21,7 @@ package enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible
         case .channelLength(let channel, let values, let expected):
             "channel \(channel) has \(values) values but the grid has \(expected) voxels"
         case .members(let problem): "the networks of an ensemble must agree: \(problem)"
+        case .network(let problem): "the network cannot segment images: \(problem)"
         case .memory(let needed, let limit):
             "inference would take \(ByteCount(needed)), more than the limit of \(ByteCount(limit)); "
                 + "choose a smaller window or batch, or raise the limit"

@@ -42,9 +42,7 @@ package struct SlidingWindow: Sendable {
             let network = try members.reduce(0) { $0 + (try $1.bytes(input: shape, threads: threads)) }
             return (
                 plan,
-                InferenceMemory(
-                    plan: plan, channels: first.inputChannels, classes: first.classes, network: network,
-                    resultBytes: resultBytes)
+                InferenceMemory(plan: plan, classes: first.classes, network: network, resultBytes: resultBytes)
             )
         }
         var chosen = options
@@ -101,8 +99,6 @@ package struct SlidingWindow: Sendable {
         let shape = FeatureShape(batch: plan.batch, channels: channels.count, size: plan.window)
         let predictors = try members.map { try $0.predictor(input: shape, threads: threads) }
         let filler = WindowFiller(plan: plan, padding: options.padding, background: background)
-        let storage = FeatureStorage(shape)
-        let windows = storage.map(shape)
         let flips = Flip.combinations(of: options.flips)
         let accumulator = WindowAccumulator(
             plan: plan, classes: classes, lateral: options.lateralPairs.swapped(classes: classes),
@@ -120,9 +116,9 @@ package struct SlidingWindow: Sendable {
             // No later window begins before these.
             try finishSlices(before: origins.first!.depth)
             for flip in flips {
-                filler.fill(windows, from: channels, origins: origins, flip: flip, threads: threads)
                 for predictor in predictors {
-                    let predicted = try predictor.predict(windows, threads: threads)
+                    filler.fill(predictor.windows, from: channels, origins: origins, flip: flip, threads: threads)
+                    let predicted = try predictor.predict()
                     precondition(
                         predicted.shape.channels == classes && predicted.shape.size == plan.window,
                         "a predictor for \(shape) gave \(predicted.shape)")

@@ -2,16 +2,15 @@ import Kernels
 
 /// A network prepared for batches of windows of one shape: all that the sliding window needs of it.
 package protocol WindowPredictor: AnyObject {
-    /// batch × channels × window, as `predict` takes it.
-    var input: FeatureShape { get }
+    /// batch × channels × window: where the windows are written before `predict`. Images beyond those of interest are
+    /// zero.
+    var windows: FeatureMap { get }
 
-    /// Class probabilities of a batch of windows: batch × classes × window, each in 0 ... 1.
+    /// Class probabilities of what has been written: batch × classes × window, each in 0 ... 1.
     ///
-    /// - Parameters:
-    ///   - windows: of the shape `input`; images beyond those of interest are zero.
-    ///   - threads: how many threads to use; the result must not depend on it.
-    /// - Returns: a view of the predictor's own memory, valid until the next call.
-    func predict(_ windows: FeatureMap, threads: Int) throws -> FeatureMap
+    /// - Returns: a view of the predictor's own memory, valid until the next call. The result does not depend on the
+    ///   number of threads the predictor was made for.
+    func predict() throws -> FeatureMap
 }
 
 /// Something predictors can be made of for any shape: a network with its weights.
@@ -22,7 +21,7 @@ package protocol WindowNetwork: Sendable {
     /// What sizes of windows must be multiples of: the product of the strides on the way down, per axis.
     var sizeMultiple: Extent3 { get }
 
-    /// Bytes a predictor for this shape holds: maps, packed weights, scratch.
+    /// Bytes a predictor for this shape holds: maps, windows among them, packed weights, scratch.
     func bytes(input: FeatureShape, threads: Int) throws -> Int
     func predictor(input: FeatureShape, threads: Int) throws -> any WindowPredictor
 }

@@ -1,0 +1,61 @@
+import Kernels
+
+/// The samples of a batch, written next to each other on several threads.
+struct BatchAssembly {
+    let channels: Int
+    /// depth × height × width of every sample.
+    let size: Extent3
+    let hasLabels: Bool
+    let threads: Int
+
+    /// Where one sample is written.
+    struct Place {
+        /// channels × size, width fastest.
+        let values: UnsafeMutablePointer<Float>
+        /// A class per voxel; nil where there are none.
+        let labels: UnsafeMutablePointer<UInt8>?
+        /// Threads the sample may use itself.
+        let threads: Int
+    }
+
+    /// - Parameter body: called once for every sample, on any thread.
+    func assemble(_ samples: Int, _ body: (Int, Place) -> Void) -> (images: Tensor, labels: [UInt8]) {
+        let positions = size.product
+        var labels = [UInt8](repeating: 0, count: hasLabels ? samples * positions : 0)
+        // Few samples: the threads share the channels of one instead.
+        let inner = samples >= threads ? 1 : threads
+        let values = [Float](unsafeUninitializedCapacity: samples * channels * positions) { buffer, count in
+            labels.withUnsafeMutableBufferPointer { labels in
+                // Samples write disjoint parts.
+                nonisolated(unsafe) let (values, labels) = (buffer.baseAddress, labels.baseAddress)
+                Parallel.forEach(samples, threads: inner == 1 ? threads : 1) { sample in
+                    body(
+                        sample,
+                        Place(
+                            values: values! + sample * channels * positions,
+                            labels: hasLabels ? labels! + sample * positions : nil, threads: inner))
+                }
+            }
+            count = samples * channels * positions
+        }
+        return (Tensor(shape: [samples, channels, size.depth, size.height, size.width], values: values), labels)
+    }
+}
+
+/// What targets are to the loss.
+package enum TargetForm: String, Sendable, Hashable, Codable {
+    /// Numbers of classes: cross-entropy, focal, Dice.
+    case classes
+    /// Values: binary cross-entropy, squared error. Labels become one channel of their numbers.
+    case values
+
+    /// - Parameter images: batch × channels × size.
+    func target(_ labels: [UInt8], like images: Tensor) -> Target {
+        switch self {
+        case .classes: .classes(labels)
+        case .values:
+            .values(
+                Tensor(shape: [images.shape[0], 1] + images.shape.dropFirst(2), values: labels.map { Float($0) }))
+        }
+    }
+}
