@@ -92,8 +92,3 @@ extension QSMFlow {
             "There is no command '\(word)'; \(meant ?? "`qsmflow --help` lists those there are")", code: 64)
     }
 }
-
-/// Version of the program, one place.
-enum Version {
-    static let text = "0.1.0"
-}

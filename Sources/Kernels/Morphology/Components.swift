@@ -4,21 +4,14 @@ package enum Connectivity: Int, Sendable, CaseIterable {
     case facesAndEdges = 18
     case facesEdgesAndCorners = 26
 
-    /// Offsets to the neighbours that come earlier in memory.
-    var earlier: [SIMD3<Int>] {
-        var offsets: [SIMD3<Int>] = []
-        for k in -1...0 {
-            for j in -1...1 {
-                for i in -1...1 {
-                    let offset = SIMD3(i, j, k)
-                    let before = k < 0 || (k == 0 && (j < 0 || (j == 0 && i < 0)))
-                    let steps = abs(i) + abs(j) + abs(k)
-                    let limit = self == .faces ? 1 : (self == .facesAndEdges ? 2 : 3)
-                    if before && steps <= limit { offsets.append(offset) }
-                }
-            }
+    /// Lines that come earlier in memory and touch a line, and by how many voxels runs may miss each other there and
+    /// still touch.
+    var earlierLines: [(dj: Int, dk: Int, reach: Int)] {
+        switch self {
+        case .faces: [(-1, 0, 0), (0, -1, 0)]
+        case .facesAndEdges: [(-1, 0, 1), (-1, -1, 0), (0, -1, 1), (1, -1, 0)]
+        case .facesEdgesAndCorners: [(-1, 0, 1), (-1, -1, 1), (0, -1, 1), (1, -1, 1)]
         }
-        return offsets
     }
 }
 
@@ -45,62 +38,73 @@ package struct Components: Sendable {
 extension Mask {
     /// The connected pieces of this mask.
     ///
-    /// - Complexity: one pass with union–find, one to renumber.
+    /// Whole runs of voxels along a line are joined, by union–find; there are far fewer of them than voxels.
     package func components(_ connectivity: Connectivity = .facesEdgesAndCorners) -> Components {
         let (nx, ny, nz) = (grid.nx, grid.ny, grid.nz)
-        var labels = [Int32](repeating: 0, count: grid.count)
-        var parents: [Int32] = [0]
-        func root(_ label: Int32) -> Int32 {
-            var r = label
-            while parents[Int(r)] != r {
-                parents[Int(r)] = parents[Int(parents[Int(r)])]
-                r = parents[Int(r)]
-            }
-            return r
+        let runs = MaskRuns(self)
+        var parents = [Int32](unsafeUninitializedCapacity: runs.starts.count) { buffer, initialised in
+            for n in 0..<runs.starts.count { buffer[n] = Int32(n) }
+            initialised = runs.starts.count
         }
-        let offsets = connectivity.earlier
-        let steps = offsets.map { $0.x + nx * ($0.y + ny * $0.z) }
-        for k in 0..<nz {
-            for j in 0..<ny {
-                let row = nx * (j + ny * k)
-                for i in 0..<nx where values[row + i] != 0 {
-                    var label: Int32 = 0
-                    for n in offsets.indices {
-                        let o = offsets[n]
-                        guard i + o.x >= 0, i + o.x < nx, j + o.y >= 0, j + o.y < ny, k + o.z >= 0 else { continue }
-                        let neighbour = labels[row + i + steps[n]]
-                        if neighbour == 0 || neighbour == label { continue }
-                        if label == 0 {
-                            label = neighbour
-                        } else {
-                            let (a, b) = (root(label), root(neighbour))
-                            if a != b { parents[Int(max(a, b))] = min(a, b) }
+        parents.withUnsafeMutableBufferPointer { parents in
+            func root(_ run: Int32) -> Int32 {
+                var r = run
+                while parents[Int(r)] != r {
+                    parents[Int(r)] = parents[Int(parents[Int(r)])]
+                    r = parents[Int(r)]
+                }
+                return r
+            }
+            let lines = connectivity.earlierLines
+            for k in 0..<nz {
+                for j in 0..<ny {
+                    let mine = runs.ofLine(j + ny * k)
+                    if mine.isEmpty { continue }
+                    for line in lines {
+                        let (otherJ, otherK) = (j + line.dj, k + line.dk)
+                        guard otherJ >= 0, otherJ < ny, otherK >= 0 else { continue }
+                        var other = runs.ofLine(otherJ + ny * otherK)
+                        for run in mine {
+                            let (start, end) = (
+                                runs.starts[run] - Int32(line.reach), runs.ends[run] + Int32(line.reach)
+                            )
+                            while let first = other.first, runs.ends[first] <= start { other.removeFirst() }
+                            for candidate in other {
+                                if runs.starts[candidate] >= end { break }
+                                let (a, b) = (root(Int32(run)), root(Int32(candidate)))
+                                // The root is the first run of its piece, so that pieces are numbered as they begin.
+                                if a != b { parents[Int(max(a, b))] = min(a, b) }
+                            }
                         }
                     }
-                    if label == 0 {
-                        label = Int32(parents.count)
-                        parents.append(label)
-                    }
-                    labels[row + i] = label
                 }
             }
         }
-        // A root is the smallest label of its piece, hence that of its first voxel.
         var numbers = [Int32](repeating: 0, count: parents.count)
         var sizes: [Int] = []
-        for label in parents.indices.dropFirst() {
-            let r = Int(root(Int32(label)))
-            if r == label {
+        for run in parents.indices {
+            // Roots come before the runs that name them.
+            if parents[run] == run {
                 sizes.append(0)
-                numbers[label] = Int32(sizes.count)
+                numbers[run] = Int32(sizes.count)
             } else {
-                numbers[label] = numbers[r]
+                numbers[run] = numbers[Int(parents[run])]
             }
+            sizes[Int(numbers[run]) - 1] += Int(runs.ends[run] - runs.starts[run])
         }
-        for index in labels.indices where labels[index] != 0 {
-            let number = numbers[Int(labels[index])]
-            labels[index] = number
-            sizes[Int(number) - 1] += 1
+        let labels = [Int32](unsafeUninitializedCapacity: grid.count) { buffer, initialised in
+            for line in 0..<(ny * nz) {
+                let row = buffer.baseAddress! + line * nx
+                var i = 0
+                for run in runs.ofLine(line) {
+                    let (start, end) = (Int(runs.starts[run]), Int(runs.ends[run]))
+                    (row + i).initialize(repeating: 0, count: start - i)
+                    (row + start).initialize(repeating: numbers[run], count: end - start)
+                    i = end
+                }
+                (row + i).initialize(repeating: 0, count: nx - i)
+            }
+            initialised = grid.count
         }
         return Components(grid: grid, labels: labels, sizes: sizes)
     }

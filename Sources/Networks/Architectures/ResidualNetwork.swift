@@ -79,3 +79,13 @@ package struct ResidualNetwork: Hashable, Sendable, Codable {
         return try builder.relu("\(name).relu2", x)
     }
 }
+
+extension ResidualNetwork {
+    /// With a linear layer `fc` on the pooled vector; the output are logits.
+    package func classifier(outputs: Int) throws -> Network {
+        var builder = NetworkBuilder()
+        let image = try builder.input("image", channels: inputChannels, rank: rank)
+        let features = try features(image, in: &builder)
+        return try builder.network(outputs: [builder.linear("fc", features, outputs: outputs)])
+    }
+}

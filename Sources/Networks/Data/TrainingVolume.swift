@@ -74,6 +74,14 @@ package struct TrainingVolume: Sendable {
             } ?? []
     }
 
+    init(
+        name: String, size: Extent3, spacingMillimetres: SIMD3<Double>, channels: [[Float]], background: [Float],
+        labels: [UInt8], sliceSums: [[Double]]
+    ) {
+        (self.name, self.size, self.spacingMillimetres) = (name, size, spacingMillimetres)
+        (self.channels, self.background, self.labels, self.sliceSums) = (channels, background, labels, sliceSums)
+    }
+
     /// Bytes in memory.
     package var bytes: Int { channels.count * size.product * MemoryLayout<Float>.stride + labels.count }
 }

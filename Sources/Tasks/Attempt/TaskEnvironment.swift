@@ -54,6 +54,7 @@ struct TaskEnvironment: Sendable {
     func text(_ name: String) -> String { parameter(name).stringValue ?? "" }
     func boolean(_ name: String) -> Bool { parameter(name).boolValue ?? false }
     func texts(_ name: String) -> [String] { (parameter(name).arrayValue ?? []).compactMap(\.stringValue) }
+    func list(_ name: String) -> [JSONValue] { parameter(name).arrayValue ?? [] }
     func map(_ name: String) -> [String: JSONValue] { parameter(name).objectValue ?? [:] }
 
     // MARK: Outputs
@@ -84,6 +85,9 @@ struct TaskEnvironment: Sendable {
     }
 
     // MARK: Progress
+
+    /// A file that a later attempt of the same work on this worker finds again; nil where nothing is kept.
+    func keptFile(_ name: String) -> String? { request.keptFolder.map { $0 + "/" + name } }
 
     /// Tells the worker how far the attempt is: the fraction is the last line of `progress` beside the request.
     func report(progress: Double) {

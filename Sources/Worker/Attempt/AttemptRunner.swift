@@ -18,6 +18,7 @@ struct AttemptRunner: Sendable {
     let cache: ArtifactCache
     let staging: Staging
     let scratchPath: String
+    let keptPath: String
     let logger: Logger
 
     /// - Parameters:
@@ -83,11 +84,13 @@ struct AttemptRunner: Sendable {
         usage.stagedBytes = staged.fetchedBytes
         try Task.checkCancellation()
 
+        let kept = try await BlockingWork.run { try keptFolder(lease) }
         let request = TaskRequest(
             task: lease.task, attempt: lease.token.attempt, step: lease.step, kind: lease.kind,
             kindVersion: lease.kindVersion, context: lease.context, parameters: lease.parameters,
             inputs: staged.inputs, missing: lease.missing, threads: max(1, lease.resources.cores),
-            memoryMiB: lease.resources.memoryMiB, outputFolder: folder.outputs, commandPath: commandPath(lease))
+            memoryMiB: lease.resources.memoryMiB, outputFolder: folder.outputs, commandPath: commandPath(lease),
+            keptFolder: kept)
         try await BlockingWork.run { try folder.write(request) }
         let process = AttemptProcess(processRequest(lease, folder: folder, deadline: claimedAt.advanced(by: timeLimit)))
         control.attach(process: process, folder: folder)
@@ -108,7 +111,23 @@ struct AttemptRunner: Sendable {
         }
         var ended = Ended(verdict: verdict, usage: usage, logTail: logTail)
         if case .result(let result) = left { ended.result = result }
-        return try await publish(lease, &ended, folder: folder, control: control, claimedAt: claimedAt)
+        let remaining = try await publish(lease, &ended, folder: folder, control: control, claimedAt: claimedAt)
+        if let kept, verdict.outcome == .succeeded || verdict.outcome == .permanent {
+            try await BlockingWork.run { try ScratchFolder.remove(kept) }
+        }
+        return remaining
+    }
+
+    /// Where the attempts of this work keep their progress: named after all that decides its result, so that no other
+    /// work, of whatever coordinator, ever finds it.
+    private func keptFolder(_ lease: LeaseGrant) throws -> String? {
+        guard TaskKindCatalog.kind(lease.kind)?.keepsProgress == true else { return nil }
+        let key = CacheKey.make(
+            kind: lease.kind, kindVersion: lease.kindVersion, parameters: lease.parameters, inputs: lease.inputs,
+            missing: lease.missing, context: lease.context, salt: nil)
+        let path = "\(keptPath)/\(key.hex)"
+        try ScratchFolder.makeFolder(path)
+        return path
     }
 
     /// Whether so little is free that a file of a task could not be written.

@@ -8,6 +8,8 @@ import Synchronization
 /// left by a killed worker: whoever starts next ends what still runs there and removes it.
 package final class ScratchFolder: Sendable {
     package let path: String
+    /// What attempts leave for later attempts of the same work, by the key of the work; shared with other workers.
+    let keptPath: String
     private let lock: LockFile
 
     /// Makes a folder for this worker and clears those of dead ones.
@@ -22,10 +24,26 @@ package final class ScratchFolder: Sendable {
             Self.endProcesses(of: folder)
             try Self.remove(folder)
         }
+        keptPath = parent + "/kept"
+        try Self.removeForgotten(in: keptPath)
         path = "\(parent)/worker-\(getpid())-\(UUID().uuidString.prefix(8).lowercased())"
         try Self.makeFolder(path)
         lock = try LockFile(path + "/lock")
         guard try lock.tryLock() else { throw WorkerError.system(doing: "locking", path: path, errorNumber: EBUSY) }
+    }
+
+    /// Work that nobody has taken up again for so long has been cancelled, or done elsewhere.
+    private static let keptDays = 14.0
+
+    private static func removeForgotten(in folder: String) throws {
+        try makeFolder(folder)
+        for name in try names(in: folder) {
+            let path = "\(folder)/\(name)"
+            var status = stat()
+            guard stat(path, &status) == 0 else { continue }
+            let age = Date().timeIntervalSince1970 - Double(status.st_mtim.tv_sec)
+            if age > keptDays * 86400 { try remove(path) }
+        }
     }
 
     /// Removes everything. The worker has ended its attempts.

@@ -193,7 +193,7 @@ final class WorkerSession: Sendable {
                 // Only this lease's own end ends the download for it; another attempt may wait for the same bytes.
                 try await client.download(digest, to: path, patience: trust.remaining, mayContinue: isTrusted)
             },
-            scratchPath: equipment.scratch.path, logger: logger)
+            scratchPath: equipment.scratch.path, keptPath: equipment.scratch.keptPath, logger: logger)
         let hasRoom = await runner.run(lease, control: control, claimedAt: claimedAt) { [self] in
             state.withLock { $0.pull.computed(lease.name) }
             wake.continuation.yield()

@@ -24,11 +24,14 @@ package struct TaskRequest: Codable, Sendable {
     package var outputFolder: String
     /// For the kind `command`: the program that the worker allows under the name asked for.
     package var commandPath: String?
+    /// For kinds that keep their progress: a folder that outlives the attempt, of this very work (same kind, parameters
+    /// and bytes) on this worker. What is found there was left by an earlier attempt.
+    package var keptFolder: String?
 
     package init(
         task: TaskID, attempt: Int32, step: String, kind: String, kindVersion: Int, context: TaskContext,
         parameters: JSONValue, inputs: [StagedInput], missing: [MissingInput], threads: Int, memoryMiB: Int,
-        outputFolder: String, commandPath: String? = nil
+        outputFolder: String, commandPath: String? = nil, keptFolder: String? = nil
     ) {
         self.task = task
         self.attempt = attempt
@@ -43,6 +46,7 @@ package struct TaskRequest: Codable, Sendable {
         self.memoryMiB = memoryMiB
         self.outputFolder = outputFolder
         self.commandPath = commandPath
+        self.keptFolder = keptFolder
     }
 }
 

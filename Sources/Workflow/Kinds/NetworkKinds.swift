@@ -25,7 +25,6 @@ extension TaskKindCatalog {
                 TaskPort("model", .file, .one, "The model: weights and card in one safetensors file."),
                 TaskPort("curve", .table, .one, "Loss and metric per epoch."),
                 TaskPort("split", .table, .one, "Who was trained on and who only judged by."),
-                TaskPort("picture", .picture, .one, "The loss and the metric over the epochs."),
             ],
             parameters: trainingParameters,
             measurements: [
@@ -37,7 +36,7 @@ extension TaskKindCatalog {
                 MeasurementDeclaration("validation_metric", unit: "1", "Metric on them (term names it)."),
                 MeasurementDeclaration("parameters", unit: "1", "Trainable parameters."),
             ],
-            resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400),
+            resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true),
         TaskKind(
             name: "network.segment", version: 1,
             summary: "Applies a segmentation model to a person's images.",
@@ -51,13 +50,14 @@ extension TaskKindCatalog {
                 TaskPort("table", .table, .one, "Class numbers and names."),
             ],
             parameters: [
+                units,
                 TaskParameter("overlap", .number(0...0.9), default: 0.5, "Share by which windows overlap."),
                 TaskParameter(
                     "flips", .list, default: [],
                     "Axes (width, height, depth) along which mirrored predictions are averaged in."),
                 TaskParameter(
-                    "whole_volume", .boolean, default: true,
-                    "Take the volume as one window where it fits the step's memory."),
+                    "whole_volume", .boolean, default: false,
+                    "Take the volume as one window; fails, saying what it needs, where that exceeds the step's memory."),
                 TaskParameter(
                     "smallest_mm3", .number(0...1_000_000), default: 0,
                     "Pieces of a class that are smaller become background."),
@@ -77,7 +77,7 @@ extension TaskKindCatalog {
                 TaskPort("check", .json, .optional, "Report of image.check."),
             ],
             outputs: [TaskPort("table", .table, .one, "One row per image or lesion: class and probabilities.")],
-            parameters: [],
+            parameters: [units],
             measurements: [
                 MeasurementDeclaration(
                     "probability", unit: "1", "Probability of a class (term names it; region names the lesion)."),
@@ -97,10 +97,15 @@ extension TaskKindCatalog {
             "mask", .mask, .optional, "Brain mask on the grid of the image, where the model normalises inside one."),
     ]
 
+    private static let units = TaskParameter(
+        "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
+        "Unit of susceptibility maps: as their sidecars say, or stated here for data without.")
+
     private static let trainingParameters = [
+        units,
         TaskParameter(
             "channels", .list, default: [],
-            "What the channels are, in order: {name: chi, unit: ppm, normalise: clip, range: [-0.25, 0.25]}; normalise is none, "
+            "What the channels are, in order: {modality: Chimap, units: ppm, normalise: clip, range: [-0.25, 0.25]}; normalise is none, "
                 + "clip, zscore, zscore_mask or percentiles."),
         TaskParameter(
             "classes", .list, default: [],

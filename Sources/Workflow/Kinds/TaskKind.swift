@@ -17,11 +17,14 @@ package struct TaskKind: Sendable {
     package let timeoutSeconds: Double
     /// The workflow file declares further ports of its own (kind `command`).
     package let hasOpenPorts: Bool
+    /// An attempt leaves on its worker what a later attempt of the same work can go on from.
+    package let keepsProgress: Bool
 
     package init(
         name: String, version: Int, summary: String, scopes: [TaskScope], inputs: [TaskPort], outputs: [TaskPort],
         parameters: [TaskParameter] = [], measurements: [MeasurementDeclaration] = [],
-        resources: TaskResources = TaskResources(), timeoutSeconds: Double = 1800, hasOpenPorts: Bool = false
+        resources: TaskResources = TaskResources(), timeoutSeconds: Double = 1800, hasOpenPorts: Bool = false,
+        keepsProgress: Bool = false
     ) {
         self.name = name
         self.version = version
@@ -34,6 +37,7 @@ package struct TaskKind: Sendable {
         self.resources = resources
         self.timeoutSeconds = timeoutSeconds
         self.hasOpenPorts = hasOpenPorts
+        self.keepsProgress = keepsProgress
     }
 
     package func input(_ name: String) -> TaskPort? { inputs.first { $0.name == name } }

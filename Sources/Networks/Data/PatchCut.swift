@@ -1,0 +1,34 @@
+import Kernels
+
+extension TrainingVolume {
+    /// Images that were brought to a model's grid, as samples are cut from.
+    package init(name: String, _ input: ModelInput) {
+        self.init(
+            name: name, size: input.size, spacingMillimetres: input.grid.spacingMillimetres, channels: input.channels,
+            background: input.background, labels: [], sliceSums: [])
+    }
+
+    /// The patch around a position, unchanged: what a network is asked about, where `TargetedBatches` trained it.
+    ///
+    /// - Parameters:
+    ///   - size: of the patch, voxels.
+    ///   - centre: voxel position (i, j, k) of its middle.
+    /// - Returns: a batch of one.
+    package func patch(_ size: Extent3, centre: SIMD3<Double>) -> Tensor {
+        let draw = SpatialAugmentation().draw(
+            size: size, centre: centre, spacingMillimetres: spacingMillimetres, random: Philox(seed: 0), epoch: 0,
+            sample: 0)
+        let count = size.product
+        var patch = Tensor(shape: [1, channels.count, size.depth, size.height, size.width])
+        patch.values.withUnsafeMutableBufferPointer { target in
+            for (n, channel) in channels.enumerated() {
+                channel.withUnsafeBufferPointer { values in
+                    draw.map.sample(
+                        values.baseAddress!, volume: self.size, isCubic: false, beyond: .value(0),
+                        to: target.baseAddress! + n * count)
+                }
+            }
+        }
+        return patch
+    }
+}

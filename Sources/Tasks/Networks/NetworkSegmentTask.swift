@@ -1,0 +1,76 @@
+import Kernels
+import NIfTI
+import Networks
+import Workflow
+
+/// Applies a segmentation model to a person's images.
+enum NetworkSegmentTask: TaskImplementation {
+    static let kind = "network.segment"
+
+    static func run(_ environment: TaskEnvironment) throws -> TaskResult {
+        let model = try Model(path: try environment.input("model").path)
+        guard model.card.task == .segmentation, var options = model.card.inference else {
+            throw TaskResult.Failure.permanent(
+                "model \(model.card.name) is one for \(model.card.task.rawValue); network.segment takes one for segmentation"
+            )
+        }
+        let input = try ModelImages.input(environment, for: model)
+        options.overlap = environment.number("overlap")
+        options.flips = try axes(environment.texts("flips"))
+        // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
+        options.limitBytes = environment.request.memoryMiB << 20
+        options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
+
+        let segmentation = try VolumeSegmentation(
+            volume: input.size, channels: input.channels, background: input.background,
+            members: [try model.segmentationNetwork()], options: options,
+            rule: model.card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
+            progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
+        var labels = try input.restored(segmentation.labels, threads: environment.threads)
+        let names = model.card.output == .sigmoid ? ["background"] + model.card.classes : model.card.classes
+        let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres
+        if smallest > 1 { dropSmallPieces(&labels, classes: names.count, smallestVoxels: smallest) }
+
+        var counts = [Int](repeating: 0, count: names.count)
+        for label in labels.values { counts[Int(label)] += 1 }
+        let (path, entry) = environment.output("labels")
+        try NIfTIFile.write(labels, to: path)
+        let table = TabSeparatedTable(
+            columns: ["index", "name"], rows: names.enumerated().map { ["\($0)", $1] })
+        var measured: [MeasuredValue] = []
+        for (index, name) in names.enumerated().dropFirst() {
+            measured.append(
+                MeasuredValue(
+                    region: name, metric: "volume",
+                    value: Double(counts[index]) * labels.grid.voxelVolumeCubicMillimetres, unit: "mm3"))
+            measured.append(MeasuredValue(region: name, metric: "voxels", value: Double(counts[index]), unit: "1"))
+        }
+        return TaskResult(
+            outputs: [entry, try environment.writeTable(table, to: "table")], measurements: measured,
+            warnings: zip(names, counts).dropFirst().filter { $0.1 == 0 }.map {
+                "The model found no \($0.0) in \(environment.request.context); look at the image."
+            })
+    }
+
+    private static func axes(_ names: [String]) throws -> Set<GridAxis> {
+        Set(
+            try names.map { name in
+                guard let axis = GridAxis(rawValue: name) else {
+                    throw TaskResult.Failure.permanent(
+                        "flips names the axis “\(name)”; there are width, height and depth")
+                }
+                return axis
+            })
+    }
+
+    /// Pieces of a class with fewer voxels become background; pieces touch by faces, edges or corners.
+    private static func dropSmallPieces(_ labels: inout LabelMap, classes: Int, smallestVoxels: Double) {
+        for label in 1..<classes {
+            let mask = Mask(grid: labels.grid, values: labels.values.map { $0 == label ? 1 : 0 })
+            let components = mask.components()
+            for n in labels.values.indices where components.labels[n] > 0 {
+                if Double(components.sizes[Int(components.labels[n]) - 1]) < smallestVoxels { labels.values[n] = 0 }
+            }
+        }
+    }
+}

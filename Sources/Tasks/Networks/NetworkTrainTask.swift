@@ -1,0 +1,170 @@
+import BIDS
+import Foundation
+import Kernels
+import Networks
+import Workflow
+
+/// Trains a network on the cohort's images.
+///
+/// The weights are a function of the parameters and of the bytes of the images: not of the number of threads, nor of how
+/// often the training was interrupted.
+enum NetworkTrainTask: TaskImplementation {
+    static let kind = "network.train"
+
+    static func run(_ environment: TaskEnvironment) throws -> TaskResult {
+        let isClassification = environment.text("network") == "resnet18"
+        let parameters = try TrainingParameters(environment)
+        let people = try TrainingPeople(
+            environment, channels: parameters.channels.count, needsLabels: !isClassification,
+            fraction: environment.number("validation"), seed: parameters.settings.seed)
+        let geometry = try geometry(environment, people)
+        let subject =
+            isClassification
+            ? try ClassificationTraining(environment, parameters, people, geometry).training
+            : try SegmentationTraining(environment, parameters, people, geometry).training
+        return try train(environment, parameters, people, subject)
+    }
+
+    /// What is trained, whatever its kind.
+    struct Training {
+        var card: ModelCard
+        var data: any TrainingData
+        var validation: (any TrainingData)?
+        var metric: ValidationMetric
+        var settings: TrainingSettings
+        var warnings: [String] = []
+    }
+
+    private static func geometry(_ environment: TaskEnvironment, _ people: TrainingPeople) throws -> ModelCard.Geometry
+    {
+        let spacing = environment.list("spacing_mm").compactMap(\.doubleValue)
+        guard spacing.isEmpty || (spacing.count == 3 && spacing.allSatisfy { $0 > 0 }) else {
+            throw TaskResult.Failure.permanent(
+                "Step \(environment.request.step): spacing_mm is three positive numbers: left–right, back–front and down–up"
+            )
+        }
+        if spacing.count == 3 {
+            return ModelCard.Geometry(
+                spacingMillimetres: SIMD3(spacing[0], spacing[1], spacing[2]), orientation: "RAS", otherGrids: .resample
+            )
+        }
+        let first = try TrainingGrid.spacing(of: people.training[0].images[0])
+        return ModelCard.Geometry(spacingMillimetres: first, orientation: "RAS", otherGrids: .resample)
+    }
+
+    private static func train(
+        _ environment: TaskEnvironment, _ parameters: TrainingParameters, _ people: TrainingPeople,
+        _ training: Training
+    ) throws -> TaskResult {
+        var card = training.card
+        let trainer = try trainer(environment, training)
+        let epochs = training.settings.epochs
+        let result = try trainer.run(
+            training.data, validation: training.validation, metric: training.metric,
+            checkpoints: environment.keptFile("checkpoint.safetensors").map { Trainer.Checkpoints(path: $0) },
+            progress: { event in
+                if case .batch(let epoch, let index, let of, _, _, _) = event {
+                    environment.report(progress: (Double(epoch) + Double(index + 1) / Double(of)) / Double(epochs))
+                }
+                if case .epoch(let record, let of, let isBest, let remaining) = event {
+                    print(line(record, of: of, isBest: isBest, remaining: remaining, metric: training.metric.name))
+                }
+            })
+
+        card.split = people.split
+        card.data = people.data
+        let judged = result.bestEpoch.flatMap { best in result.history.first { $0.epoch == best } }
+        let metric = result.averagedMetric ?? judged?.metric
+        if let metric {
+            card.metrics = [ModelCard.Metric(name: training.metric.name, measuredOn: "validation", value: metric)]
+        }
+        let model = try Model(card: card, weights: result.weights)
+        let cardValue = try JSONValue.parse(Data(try card.json().utf8))
+        let (path, entry) = environment.output(
+            "model", metadata: .object(["type": "model", "card": cardValue]))
+        try model.write(to: path)
+
+        var measured = [
+            MeasuredValue(metric: "epochs", value: Double(result.history.count), unit: "1"),
+            MeasuredValue(metric: "parameters", value: Double(card.network.trainableCount), unit: "1"),
+        ]
+        if let last = result.history.last {
+            measured.append(MeasuredValue(metric: "training_loss", value: last.trainingLoss, unit: "1"))
+        }
+        if let best = result.bestEpoch {
+            measured.append(MeasuredValue(metric: "best_epoch", value: Double(best), unit: "1"))
+        }
+        if let loss = judged?.validationLoss {
+            measured.append(MeasuredValue(metric: "validation_loss", value: loss, unit: "1"))
+        }
+        if let metric {
+            measured.append(
+                MeasuredValue(term: training.metric.name, metric: "validation_metric", value: metric, unit: "1"))
+        }
+        return TaskResult(
+            outputs: [
+                entry, try environment.writeTable(curve(result.history, training.metric.name), to: "curve"),
+                try environment.writeTable(split(people), to: "split"),
+            ],
+            measurements: measured, warnings: people.warnings + training.warnings)
+    }
+
+    /// Goes on from the checkpoint that an earlier attempt of the same task left on this worker; else begins.
+    private static func trainer(_ environment: TaskEnvironment, _ training: Training) throws -> Trainer {
+        let network = training.card.network
+        if let path = environment.keptFile("checkpoint.safetensors"), FileManager.default.fileExists(atPath: path) {
+            do {
+                return try Trainer(
+                    resuming: path, network, settings: training.settings, threads: environment.threads)
+            } catch {
+                // A damaged or foreign checkpoint costs time, never the training.
+                print("The checkpoint of an earlier attempt is not used: \(error)")
+            }
+        }
+        var weights = network.initialWeights(.heNormal, seed: training.settings.seed)
+        if let item = environment.optionalInput("model") {
+            let model = try Model(path: item.path)
+            guard model.card.network == network else {
+                throw TaskResult.Failure.permanent(
+                    "\(item.input.name) holds another network than step \(environment.request.step) trains; give it the same "
+                        + "network, widths and channels")
+            }
+            weights = model.weights
+        }
+        return try Trainer(network, settings: training.settings, weights: weights, threads: environment.threads)
+    }
+
+    private static func line(
+        _ record: EpochRecord, of epochs: Int, isBest: Bool, remaining: Double, metric: String
+    ) -> String {
+        func text(_ x: Double) -> String { String(format: "%.5g", x) }
+        var parts = ["epoch \(record.epoch + 1)/\(epochs)", "loss \(text(record.trainingLoss))"]
+        if let loss = record.validationLoss { parts.append("validation loss \(text(loss))") }
+        if let value = record.metric { parts.append("\(metric) \(text(value))\(isBest ? " (best)" : "")") }
+        parts.append("\(Int(remaining)) s to go")
+        return parts.joined(separator: ", ")
+    }
+
+    private static func curve(_ history: [EpochRecord], _ metric: String) -> TabSeparatedTable {
+        func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "n/a" }
+        return TabSeparatedTable(
+            columns: [
+                "epoch", "learning_rate", "training_loss", "validation_loss", metric == "loss" ? "metric" : metric,
+            ],
+            rows: history.map {
+                [
+                    "\($0.epoch + 1)", text($0.learningRate), text($0.trainingLoss), text($0.validationLoss),
+                    text($0.metric),
+                ]
+            })
+    }
+
+    private static func split(_ people: TrainingPeople) -> TabSeparatedTable {
+        func rows(_ sessions: [TrainingSession], _ part: String) -> [[String]] {
+            sessions.map { ["sub-\($0.subject)", $0.context.session.map { "ses-\($0)" } ?? "n/a", part] }
+        }
+        return TabSeparatedTable(
+            columns: ["participant_id", "session_id", "part"],
+            rows: rows(people.training, "training") + rows(people.validation, "validation"))
+    }
+}

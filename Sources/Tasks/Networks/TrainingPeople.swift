@@ -1,0 +1,105 @@
+import Kernels
+import Networks
+import Workflow
+
+/// One session's files for training.
+struct TrainingSession: Sendable {
+    var context: TaskContext
+    var images: [TaskRequest.StagedInput]
+    var mask: TaskRequest.StagedInput?
+    var labels: TaskRequest.StagedInput?
+    var targets: TaskRequest.StagedInput?
+
+    var subject: String { context.subject ?? "" }
+}
+
+/// Who takes part in a training, and in which part of it.
+struct TrainingPeople {
+    /// In the order of their contexts.
+    var training: [TrainingSession]
+    var validation: [TrainingSession]
+    /// Whoever was left out, and why.
+    var warnings: [String]
+
+    /// Splits by person, never by session: what is judged by has not been trained on.
+    ///
+    /// - Parameters:
+    ///   - needsLabels: sessions without a label map are left out.
+    ///   - fraction: share of the people that are only judged by; at least one where it is above 0.
+    init(_ environment: TaskEnvironment, channels: Int, needsLabels: Bool, fraction: Double, seed: UInt64) throws {
+        let ports = ["images", "images2", "images3", "images4"]
+        func byContext(_ port: String) -> [TaskContext: TaskRequest.StagedInput] {
+            Dictionary(environment.inputs(port).map { ($0.input.context, $0) }, uniquingKeysWith: { first, _ in first })
+        }
+        let images = ports.prefix(channels).map(byContext)
+        for port in ports.dropFirst(channels) where !environment.inputs(port).isEmpty {
+            throw TaskResult.Failure.permanent(
+                "\(port) is bound, but “channels” of step \(environment.request.step) describes \(channels); describe every channel"
+            )
+        }
+        let (masks, labels, targets) = (byContext("masks"), byContext("labels"), byContext("targets"))
+        let checks = Set(environment.inputs("checks").map(\.input.context))
+        let isChecked = !environment.inputs("checks").isEmpty
+
+        var sessions: [TrainingSession] = []
+        var warnings: [String] = []
+        for (context, first) in images[0].sorted(by: { $0.key < $1.key }) {
+            if isChecked, !checks.contains(context) {
+                warnings.append("\(context) takes no part: its images were refused.")
+                continue
+            }
+            let further = images.dropFirst().compactMap { $0[context] }
+            guard further.count == channels - 1 else {
+                warnings.append("\(context) takes no part: it lacks one of the \(channels) channels.")
+                continue
+            }
+            if needsLabels, labels[context] == nil {
+                warnings.append("\(context) takes no part: it has no label map.")
+                continue
+            }
+            sessions.append(
+                TrainingSession(
+                    context: context, images: [first] + further, mask: masks[context], labels: labels[context],
+                    targets: targets[context]))
+        }
+        guard !sessions.isEmpty else {
+            throw TaskResult.Failure.permanent(
+                "Nobody has all that step \(environment.request.step) trains on; the first reason: \(warnings.first ?? "there are no images")"
+            )
+        }
+
+        let subjects = Set(sessions.map(\.subject)).sorted()
+        let judged =
+            fraction > 0 && subjects.count > 1
+            ? min(subjects.count - 1, max(1, Int((fraction * Double(subjects.count)).rounded()))) : 0
+        // A person's place depends on the seed and the label alone, so that others joining move few.
+        let random = Philox(seed: seed)
+        let order = subjects.map { subject -> (key: UInt64, subject: String) in
+            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+            for byte in subject.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            var stream = random.stream(
+                UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 32), 0x5350_4C54)
+            return (stream.next(), subject)
+        }.sorted { ($0.key, $0.subject) < ($1.key, $1.subject) }
+        let validating = Set(order.prefix(judged).map(\.subject))
+        training = sessions.filter { !validating.contains($0.subject) }
+        validation = sessions.filter { validating.contains($0.subject) }
+        self.warnings = warnings
+    }
+
+    var split: ModelCard.Split {
+        ModelCard.Split(
+            training: Set(training.map(\.subject)).sorted(), validation: Set(validation.map(\.subject)).sorted())
+    }
+
+    /// Every file by what it holds.
+    var data: [ModelCard.DataItem] {
+        (training + validation).flatMap { session in
+            (session.images + [session.mask, session.labels, session.targets].compactMap { $0 }).map {
+                ModelCard.DataItem(
+                    subject: session.subject, session: session.context.session, file: $0.input.name,
+                    digest: $0.input.digest.description)
+            }
+        }
+    }
+}

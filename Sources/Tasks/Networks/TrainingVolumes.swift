@@ -1,0 +1,66 @@
+import Kernels
+import NIfTI
+import Networks
+import Workflow
+
+/// Reads sessions as a network is trained on them: on the grid of the model, normalised, labels as classes.
+struct TrainingVolumes: Sendable {
+    let channels: [ModelCard.Channel]
+    let geometry: ModelCard.Geometry
+    /// Beside background; empty: one class of all that is labelled. nil: labels are not wanted.
+    let classes: [TrainingClass]?
+    let units: String
+    let threads: Int
+
+    var classCount: Int { classes.map { max(2, $0.count + 1) } ?? 256 }
+
+    func source(_ sessions: [TrainingSession], limitBytes: Int) -> CachedVolumes {
+        CachedVolumes(count: sessions.count, limitBytes: limitBytes) { [self] index in try read(sessions[index]) }
+    }
+
+    /// - Throws: one sentence naming the file.
+    func read(_ session: TrainingSession) throws -> TrainingVolume {
+        let name = session.images[0].input.name
+        let images = try ModelImages.read(session.images, channels: channels, units: units)
+        let original = images[0].volume.grid
+        for (other, volume) in images where !volume.grid.matches(original) {
+            throw ModelCardError.grid(image: other, found: "\(volume.grid)", first: name, expected: "\(original)")
+        }
+        let grid = try geometry.grid(for: original, image: name, model: "in training")
+        func moved(_ volume: Volume) throws -> Volume {
+            grid.matches(original) ? volume : try volume.resampled(to: grid, threads: threads)
+        }
+        let mask = try session.mask.map { item -> Mask in
+            let mask = try NIfTIFile.readMask(item.path)
+            guard mask.grid.matches(original) else {
+                throw ModelCardError.grid(
+                    image: item.input.name, found: "\(mask.grid)", first: name, expected: "\(original)")
+            }
+            return grid.matches(original) ? mask : try mask.resampled(to: grid, threads: threads)
+        }
+        let labels = try classes.flatMap { classes in
+            try session.labels.map { item in try self.labels(item, classes, first: name, original, grid) }
+        }
+        return try TrainingVolume(
+            name: name, channels: try images.map { try moved($0.volume) }, normalisation: channels.map(\.normalisation),
+            mask: mask, labels: labels, classes: classCount)
+    }
+
+    private func labels(
+        _ item: TaskRequest.StagedInput, _ classes: [TrainingClass], first: String, _ original: VoxelGrid,
+        _ grid: VoxelGrid
+    ) throws -> LabelMap {
+        var map = try NIfTIFile.readLabelMap(item.path)
+        guard map.grid.matches(original) else {
+            throw ModelCardError.grid(
+                image: item.input.name, found: "\(map.grid)", first: first, expected: "\(original)")
+        }
+        var numbers = [UInt16](repeating: classes.isEmpty ? 1 : 0, count: Int(UInt16.max) + 1)
+        numbers[0] = 0
+        for (n, one) in classes.enumerated() {
+            for label in one.labels { numbers[Int(label)] = UInt16(n + 1) }
+        }
+        for n in map.values.indices { map.values[n] = numbers[Int(map.values[n])] }
+        return grid.matches(original) ? map : try map.resampled(to: grid, threads: threads)
+    }
+}

@@ -1,0 +1,4 @@
+/// Version of the program, one place.
+package enum Version {
+    package static let text = "0.1.0"
+}
