@@ -34,6 +34,7 @@ let optimised = common + [.unsafeFlags(fast)]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -50,6 +51,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -69,6 +71,10 @@ let package = Package(
         .target(name: "Registration", dependencies: ["Kernels"], swiftSettings: optimised),
         .target(name: "Segmentation", dependencies: ["Kernels"], swiftSettings: optimised),
         .target(name: "Networks", dependencies: ["Kernels"], swiftSettings: optimised),
+        // Other people's networks, apart so that only this depends on the format's library.
+        .target(
+            name: "ONNX", dependencies: ["Kernels", "Networks", protobuf], exclude: ["Schema/onnx_model.proto"],
+            swiftSettings: optimised),
         .target(name: "Radiomics", dependencies: ["Kernels"], swiftSettings: optimised),
         .target(name: "Statistics", swiftSettings: optimised),
         .target(name: "Pictures", dependencies: ["Kernels", "CPNG"], swiftSettings: optimised),
@@ -121,7 +127,7 @@ let package = Package(
             ],
             swiftSettings: common),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Kernels", "Networks", "Registration"], swiftSettings: optimised),
+            name: "Benchmarks", dependencies: ["Kernels", "Networks", "ONNX", "Registration"], swiftSettings: optimised),
         .target(name: "Report", dependencies: ["Statistics"], swiftSettings: common),
 
         // C libraries and small C shims.
@@ -147,6 +153,9 @@ let package = Package(
             swiftSettings: optimised),
         .testTarget(
             name: "NetworksTests", dependencies: ["Kernels", "Networks", "TestSupport"], swiftSettings: optimised),
+        .testTarget(
+            name: "ONNXTests", dependencies: ["Kernels", "Networks", "ONNX", "TestSupport", protobuf],
+            swiftSettings: optimised),
         .testTarget(
             name: "ImagingTests",
             dependencies: ["Kernels", "NIfTI", "Pictures", "Radiomics", "Segmentation", "TestSupport"],

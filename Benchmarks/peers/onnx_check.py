@@ -1,6 +1,7 @@
 """Networks of nnU-Net, MONAI and torchvision, exported from PyTorch to ONNX in both forms, run by qsmflow and by ONNX
 Runtime on the same input: the largest difference relative to the largest value, and the time of both.
 
+    pip install -r onnx-requirements.txt
     python onnx_check.py --ours .build/release/qsmflow-benchmarks [--edge 32] [--threads 1] [--only NAME]
 
 One line of JSON per model; ends with status 1 when a model fails or differs by more than the tolerance.

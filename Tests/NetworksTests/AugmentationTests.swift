@@ -29,8 +29,8 @@ struct AugmentationTests {
     @Test("flips and quarter turns move voxels without mixing them, each about as often")
     func exact() {
         var spatial = SpatialAugmentation()
-        spatial.flips = Set(GridAxis.allCases)
-        spatial.quarterTurns = Set(GridAxis.allCases)
+        spatial.flips = .all
+        spatial.quarterTurns = .all
         let cube = Extent3(6, 6, 6)
         let values = (0..<cube.product).map { Float($0) }
         var seen: Set<[Float]> = []
@@ -56,7 +56,7 @@ struct AugmentationTests {
     func ranges() {
         var spatial = SpatialAugmentation()
         spatial.rotationProbability = 1
-        spatial.rotationDegrees = [.depth: 40, .width: 20]
+        spatial.rotationDegrees = AxisValues(depth: 40, width: 20)
         let spacing = SIMD3(0.5, 1, 3)
         var largest = 0.0
         for sample in 0..<200 {
@@ -77,7 +77,7 @@ struct AugmentationTests {
         spatial.scalingProbability = 1
         spatial.scaling = 0.8...1.25
         spatial.translationProbability = 1
-        spatial.translationMillimetres = [.height: 4]
+        spatial.translationMillimetres = AxisValues(height: 4)
         var (smallest, most, furthest) = (9.0, 0.0, 0.0)
         for draw in draws(spatial, 300) {
             let factor = draw.map.affine.determinant

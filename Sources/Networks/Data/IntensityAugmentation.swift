@@ -43,7 +43,7 @@ package struct IntensityAugmentation: Sendable, Hashable, Codable {
     /// Standard deviation of added Gaussian noise.
     package var noise: Range?
     /// Channels that are changed; nil all. (A coil's sensitivity, say, does not enter a susceptibility map.)
-    package var channels: Set<Int>?
+    package var channels: [Int]?
 
     package init() {}
 

@@ -41,12 +41,12 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
     }
 
     /// Each of these axes is reversed with probability one half.
-    package var flips: Set<GridAxis> = []
+    package var flips: GridAxes = []
     /// Turned by 0, 90, 180 or 270 degrees about each of these axes, all equally likely.
-    package var quarterTurns: Set<GridAxis> = []
+    package var quarterTurns: GridAxes = []
     package var rotationProbability = 0.0
     /// Largest turn about each axis, uniform between minus and plus.
-    package var rotationDegrees: [GridAxis: Double] = [:]
+    package var rotationDegrees = AxisValues()
     package var scalingProbability = 0.0
     /// Sizes are multiplied by a factor from this range.
     package var scaling: ClosedRange<Double> = 1...1
@@ -54,7 +54,7 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
     package var scalesAxesApart = false
     package var translationProbability = 0.0
     /// Largest shift along each axis, uniform between minus and plus.
-    package var translationMillimetres: [GridAxis: Double] = [:]
+    package var translationMillimetres = AxisValues()
     package var elastic: Elastic?
     package var interpolation = Interpolation.linear
     package var beyond = Beyond.zero
@@ -67,9 +67,10 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
     /// flips along every axis.
     package static func standard(isFlat: Bool) -> SpatialAugmentation {
         var result = SpatialAugmentation()
-        result.flips = isFlat ? [.height, .width] : Set(GridAxis.allCases)
+        result.flips = isFlat ? [.height, .width] : .all
         result.rotationProbability = 0.2
-        result.rotationDegrees = isFlat ? [.depth: 180] : [.depth: 30, .height: 30, .width: 30]
+        result.rotationDegrees =
+            isFlat ? AxisValues(depth: 180) : AxisValues(depth: 30, height: 30, width: 30)
         result.scalingProbability = 0.2
         result.scaling = 0.7...1.4
         return result
@@ -124,8 +125,9 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
         let turned = stream.chance(rotationProbability)
         for axis in GridAxis.allCases {
             let share = stream.uniform(in: -1...1)
-            if turned, let most = rotationDegrees[axis] {
-                linear = .rotation(degrees: share * most, about: axis) * linear
+            let degrees = share * rotationDegrees[axis]
+            if turned, degrees != 0 {
+                linear = .rotation(degrees: degrees, about: axis) * linear
             }
         }
         let scaled = stream.chance(scalingProbability)
@@ -139,7 +141,7 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
         var shift = SIMD3<Double>()
         for axis in GridAxis.allCases {
             let share = stream.uniform(in: -1...1)
-            if shifted, let most = translationMillimetres[axis] { shift -= axis.direction * (share * most) }
+            if shifted { shift -= axis.direction * (share * translationMillimetres[axis]) }
         }
         let affine = Self.about(
             linear, size: size, centre: centre + shift / spacing, spacingMillimetres: spacing)
@@ -188,17 +190,6 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
             lattice(0, isFixed: size.width == 1), lattice(1, isFixed: size.height == 1),
             lattice(2, isFixed: size.depth == 1)
         )
-    }
-}
-
-extension GridAxis {
-    /// One along this axis, as (i, j, k).
-    package var direction: SIMD3<Double> {
-        switch self {
-        case .width: SIMD3(1, 0, 0)
-        case .height: SIMD3(0, 1, 0)
-        case .depth: SIMD3(0, 0, 1)
-        }
     }
 }
 

@@ -5,7 +5,7 @@ struct Flip: Hashable, Sendable {
     var width = false
 
     /// All combinations along `axes`, none first, always in the same order.
-    static func combinations(of axes: Set<GridAxis>) -> [Flip] {
+    static func combinations(of axes: GridAxes) -> [Flip] {
         var result = [Flip()]
         for axis in GridAxis.allCases where axes.contains(axis) {
             result += result.map { flip in

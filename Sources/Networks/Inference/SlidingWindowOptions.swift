@@ -1,10 +1,5 @@
 import Kernels
 
-/// An axis of a volume as it lies in memory: width is i, the fastest; depth is k.
-package enum GridAxis: String, Sendable, Hashable, Codable, CaseIterable {
-    case depth, height, width
-}
-
 /// How a volume is cut into windows and how their predictions are put together.
 package struct SlidingWindowOptions: Sendable, Hashable, Codable {
     /// How much a window's prediction counts at its places.
@@ -31,7 +26,7 @@ package struct SlidingWindowOptions: Sendable, Hashable, Codable {
     package var blending: Blending
     package var padding: Padding
     /// Every combination of flips along these axes is predicted too, and the probabilities are averaged.
-    package var flips: Set<GridAxis>
+    package var flips: GridAxes
     /// Pairs of classes that swap when the volume is flipped along width (left and right of the same structure).
     package var lateralPairs: [LateralPair]
     /// Windows predicted at once.
@@ -43,7 +38,7 @@ package struct SlidingWindowOptions: Sendable, Hashable, Codable {
 
     package init(
         window: Extent3, overlap: Double = 0.5, blending: Blending = .gaussian(sigmaFraction: 0.125),
-        padding: Padding = .zero, flips: Set<GridAxis> = [], lateralPairs: [LateralPair] = [], batch: Int = 1,
+        padding: Padding = .zero, flips: GridAxes = [], lateralPairs: [LateralPair] = [], batch: Int = 1,
         wholeVolumeBytes: Int? = nil, limitBytes: Int? = nil
     ) {
         self.window = window

@@ -57,7 +57,7 @@ struct SafetensorsHeader: Sendable {
         do {
             raw = try JSONDecoder().decode([String: RawEntry].self, from: json)
         } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
-            throw damaged("is no safetensors file: its header is no JSON object")
+            throw damaged("is no safetensors file: its header is no JSON, or a number in it is not whole")
         } catch {
             throw damaged("has a damaged safetensors header: \(Self.explain(error))")
         }

@@ -1,0 +1,169 @@
+import Kernels
+
+/// What a model is, what it was made from and what it takes: everything but the weights. Stored as JSON in the file of
+/// the weights, so that one digest names both.
+package struct ModelCard: Sendable, Hashable, Codable {
+    /// Version of this description; a reader refuses others.
+    package static let currentFormat = 1
+
+    package var format = ModelCard.currentFormat
+    package var name: String
+    package var task: Task
+    package var network: Network
+    /// One per channel of the network's image input, in order.
+    package var channels: [Channel]
+    package var geometry: Geometry
+    /// Names of the outputs' channels: for segmentation the regions, background first unless outputs stand alone.
+    package var classes: [String]
+    /// What makes probabilities of the network's output.
+    package var output: SegmentationNetwork.Output
+    /// How volumes are run through the network; nil for classification.
+    package var inference: SlidingWindowOptions?
+    package var source: Source
+    /// Images and label maps the weights were learned from.
+    package var data: [DataItem] = []
+    package var split: Split?
+    package var metrics: [Metric] = []
+    package var training: Training?
+    /// Version of the program that wrote the card.
+    package var softwareVersion: String
+    /// Terms under which the weights may be used, as an SPDX identifier or a sentence.
+    package var licence: String?
+    package var notes: [String] = []
+
+    package enum Task: String, Sendable, Hashable, Codable {
+        case segmentation, classification
+    }
+
+    /// One image among the inputs.
+    package struct Channel: Sendable, Hashable, Codable {
+        /// BIDS suffix: Chimap, T1w, FLAIR …
+        package var modality: String
+        /// Units of the values before they are normalised: ppm, Hz, arbitrary.
+        package var units: String
+        package var normalisation: IntensityNormalisation
+
+        package init(modality: String, units: String, normalisation: IntensityNormalisation) {
+            (self.modality, self.units, self.normalisation) = (modality, units, normalisation)
+        }
+    }
+
+    /// On what grid images are to be.
+    package struct Geometry: Sendable, Hashable, Codable {
+        /// What is done with images on other grids.
+        package enum Policy: String, Sendable, Hashable, Codable {
+            case resample, refuse
+        }
+
+        /// Voxel size along i, j, k; nil where the network was trained on any.
+        package var spacingMillimetres: SIMD3<Double>?
+        /// How far spacings may differ, as a fraction.
+        package var spacingTolerance = 0.05
+        /// Where i, j and k point, as "RAS"; nil for any.
+        package var orientation: String?
+        package var otherGrids: Policy
+
+        package init(
+            spacingMillimetres: SIMD3<Double>?, orientation: String?, otherGrids: Policy,
+            spacingTolerance: Double = 0.05
+        ) {
+            self.spacingMillimetres = spacingMillimetres
+            self.orientation = orientation
+            self.otherGrids = otherGrids
+            self.spacingTolerance = spacingTolerance
+        }
+    }
+
+    /// Where the weights come from.
+    package enum Source: Sendable, Hashable, Codable {
+        case trained
+        /// From a file of another program.
+        case imported(file: String, digest: String, producer: String)
+    }
+
+    /// A file, by what it holds.
+    package struct DataItem: Sendable, Hashable, Codable {
+        package var subject: String
+        package var session: String?
+        package var file: String
+        /// SHA-256 as hexadecimal digits.
+        package var digest: String
+
+        package init(subject: String, session: String? = nil, file: String, digest: String) {
+            (self.subject, self.session, self.file, self.digest) = (subject, session, file, digest)
+        }
+    }
+
+    /// Subjects by what they were used for; nobody is in two lists.
+    package struct Split: Sendable, Hashable, Codable {
+        package var training: [String]
+        package var validation: [String]
+        package var test: [String]
+
+        package init(training: [String], validation: [String], test: [String] = []) {
+            (self.training, self.validation, self.test) = (training, validation, test)
+        }
+    }
+
+    package struct Metric: Sendable, Hashable, Codable {
+        package var name: String
+        /// Of one class, or of all.
+        package var className: String?
+        /// Which list of the split.
+        package var measuredOn: String
+        package var value: Double
+
+        package init(name: String, className: String? = nil, measuredOn: String, value: Double) {
+            (self.name, self.className, self.measuredOn, self.value) = (name, className, measuredOn, value)
+        }
+    }
+
+    /// Everything that decides the weights, beside data and first weights.
+    package struct Training: Sendable, Hashable, Codable {
+        package var settings: TrainingSettings
+        package var patches: PatchOptions?
+        package var slices: SliceOptions?
+        package var targeted: TargetedOptions?
+
+        package init(
+            settings: TrainingSettings, patches: PatchOptions? = nil, slices: SliceOptions? = nil,
+            targeted: TargetedOptions? = nil
+        ) {
+            (self.settings, self.patches, self.slices, self.targeted) = (settings, patches, slices, targeted)
+        }
+    }
+
+    package init(
+        name: String, task: Task, network: Network, channels: [Channel], geometry: Geometry, classes: [String],
+        output: SegmentationNetwork.Output, inference: SlidingWindowOptions? = nil, source: Source,
+        softwareVersion: String
+    ) {
+        (self.name, self.task, self.network, self.channels) = (name, task, network, channels)
+        (self.geometry, self.classes, self.output, self.inference) = (geometry, classes, output, inference)
+        (self.source, self.softwareVersion) = (source, softwareVersion)
+    }
+
+    /// - Throws: `ModelCardError.inconsistent` naming what contradicts what.
+    package func check() throws {
+        func refuse(_ problem: String) -> ModelCardError { .inconsistent(model: name, problem: problem) }
+        guard format == Self.currentFormat else {
+            throw refuse("its card has the format \(format) and this program reads \(Self.currentFormat)")
+        }
+        let image = network.inputs.first
+        guard channels.count == image?.channels else {
+            throw refuse("it describes \(channels.count) images and its network takes \(image?.channels ?? 0)")
+        }
+        guard let last = network.outputs.first, let kind = network.kinds[last] else { throw refuse("it has no output") }
+        guard classes.count == kind.channels else {
+            throw refuse("it names \(classes.count) classes and its network has \(kind.channels)")
+        }
+        if task == .segmentation, inference == nil { throw refuse("it does not say how volumes are cut into windows") }
+        if let orientation = geometry.orientation, Orientation(orientation) == nil {
+            throw refuse("\(orientation) is no orientation; three letters such as RAS or LPI are")
+        }
+        if let split {
+            let all = split.training + split.validation + split.test
+            guard Set(all).count == all.count else { throw refuse("a subject is in two parts of its split") }
+        }
+    }
+}
