@@ -18,7 +18,9 @@ package struct GridAxes: Sendable, Hashable, Codable, ExpressibleByArrayLiteral 
     package var height = false
     package var width = false
 
-    package init(arrayLiteral axes: GridAxis...) {
+    package init(arrayLiteral axes: GridAxis...) { self.init(axes) }
+
+    package init(_ axes: some Sequence<GridAxis>) {
         for axis in axes {
             switch axis {
             case .depth: depth = true

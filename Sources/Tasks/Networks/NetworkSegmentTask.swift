@@ -52,8 +52,8 @@ enum NetworkSegmentTask: TaskImplementation {
             })
     }
 
-    private static func axes(_ names: [String]) throws -> Set<GridAxis> {
-        Set(
+    private static func axes(_ names: [String]) throws -> GridAxes {
+        GridAxes(
             try names.map { name in
                 guard let axis = GridAxis(rawValue: name) else {
                     throw TaskResult.Failure.permanent(

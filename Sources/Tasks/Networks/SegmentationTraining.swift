@@ -1,3 +1,4 @@
+import BIDS
 import Kernels
 import Networks
 import Workflow

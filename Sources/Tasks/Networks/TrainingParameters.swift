@@ -60,7 +60,7 @@ struct TrainingParameters {
         switch environment.text("augmentation") {
         case "flips":
             (spatial, intensity) = (SpatialAugmentation(), IntensityAugmentation())
-            spatial.flips = rank == 2 ? [.height, .width] : Set(GridAxis.allCases)
+            spatial.flips = rank == 2 ? [.height, .width] : .all
         case "standard": (spatial, intensity) = (.standard(isFlat: rank == 2), .standard)
         default: (spatial, intensity) = (SpatialAugmentation(), IntensityAugmentation())
         }
