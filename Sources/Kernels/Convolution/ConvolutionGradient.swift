@@ -21,9 +21,9 @@ package enum ConvolutionGradient {
         guard let lowered = LoweredConvolution.convolution(geometry, input: input.shape),
             lowered.target == outputGradient.shape
         else { preconditionFailure("a gradient of \(outputGradient.shape) for an input of \(input.shape)") }
-        WeightGradient(lowered).compute(
+        lowered.weightGradientMethod().compute(
             source: input, gradient: outputGradient, to: weightGradient, threads: threads)
-        if let bias { WeightGradient.bias(outputGradient, to: bias, threads: threads) }
+        if let bias { BiasGradient.compute(outputGradient, to: bias, threads: threads) }
     }
 }
 
@@ -48,9 +48,9 @@ package enum TransposedConvolutionGradient {
         guard let lowered = mirrored(geometry, input.shape, outputGradient.shape) else {
             preconditionFailure("a gradient of \(outputGradient.shape) for an input of \(input.shape)")
         }
-        WeightGradient(lowered).compute(
+        lowered.weightGradientMethod().compute(
             source: outputGradient, gradient: input, to: weightGradient, threads: threads)
-        if let bias { WeightGradient.bias(outputGradient, to: bias, threads: threads) }
+        if let bias { BiasGradient.compute(outputGradient, to: bias, threads: threads) }
     }
 
     /// The convolution from the output's shape to the input's, whose input gradient the transposed one is. The output

@@ -4,7 +4,7 @@
 /// The indirect matrix product again, with the roles changed: rows are (kernel element, input channel), the steps of the
 /// sum are positions, and the gradient of the target takes the place of the weights. Work is cut into pairs of channel
 /// blocks and, where those are few, groups of positions; sums of groups are added up in order.
-struct WeightGradient {
+struct DirectWeightGradient: WeightGradientMethod {
     private let lowered: LoweredConvolution
     private let slab: SourceSlab
     private let pieces: ConvolutionPieces
@@ -13,7 +13,7 @@ struct WeightGradient {
     private let partialCount: Int
 
     /// A block of input channels against some blocks of output channels.
-    private struct Unit {
+    private struct Unit: Sendable {
         var inputBlock: Int
         var outputBlocks: Range<Int>
         /// Input channels of the block.
@@ -55,7 +55,6 @@ struct WeightGradient {
         groups = min(pieces.count, max(1, (16).divided(by: units.count)))
     }
 
-    /// Overwrites `weight`, in PyTorch's order.
     func compute(
         source: FeatureMap, gradient: FeatureMap, to weight: UnsafeMutablePointer<Float>, threads: Int
     ) {
@@ -147,35 +146,6 @@ struct WeightGradient {
                         weight[place + element] = Float(sum)
                     }
                 }
-            }
-        }
-    }
-
-    /// Sums over batch and positions of each channel: the gradient of a bias.
-    static func bias(_ gradient: FeatureMap, to bias: UnsafeMutablePointer<Float>, threads: Int) {
-        let lanes = FeatureShape.lanes
-        let shape = gradient.shape
-        let run = 2048
-        let runs = shape.positions.divided(by: run)
-        let pieces = shape.batch * shape.blocks * runs
-        Scratch.with(pieces * lanes) { partial in
-            Parallel.forEach(pieces, threads: threads) { piece in
-                let (image, block, first) = (
-                    piece / (runs * shape.blocks), piece / runs % shape.blocks, piece % runs * run
-                )
-                sumLanes(
-                    gradient.block(block, image: image) + first * lanes, min(run, shape.positions - first),
-                    partial + piece * lanes)
-            }
-            for channel in 0..<shape.channels {
-                let (block, lane) = (channel / lanes, channel % lanes)
-                var sum = 0.0
-                for image in 0..<shape.batch {
-                    for n in 0..<runs {
-                        sum += Double(partial[((image * shape.blocks + block) * runs + n) * lanes + lane])
-                    }
-                }
-                bias[channel] = Float(sum)
             }
         }
     }
