@@ -144,6 +144,9 @@ struct ConvolutionTests {
                 threads: threads)
             // Also keeps the memory of both alive until here.
             #expect(source.isClean && gradient.isClean, "\(c)")
+            if g.inputChannels < FeatureShape.lanes {
+                checkPlanar(c, x, weight, c.hasBias ? bias : nil, threads, target, gradient, weightGradient)
+            }
             let these = [target.planar, inputGradient.planar, weightGradient, biasGradient]
             if threads == 1 {
                 results = these
@@ -158,6 +161,27 @@ struct ConvolutionTests {
             let error = ConvolutionReference.error(values, expected)
             #expect(error <= 2e-5, "\(c): \(name) off by \(error)")
         }
+    }
+
+    /// The same from an input in planar order.
+    private func checkPlanar(
+        _ c: Case, _ x: [Float], _ weight: [Float], _ bias: [Float]?, _ threads: Int, _ output: SurroundedMap,
+        _ gradient: SurroundedMap, _ weightGradient: [Float]
+    ) {
+        let input = FeatureShape(batch: c.batch, channels: c.geometry.inputChannels, size: c.size)
+        let target = SurroundedMap(output.map.shape, surrounded: c.surrounded)
+        Convolution(
+            c.geometry, input: input, weight: weight, bias: bias, epilogue: c.epilogue, planarInput: true,
+            threads: threads
+        ).apply(planar: x, to: target.map, threads: threads)
+        #expect(target.isClean && output.isClean, "\(c)")
+        #expect(ConvolutionReference.error(target.planar, output.planar.map(Double.init)) < 1e-5, "\(c)")
+        var result = [Float](repeating: .nan, count: weight.count)
+        ConvolutionGradient.weight(
+            c.geometry, planar: x, shape: input, outputGradient: gradient.map, to: &result, bias: nil,
+            threads: threads)
+        #expect(gradient.isClean)
+        #expect(ConvolutionReference.error(result, weightGradient.map(Double.init)) < 1e-5, "\(c)")
     }
 
     /// Every tile of the fast convolution, whatever the choice by shape is.
@@ -192,6 +216,19 @@ struct ConvolutionTests {
             }
             let error = ConvolutionReference.error(results[0], results[1].map(Double.init))
             #expect(error < 2e-5, "tile \(tile), size \(size): off by \(error)")
+
+            let dy = SurroundedMap(lowered.target, planar: random.values(lowered.target.count), surrounded: true)
+            let ways: [any WeightGradientMethod] = [
+                try #require(WinogradWeightGradient(lowered, outputs: tile)), DirectWeightGradient(lowered),
+            ]
+            let gradients = ways.map { way in
+                var gradient = [Float](repeating: .nan, count: weight.count)
+                way.compute(source: source.map, gradient: dy.map, to: &gradient, threads: 2)
+                return gradient
+            }
+            #expect(source.isClean && dy.isClean)
+            let gradientError = ConvolutionReference.error(gradients[0], gradients[1].map(Double.init))
+            #expect(gradientError < 2e-5, "tile \(tile), size \(size): weight gradient off by \(gradientError)")
         }
     }
 

@@ -27,6 +27,23 @@ package enum ConvolutionGradient {
     }
 }
 
+extension ConvolutionGradient {
+    /// Gradients with respect to weights and bias where the input is that of the network, in planar order: batch,
+    /// channel, depth, height, width, with fewer than 16 channels.
+    package static func weight(
+        _ geometry: ConvolutionGeometry, planar input: UnsafePointer<Float>, shape: FeatureShape,
+        outputGradient: FeatureMap, to weightGradient: UnsafeMutablePointer<Float>,
+        bias: UnsafeMutablePointer<Float>?, threads: Int
+    ) {
+        guard let lowered = LoweredConvolution.convolution(geometry, input: shape),
+            lowered.target == outputGradient.shape
+        else { preconditionFailure("a gradient of \(outputGradient.shape) for an input of \(shape)") }
+        DirectWeightGradient(lowered, planarSource: true).compute(
+            source: .planar(input, shape), gradient: outputGradient, to: weightGradient, threads: threads)
+        if let bias { BiasGradient.compute(outputGradient, to: bias, threads: threads) }
+    }
+}
+
 /// Gradients of transposed convolutions.
 package enum TransposedConvolutionGradient {
     /// Gradient with respect to the input, which is a convolution; overwrites `inputGradient`.

@@ -49,7 +49,9 @@ final class DirectConvolution: ConvolutionMethod {
     /// Steps of 16 channels of a chunk: with 32 outputs 64 KiB of weights.
     private static let chunkSteps = 32
 
-    init(_ lowered: LoweredConvolution) {
+    /// - Parameter planarSource: whether the source comes in planar order; of fewer than 16 channels then.
+    init(_ lowered: LoweredConvolution, planarSource: Bool = false) {
+        precondition(!planarSource || lowered.source.channels < FeatureShape.lanes)
         self.lowered = lowered
         let lanes = FeatureShape.lanes
         isDepthwise = lowered.isDepthwise
@@ -64,7 +66,7 @@ final class DirectConvolution: ConvolutionMethod {
             positions: largest, images: lowered.target.batch, outputBlocks: lowered.target.blocks,
             rows: max(128, rows / phases.count))
         self.pieces = pieces
-        let slab = SourceSlab(phases, source: lowered.source, piece: pieces.size)
+        let slab = SourceSlab(phases, source: lowered.source, piece: pieces.size, isPlanar: planarSource)
         self.slab = slab
         let lastBlock = lowered.source.blocks - 1
         let lastChannels = lowered.source.channels - lastBlock * lanes
@@ -185,6 +187,13 @@ final class DirectConvolution: ConvolutionMethod {
         _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         slope: Float, threads: Int
     ) {
+        apply(.blocked(source), to: target, packed: packed, bias: bias, slope: slope, threads: threads)
+    }
+
+    func apply(
+        _ source: ConvolutionSource, to target: FeatureMap, packed: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>, slope: Float, threads: Int
+    ) {
         Parallel.forEach(pieces.count, threads: threads) { index in
             Scratch.with(scratchCount) { scratch in
                 compute(
@@ -195,7 +204,8 @@ final class DirectConvolution: ConvolutionMethod {
     }
 
     private func compute(
-        _ piece: ConvolutionPieces.Piece, _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>,
+        _ piece: ConvolutionPieces.Piece, _ source: ConvolutionSource, to target: FeatureMap,
+        packed: UnsafePointer<Float>,
         bias: UnsafePointer<Float>, slope: Float, scratch: UnsafeMutablePointer<Float>
     ) {
         let tables = lowered.phases.indices.map { rowTables($0, piece) }

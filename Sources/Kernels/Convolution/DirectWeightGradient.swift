@@ -26,15 +26,18 @@ struct DirectWeightGradient: WeightGradientMethod {
     /// elements.
     private static let run = 256
 
-    /// - Parameter lowered: of one phase.
-    init(_ lowered: LoweredConvolution) {
+    /// - Parameters:
+    ///   - lowered: of one phase.
+    ///   - planarSource: whether the source comes in planar order; of fewer than 16 channels then.
+    init(_ lowered: LoweredConvolution, planarSource: Bool = false) {
+        precondition(!planarSource || lowered.source.channels < FeatureShape.lanes)
         self.lowered = lowered
         let lanes = FeatureShape.lanes
         let taps = lowered.phases[0].tapCount
         pieces = ConvolutionPieces(
             positions: lowered.target.size, images: lowered.target.batch, outputBlocks: 1,
             rows: lowered.source.channels < lanes && taps > 1 ? 4096 : 1024)
-        slab = SourceSlab(lowered.phases, source: lowered.source, piece: pieces.size)
+        slab = SourceSlab(lowered.phases, source: lowered.source, piece: pieces.size, isPlanar: planarSource)
         let lastBlock = lowered.source.blocks - 1
         var units: [Unit] = []
         var offset = 0
@@ -58,6 +61,12 @@ struct DirectWeightGradient: WeightGradientMethod {
     func compute(
         source: FeatureMap, gradient: FeatureMap, to weight: UnsafeMutablePointer<Float>, threads: Int
     ) {
+        compute(source: .blocked(source), gradient: gradient, to: weight, threads: threads)
+    }
+
+    func compute(
+        source: ConvolutionSource, gradient: FeatureMap, to weight: UnsafeMutablePointer<Float>, threads: Int
+    ) {
         Scratch.with(groups * partialCount) { partials in
             Parallel.forEach(units.count * groups, threads: threads) { index in
                 let (group, unit) = (index / units.count, units[index % units.count])
@@ -70,7 +79,8 @@ struct DirectWeightGradient: WeightGradientMethod {
     }
 
     private func sum(
-        _ unit: Unit, group: Int, source: FeatureMap, gradient: FeatureMap, to partial: UnsafeMutablePointer<Float>
+        _ unit: Unit, group: Int, source: ConvolutionSource, gradient: FeatureMap,
+        to partial: UnsafeMutablePointer<Float>
     ) {
         let lanes = FeatureShape.lanes
         let phase = lowered.phases[0]

@@ -76,7 +76,8 @@ final class WinogradConvolution: ConvolutionMethod {
         let lines = results + slices * resultSlice
         let outside = lines + transform.lineCount
         layout = Layout(
-            deepSlice: deepSlice, source: source, sourceFrequency: sourceFrequency, sums: sums, sumFrequency: sumFrequency, results: results,
+            deepSlice: deepSlice, source: source, sourceFrequency: sourceFrequency, sums: sums,
+            sumFrequency: sumFrequency, results: results,
             resultSlice: resultSlice, resultBlock: inputs.depth * resultPlane, resultPlane: resultPlane,
             resultLine: resultLine, lines: lines, line: line, outside: outside, count: outside + line)
         rows = (0..<tiling.tilesPerBlock).map { $0 * lanes }

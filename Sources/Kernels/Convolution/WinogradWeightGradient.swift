@@ -9,6 +9,7 @@ struct WinogradWeightGradient: WeightGradientMethod {
     private let units: [Unit]
     private let groups: Int
     private let steps: [Int]
+    private let zeros: FeatureStorage
 
     /// Blocks of input channels against blocks of output channels.
     private struct Unit: Sendable {
@@ -19,6 +20,8 @@ struct WinogradWeightGradient: WeightGradientMethod {
 
     /// Blocks of channels of a side of a unit.
     private static let chunk = 4
+    /// Tiles of a block: the length of the sums between two loads and stores of all sums of a frequency.
+    private static let tiles = 64
     private static let lanes = FeatureShape.lanes
 
     /// - Parameter outputs: of a tile: 1, 2 or 4 along depth, 2 or 4 along height and width.
@@ -27,7 +30,7 @@ struct WinogradWeightGradient: WeightGradientMethod {
         guard let least = WinogradConvolution.firstDisplacement(lowered, outputs: outputs) else { return nil }
         self.lowered = lowered
         let (inputs, targets) = (lowered.source.blocks, lowered.target.blocks)
-        let tiling = WinogradTiling(lowered.target, outputs: outputs, tiles: 32)
+        let tiling = WinogradTiling(lowered.target, outputs: outputs, tiles: Self.tiles)
         self.tiling = tiling
         source = WinogradTransform(
             .source, width: lowered.source.size.width, outputs: outputs, least: least, tiling: tiling)
@@ -47,7 +50,9 @@ struct WinogradWeightGradient: WeightGradientMethod {
             }
         }
         self.units = units
-        groups = min(tiling.blockCount, max(1, (8).divided(by: units.count)))
+        // Groups of at least four blocks: each group's sums are read and written as a whole.
+        groups = max(1, min(tiling.blockCount / 4, (8).divided(by: units.count)))
+        zeros = FeatureStorage(count: targets * Self.lanes)
         steps = (0..<tiling.tilesPerBlock).map { $0 * FeatureShape.lanes }
     }
 
@@ -62,6 +67,13 @@ struct WinogradWeightGradient: WeightGradientMethod {
             Parallel.forEach(units.count * groups, threads: threads) { index in
                 let (group, unit) = (index / units.count, units[index % units.count])
                 add(unit, group: group, map, gradientMap, to: sums + group * sumCount + unit.offset)
+            }
+            // In runs of 64 KiB.
+            Parallel.forRanges(sumCount / Self.lanes, piece: 1024, threads: threads) { run in
+                for group in 1..<max(1, groups) {
+                    let first = run.lowerBound * Self.lanes
+                    addLanes(sums + group * sumCount + first, run.count, sums + first)
+                }
             }
             Parallel.forEach(lowered.source.blocks * lowered.target.blocks, threads: threads) { index in
                 collect(index / lowered.target.blocks, index % lowered.target.blocks, sums, to: weight)
@@ -82,7 +94,6 @@ struct WinogradWeightGradient: WeightGradientMethod {
         let (sourceStride, gradientStride) = (inputs * blockStride + lanes, outputs * blockStride + lanes)
         let sumStride = inputs * lanes * lanes
         let frequencyStride = outputs * sumStride
-        sums.update(repeating: 0, count: frequencies.product * frequencyStride)
         let rows = (0..<inputs * lanes).map { $0 / lanes * blockStride + $0 % lanes }
         let targets = (0..<inputs * lanes).map { $0 * lanes }
         let (deepSource, deepGradient) = (
@@ -123,14 +134,15 @@ struct WinogradWeightGradient: WeightGradientMethod {
                         multiplyRows(
                             transformed + frequency * sourceStride, rows, rows.count, steps, tiles, 1,
                             factors + frequency * gradientStride, blockStride, outputs,
-                            sums + (depth * planeFrequencies + frequency) * frequencyStride, sumStride, targets, nil, 1)
+                            sums + (depth * planeFrequencies + frequency) * frequencyStride, sumStride, targets,
+                            block == range.lowerBound ? Floats(zeros.base) : nil, 1)
                     }
                 }
             }
         }
     }
 
-    /// Adds up the groups' sums of a pair of blocks, transforms them and puts them where PyTorch has them.
+    /// Transforms the sums of a pair of blocks and puts them where PyTorch has them.
     private func collect(
         _ inputBlock: Int, _ outputBlock: Int, _ sums: UnsafePointer<Float>, to weight: UnsafeMutablePointer<Float>
     ) {
@@ -151,11 +163,7 @@ struct WinogradWeightGradient: WeightGradientMethod {
                     sums + unit.offset + (outputBlock - unit.outputBlocks.lowerBound) * sumStride
                     + ((inputBlock - unit.inputBlocks.lowerBound) * lanes + lane) * lanes
                 for frequency in 0..<frequencies.product {
-                    let place = front + frequency * lanes
-                    place.update(from: start + frequency * frequencyStride, count: lanes)
-                    for group in 1..<max(1, groups) {
-                        addLanes(start + group * sumCount + frequency * frequencyStride, 1, place)
-                    }
+                    (front + frequency * lanes).update(from: start + frequency * frequencyStride, count: lanes)
                 }
                 var (from, to) = (front, back)
                 if frequencies.depth > 1 {

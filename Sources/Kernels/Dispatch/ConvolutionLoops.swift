@@ -51,10 +51,9 @@ let winogradWeights: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void =
 let gatherLanes: @Sendable (Floats, Int, Int, MutableFloats) -> Void =
     InstructionSet.select(KernelsBase.gatherLanes, KernelsV3.gatherLanes, KernelsV4.gatherLanes)
 
-let winogradGradientLines:
-    @Sendable (Int, UnsafePointer<Floats>, Int, Int, MutableFloats, Int) -> Void =
-        InstructionSet.select(
-            KernelsBase.winogradGradientLines, KernelsV3.winogradGradientLines, KernelsV4.winogradGradientLines)
+let winogradGradientLines: @Sendable (Int, UnsafePointer<Floats>, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradGradientLines, KernelsV3.winogradGradientLines, KernelsV4.winogradGradientLines)
 
 let winogradGradientTiles: @Sendable (Int, Floats, Int, Int, Int, MutableFloats, Int) -> Void =
     InstructionSet.select(
