@@ -73,6 +73,8 @@ struct ConvolutionTests {
         (16, 16, Extent3(18, 21, 35), 1), (32, 16, Extent3(9, 17, 19), 2), (20, 40, Extent3(4, 4, 4), 3),
         (1, 32, Extent3(20, 30, 31), 1), (3, 16, Extent3(1, 65, 130), 1), (24, 70, Extent3(1, 45, 50), 2),
         (130, 66, Extent3(5, 6, 7), 1), (33, 1, Extent3(11, 12, 13), 2),
+        (20, 40, Extent3(4, 4, 4), 9), (17, 30, .one, 300), (40, 70, Extent3(2, 2, 2), 70),
+        (5, 9, Extent3(3, 4, 5), 11),
     ])
     func agreesWithItsDefinitionWhenCutIntoPieces(inputs: Int, outputs: Int, size: Extent3, batch: Int) {
         var random = SeededGenerator(seed: UInt64(inputs * 100 + outputs))

@@ -28,6 +28,17 @@ package enum ConvolutionGradient {
 }
 
 extension ConvolutionGradient {
+    /// Bytes of packed weights, sums and scratch of the more demanding of both gradients; 0 when the kernel does not fit.
+    package static func workspaceBytes(_ geometry: ConvolutionGeometry, input: FeatureShape, threads: Int) -> Int {
+        guard let forward = LoweredConvolution.convolution(geometry, input: input) else { return 0 }
+        let backward = LoweredConvolution.inputGradient(geometry, outputGradient: forward.target, input: input.size)
+            .method(packingCounts: true)
+        let values = max(
+            backward.packedCount + threads * backward.scratchCount,
+            forward.weightGradientMethod().scratchCount(threads: threads))
+        return values * MemoryLayout<Float>.stride
+    }
+
     /// Gradients with respect to weights and bias where the input is that of the network, in planar order: batch,
     /// channel, depth, height, width, with fewer than 16 channels.
     package static func weight(

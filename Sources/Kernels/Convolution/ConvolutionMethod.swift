@@ -19,6 +19,9 @@ protocol ConvolutionMethod: Sendable {
 
 /// A way to compute the gradient of the weights for one shape.
 protocol WeightGradientMethod: Sendable {
+    /// Values of scratch for all threads together.
+    func scratchCount(threads: Int) -> Int
+
     /// Overwrites `weight`, in PyTorch's order.
     func compute(
         source: FeatureMap, gradient: FeatureMap, to weight: UnsafeMutablePointer<Float>, threads: Int)

@@ -25,6 +25,8 @@ struct DirectWeightGradient: WeightGradientMethod {
     /// Positions that go through the sum at once: both sides then stay in the first cache level for all kernel
     /// elements.
     private static let run = 256
+    /// Blocks of output channels of a unit.
+    private static let blocks = 4
 
     /// - Parameters:
     ///   - lowered: of one phase.
@@ -37,14 +39,18 @@ struct DirectWeightGradient: WeightGradientMethod {
         pieces = ConvolutionPieces(
             positions: lowered.target.size, images: lowered.target.batch, outputBlocks: 1,
             rows: lowered.source.channels < lanes && taps > 1 ? 4096 : 1024)
-        slab = SourceSlab(lowered.phases, source: lowered.source, piece: pieces.size, isPlanar: planarSource)
+        slab = SourceSlab(
+            lowered.phases, source: lowered.source, piece: pieces.size,
+            mustCopy: planarSource || pieces.imagesPerPiece > 1)
         let lastBlock = lowered.source.blocks - 1
         var units: [Unit] = []
         var offset = 0
         for panel in lowered.panels {
             for input in panel.inputBlocks {
-                for first in stride(from: panel.outputBlocks.lowerBound, to: panel.outputBlocks.upperBound, by: 4) {
-                    let outputs = first..<min(first + 4, panel.outputBlocks.upperBound)
+                for first in stride(
+                    from: panel.outputBlocks.lowerBound, to: panel.outputBlocks.upperBound, by: Self.blocks)
+                {
+                    let outputs = first..<min(first + Self.blocks, panel.outputBlocks.upperBound)
                     let channels =
                         lowered.isDepthwise
                         ? 1 : (input == lastBlock ? lowered.source.channels - lastBlock * lanes : lanes)
@@ -56,6 +62,12 @@ struct DirectWeightGradient: WeightGradientMethod {
         self.units = units
         partialCount = offset
         groups = min(pieces.count, max(1, (16).divided(by: units.count)))
+    }
+
+    func scratchCount(threads: Int) -> Int {
+        let slabs = slab.scratchCount(blocks: 1) + Self.blocks * lowered.target.blockStride
+        return groups * partialCount + threads
+            * (pieces.imagesPerPiece > 1 ? pieces.imagesPerPiece * slabs : slab.scratchCount(blocks: 1))
     }
 
     func compute(
@@ -98,39 +110,83 @@ struct DirectWeightGradient: WeightGradientMethod {
         let sums = partial + unit.offset
         sums.update(repeating: 0, count: unit.outputBlocks.count * rows.count * lanes)
         let targets = rows.indices.map { $0 * lanes }
-        var positions: [Int] = []
-        for h in 0..<pieces.size.height {
-            for w in 0..<size.width { positions.append(slab.rowOffset(depth: 0, height: h, width: w)) }
-        }
+        let full = positions(depths: pieces.size.depth, heights: pieces.size.height, images: pieces.imagesPerPiece)
         let (first, end) = (group * pieces.count / groups, (group + 1) * pieces.count / groups)
-        Scratch.with(slab.scratchCount(blocks: 1)) { scratch in
+        let slabCount = pieces.imagesPerPiece * slab.scratchCount(blocks: 1)
+        let gatheredStride = pieces.imagesPerPiece * size.product * lanes
+        let gatheredCount = pieces.imagesPerPiece > 1 ? unit.outputBlocks.count * gatheredStride : 0
+        Scratch.with(slabCount + gatheredCount) { scratch in
             for index in first..<end {
                 let piece = pieces.piece(index)
                 let base = slab.base(
-                    of: source, image: piece.image, blocks: unit.inputBlock..<unit.inputBlock + 1,
-                    depth: piece.depth.lowerBound, height: piece.height.lowerBound, scratch: scratch)
-                for depth in piece.depth {
-                    let plane = base + slab.rowOffset(depth: depth - piece.depth.lowerBound, height: 0, width: 0)
-                    let start = (depth * size.height + piece.height.lowerBound) * size.width
-                    let there =
-                        gradient.block(unit.outputBlocks.lowerBound, image: piece.image) + start * lanes
-                    let count = piece.height.count * size.width
-                    positions.withUnsafeBufferPointer { positions in
-                        for run in stride(from: 0, to: count, by: Self.run) {
-                            let length = min(Self.run, count - run)
+                    of: source, images: piece.images, imageStride: slab.blockStride,
+                    blocks: unit.inputBlock..<unit.inputBlock + 1, depth: piece.depth.lowerBound,
+                    height: piece.height.lowerBound, scratch: scratch)
+                let isFull = piece.depth.count == pieces.size.depth && piece.height.count == pieces.size.height
+                let table =
+                    isFull
+                    ? full : positions(depths: piece.depth.count, heights: piece.height.count, images: 1)
+                var factors = UnsafePointer(
+                    gradient.block(unit.outputBlocks.lowerBound, image: piece.images.lowerBound))
+                var factorStride = gradient.shape.blockStride
+                if pieces.imagesPerPiece > 1 {
+                    gather(gradient, piece.images, unit.outputBlocks, to: scratch + slabCount, gatheredStride)
+                    (factors, factorStride) = (UnsafePointer(scratch + slabCount), gatheredStride)
+                }
+                // Whole planes follow one another without a gap.
+                let whole = piece.height.count == size.height
+                let planeCount = piece.height.count * size.width
+                let total = planeCount * piece.depth.count * piece.images.count
+                let stretch = whole ? total : planeCount
+                for (number, start) in stride(from: 0, to: total, by: stretch).enumerated() {
+                    let plane = piece.depth.lowerBound + number
+                    let position = (plane * size.height + piece.height.lowerBound) * size.width
+                    table.withUnsafeBufferPointer { table in
+                        for run in stride(from: 0, to: stretch, by: Self.run) {
+                            let length = min(Self.run, stretch - run)
+                            let from = table.baseAddress! + start + run
+                            let factor = factors + (position + run) * lanes
                             if lowered.isDepthwise {
-                                correlateLanes(
-                                    plane, positions.baseAddress! + run, length, rows, rows.count,
-                                    there + run * lanes, sums)
+                                correlateLanes(base, from, length, rows, rows.count, factor, sums)
                             } else {
                                 multiplyRows(
-                                    plane, rows, rows.count, positions.baseAddress! + run, length, 1,
-                                    there + run * lanes, gradient.shape.blockStride, unit.outputBlocks.count, sums,
-                                    rows.count * lanes, targets, nil, 1)
+                                    base, rows, rows.count, from, length, 1, factor, factorStride,
+                                    unit.outputBlocks.count, sums, rows.count * lanes, targets, nil, 1)
                             }
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Offsets in the slabs of the positions of a piece.
+    private func positions(depths: Int, heights: Int, images: Int) -> [Int] {
+        var positions: [Int] = []
+        positions.reserveCapacity(images * depths * heights * lowered.target.size.width)
+        for image in 0..<images {
+            for d in 0..<depths {
+                for h in 0..<heights {
+                    for w in 0..<lowered.target.size.width {
+                        positions.append(
+                            image * slab.blockStride + slab.rowOffset(depth: d, height: h, width: w))
+                    }
+                }
+            }
+        }
+        return positions
+    }
+
+    /// Whole maps of several images one after the other.
+    private func gather(
+        _ gradient: FeatureMap, _ images: Range<Int>, _ blocks: Range<Int>, to target: UnsafeMutablePointer<Float>,
+        _ blockStride: Int
+    ) {
+        let count = gradient.shape.blockStride
+        for (n, block) in blocks.enumerated() {
+            for (i, image) in images.enumerated() {
+                (target + n * blockStride + i * count).update(
+                    from: gradient.block(block, image: image), count: count)
             }
         }
     }

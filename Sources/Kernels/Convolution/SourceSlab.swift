@@ -15,8 +15,8 @@ struct SourceSlab: Sendable {
 
     /// - Parameters:
     ///   - piece: target positions of a piece, the same for every phase; the width is never cut.
-    ///   - isPlanar: whether the source is given in planar order, which is always copied.
-    init(_ phases: [LoweredConvolution.Phase], source: FeatureShape, piece: Extent3, isPlanar: Bool = false) {
+    ///   - mustCopy: a copy in any case: where the source is in planar order, or pieces span images.
+    init(_ phases: [LoweredConvolution.Phase], source: FeatureShape, piece: Extent3, mustCopy: Bool = false) {
         typealias Axis = LoweredConvolution.Axis
         let used = phases.filter { $0.tapCount > 0 }
         func axis(_ path: KeyPath<LoweredConvolution.Phase, Axis>, _ piece: Int, _ length: Int)
@@ -38,7 +38,7 @@ struct SourceSlab: Sendable {
         least = Extent3(depth.least, height.least, width.least)
         sourceStep = Extent3(depth.step, height.step, width.step)
         size = Extent3(depth.size, height.size, width.size)
-        isCopied = isPlanar || !(depth.inside && height.inside && width.inside)
+        isCopied = mustCopy || !(depth.inside && height.inside && width.inside)
         lanes = isCopied ? min(source.channels, FeatureShape.lanes) : FeatureShape.lanes
         if isCopied {
             lineStride = size.width * lanes
@@ -63,6 +63,21 @@ struct SourceSlab: Sendable {
     func rowOffset(depth: Int, height: Int, width: Int) -> Int {
         depth * sourceStep.depth * planeStride + height * sourceStep.height * lineStride
             + width * sourceStep.width * lanes
+    }
+
+    /// Slabs of several images, `imageStride` values apart in `scratch`.
+    func base(
+        of source: ConvolutionSource, images: Range<Int>, imageStride: Int, blocks: Range<Int>, depth: Int,
+        height: Int, scratch: UnsafeMutablePointer<Float>
+    ) -> UnsafePointer<Float> {
+        precondition(isCopied || images.count == 1)
+        for image in images.dropFirst() {
+            _ = base(
+                of: source, image: image, blocks: blocks, depth: depth, height: height,
+                scratch: scratch + (image - images.lowerBound) * imageStride)
+        }
+        return base(
+            of: source, image: images.lowerBound, blocks: blocks, depth: depth, height: height, scratch: scratch)
     }
 
     /// The slab for the piece that begins at target line (depth, height); copied to `scratch` where need be.

@@ -60,6 +60,13 @@ struct WinogradWeightGradient: WeightGradientMethod {
         source.frequencies.product * lowered.source.blocks * lowered.target.blocks * Self.lanes * Self.lanes
     }
 
+    func scratchCount(threads: Int) -> Int {
+        let blocks = min(Self.chunk, lowered.source.blocks) + min(Self.chunk, lowered.target.blocks)
+        let deep = max(source.deepCount(blocks: blocks), gradient.deepCount(blocks: blocks))
+        let plane = source.frequencies.height * source.frequencies.width * blocks * tiling.tilesPerBlock * Self.lanes
+        return groups * sumCount + threads * (tiling.slicesPerBlock * deep + plane)
+    }
+
     func compute(
         source map: FeatureMap, gradient gradientMap: FeatureMap, to weight: UnsafeMutablePointer<Float>, threads: Int
     ) {
