@@ -43,14 +43,22 @@ struct ConvolutionBenchmark: Benchmark {
             return storage
         }
         let input = filled(inputShape, seed: 1)
+        let planar = noise(inputShape.count, seed: 1)
+        // First layers read the input of the network, which is planar in every library.
+        let isFirst = inputs < FeatureShape.lanes
         let weight = noise(geometry.weightShape.reduce(1, *), seed: 2)
         switch direction {
         case .forward:
             let output = FeatureStorage(outputShape)
             let convolution = Convolution(
-                geometry, input: inputShape, weight: weight, bias: nil, epilogue: .none, threads: threads)
+                geometry, input: inputShape, weight: weight, bias: nil, epilogue: .none, planarInput: isFirst,
+                threads: threads)
             return {
-                convolution.apply(input.map(inputShape), to: output.map(outputShape), threads: threads)
+                if isFirst {
+                    convolution.apply(planar: planar, to: output.map(outputShape), threads: threads)
+                } else {
+                    convolution.apply(input.map(inputShape), to: output.map(outputShape), threads: threads)
+                }
                 return withExtendedLifetime(input) { Double(output.base[output.count / 2]) }
             }
         case .inputGradient:
@@ -66,6 +74,12 @@ struct ConvolutionBenchmark: Benchmark {
             let gradient = filled(outputShape, seed: 3)
             let result = FeatureStorage(count: weight.count)
             return {
+                if isFirst {
+                    ConvolutionGradient.weight(
+                        geometry, planar: planar, shape: inputShape, outputGradient: gradient.map(outputShape),
+                        to: result.base, bias: nil, threads: threads)
+                    return withExtendedLifetime(gradient) { Double(result.base[result.count / 2]) }
+                }
                 ConvolutionGradient.weight(
                     geometry, input: input.map(inputShape), outputGradient: gradient.map(outputShape),
                     to: result.base, bias: nil, threads: threads)

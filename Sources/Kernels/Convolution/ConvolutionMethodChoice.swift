@@ -10,6 +10,19 @@ extension LoweredConvolution {
         return DirectConvolution(self)
     }
 
+    /// The way to the gradient of the weights that is expected to be the fastest.
+    func weightGradientMethod() -> any WeightGradientMethod {
+        let weights = Double(phases[0].tapCount * min(source.channels, source.blocks * 16) * target.blocks * 16)
+        let direct = weights * Double(target.batch * target.positions) / (target.blocks > 1 ? 30 : 24)
+        // The sums of all groups of tiles are cleared, added up and transformed.
+        let fast = fastTiles.map { (tile: $0, cost: cost(of: $0, packingCounts: true) * 1.25) }
+            .min { $0.cost < $1.cost }
+        if let fast, fast.cost < direct, let method = WinogradWeightGradient(self, outputs: fast.tile) {
+            return method
+        }
+        return DirectWeightGradient(self)
+    }
+
     /// Tiles of fast convolution that suit the kernel and the size: longer than two only where there are three outputs.
     private var fastTiles: [Extent3] {
         let phase = phases[0]

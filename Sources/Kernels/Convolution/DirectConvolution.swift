@@ -12,6 +12,8 @@ final class DirectConvolution: ConvolutionMethod {
     private let pieces: ConvolutionPieces
     private let panels: [PanelPlan]
     private let isDepthwise: Bool
+    /// Values of the slabs of an image.
+    private let imageStride: Int
     /// Of a piece of full size, for each phase.
     private let fullTables: [RowTables]
 
@@ -49,7 +51,9 @@ final class DirectConvolution: ConvolutionMethod {
     /// Steps of 16 channels of a chunk: with 32 outputs 64 KiB of weights.
     private static let chunkSteps = 32
 
-    init(_ lowered: LoweredConvolution) {
+    /// - Parameter planarSource: whether the source comes in planar order; of fewer than 16 channels then.
+    init(_ lowered: LoweredConvolution, planarSource: Bool = false) {
+        precondition(!planarSource || lowered.source.channels < FeatureShape.lanes)
         self.lowered = lowered
         let lanes = FeatureShape.lanes
         isDepthwise = lowered.isDepthwise
@@ -64,7 +68,9 @@ final class DirectConvolution: ConvolutionMethod {
             positions: largest, images: lowered.target.batch, outputBlocks: lowered.target.blocks,
             rows: max(128, rows / phases.count))
         self.pieces = pieces
-        let slab = SourceSlab(phases, source: lowered.source, piece: pieces.size)
+        let slab = SourceSlab(
+            phases, source: lowered.source, piece: pieces.size,
+            mustCopy: planarSource || pieces.imagesPerPiece > 1)
         self.slab = slab
         let lastBlock = lowered.source.blocks - 1
         let lastChannels = lowered.source.channels - lastBlock * lanes
@@ -122,7 +128,8 @@ final class DirectConvolution: ConvolutionMethod {
                 slab: slab, target: lowered.target.size)
         }
         packedCount = packed
-        scratchCount = slab.scratchCount(blocks: panels.flatMap(\.slabGroups).map(\.count).max()!)
+        imageStride = slab.scratchCount(blocks: panels.flatMap(\.slabGroups).map(\.count).max()!)
+        scratchCount = pieces.imagesPerPiece * imageStride
     }
 
     func pack(_ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int) {
@@ -185,37 +192,48 @@ final class DirectConvolution: ConvolutionMethod {
         _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         slope: Float, threads: Int
     ) {
+        apply(.blocked(source), to: target, packed: packed, bias: bias, slope: slope, threads: threads)
+    }
+
+    func apply(
+        _ source: ConvolutionSource, to target: FeatureMap, packed: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>, slope: Float, threads: Int
+    ) {
+        let tables = fullTables.map { spanningImages($0, target: target) }
         Parallel.forEach(pieces.count, threads: threads) { index in
             Scratch.with(scratchCount) { scratch in
                 compute(
-                    pieces.piece(index), source, to: target, packed: packed, bias: bias, slope: slope,
-                    scratch: scratch)
+                    pieces.piece(index), fullTables: tables, source, to: target, packed: packed, bias: bias,
+                    slope: slope, scratch: scratch)
             }
         }
     }
 
     private func compute(
-        _ piece: ConvolutionPieces.Piece, _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>,
+        _ piece: ConvolutionPieces.Piece, fullTables: [RowTables], _ source: ConvolutionSource, to target: FeatureMap,
+        packed: UnsafePointer<Float>,
         bias: UnsafePointer<Float>, slope: Float, scratch: UnsafeMutablePointer<Float>
     ) {
-        let tables = lowered.phases.indices.map { rowTables($0, piece) }
+        let tables = lowered.phases.indices.map { rowTables($0, piece, full: fullTables[$0]) }
         for panel in panels {
             let blocks = panel.outputBlocks.clamped(to: piece.outputBlocks)
             if blocks.isEmpty { continue }
             let skipped = blocks.lowerBound - panel.outputBlocks.lowerBound
-            let place = target.block(blocks.lowerBound, image: piece.image)
+            let place = target.block(blocks.lowerBound, image: piece.images.lowerBound)
             for (number, group) in panel.slabGroups.enumerated() {
                 let base = slab.base(
-                    of: source, image: piece.image, blocks: group, depth: piece.depth.lowerBound,
+                    of: source, images: piece.images, imageStride: imageStride, blocks: group,
+                    depth: piece.depth.lowerBound,
                     height: piece.height.lowerBound, scratch: scratch)
                 for (plan, (table, start)) in zip(panel.phases, tables) where !table.rows.isEmpty {
+                    let rowCount = table.rows.count / pieces.imagesPerPiece * piece.images.count
                     let place = place + start
                     let weights = packed + plan.weight + skipped * plan.weightStride
                     if plan.steps.isEmpty {
                         // No element of the kernel reaches these positions.
                         guard number == 0 else { continue }
                         multiplyRows(
-                            base, table.rows, table.rows.count, [0], 0, 1, weights, 0, blocks.count, place,
+                            base, table.rows, rowCount, [0], 0, 1, weights, 0, blocks.count, place,
                             target.shape.blockStride, table.targets, bias + blocks.lowerBound * 16, slope)
                         continue
                     }
@@ -228,11 +246,11 @@ final class DirectConvolution: ConvolutionMethod {
                             let initial = first ? bias + blocks.lowerBound * 16 : nil
                             if isDepthwise {
                                 convolveLanes(
-                                    base, table.rows, table.rows.count, from, chunk.stepCount, weights, place,
+                                    base, table.rows, rowCount, from, chunk.stepCount, weights, place,
                                     table.targets, bias + blocks.lowerBound * 16, slope)
                             } else {
                                 multiplyRows(
-                                    base, table.rows, table.rows.count, from, chunk.stepCount, chunk.channels,
+                                    base, table.rows, rowCount, from, chunk.stepCount, chunk.channels,
                                     weights + chunk.weight, plan.weightStride, blocks.count, place,
                                     target.shape.blockStride, table.targets, initial, last ? slope : 1)
                             }
@@ -263,8 +281,19 @@ final class DirectConvolution: ConvolutionMethod {
         return tables
     }
 
+    /// The tables of an image repeated for all images of a piece.
+    private func spanningImages(_ tables: RowTables, target: FeatureMap) -> RowTables {
+        if pieces.imagesPerPiece == 1 { return tables }
+        let images = 0..<pieces.imagesPerPiece
+        return RowTables(
+            rows: images.flatMap { image in tables.rows.map { $0 + image * imageStride } },
+            targets: images.flatMap { image in tables.targets.map { $0 + image * target.imageStride } })
+    }
+
     /// The tables of a phase in a piece, and where the piece begins in the target.
-    private func rowTables(_ index: Int, _ piece: ConvolutionPieces.Piece) -> (tables: RowTables, start: Int) {
+    private func rowTables(
+        _ index: Int, _ piece: ConvolutionPieces.Piece, full: RowTables
+    ) -> (tables: RowTables, start: Int) {
         let phase = lowered.phases[index]
         let size = lowered.target.size
         let plane = phase.depth.origin + piece.depth.lowerBound * phase.depth.step
@@ -272,7 +301,9 @@ final class DirectConvolution: ConvolutionMethod {
         let start = ((plane * size.height + line) * size.width + phase.width.origin) * FeatureShape.lanes
         let depths = piece.depth.clamped(to: 0..<phase.depth.count).count
         let heights = piece.height.clamped(to: 0..<phase.height.count).count
-        if depths == pieces.size.depth, heights == pieces.size.height { return (fullTables[index], start) }
+        if pieces.imagesPerPiece > 1 || depths == pieces.size.depth && heights == pieces.size.height {
+            return (full, start)
+        }
         return (Self.rowTables(phase, depths: depths, heights: heights, slab: slab, target: size), start)
     }
 }

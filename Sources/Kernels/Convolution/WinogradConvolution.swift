@@ -12,8 +12,7 @@ final class WinogradConvolution: ConvolutionMethod {
     private let outputs: Extent3
     /// Source positions of a tile: two more where the kernel has three elements.
     private let inputs: Extent3
-    /// Displacement of the first kernel element.
-    private let least: Extent3
+    private let transform: WinogradTransform
     private let tiling: WinogradTiling
     private let layout: Layout
     private let rows: [Int]
@@ -27,7 +26,7 @@ final class WinogradConvolution: ConvolutionMethod {
     /// Where the parts of the scratch begin and how they are strided, in values.
     private struct Layout: Sendable {
         /// Source after the transform along depth: slice, block, frequency, line, position.
-        var deepSlice, deepBlock, deepPlane, line: Int
+        var deepSlice: Int
         /// Source frequencies: frequency, block, tile.
         var source: Int
         var sourceFrequency: Int
@@ -39,6 +38,7 @@ final class WinogradConvolution: ConvolutionMethod {
         var resultSlice, resultBlock, resultPlane, resultLine: Int
         /// Lines between the passes along height and width, and one that takes what lies outside the map.
         var lines: Int
+        var line: Int
         var outside: Int
         var count: Int
     }
@@ -46,20 +46,11 @@ final class WinogradConvolution: ConvolutionMethod {
     /// - Parameter outputs: of a tile: 1, 2 or 4 along depth, 2 or 4 along height and width.
     /// - Returns: nil when the convolution is not of the kind this can compute.
     init?(_ lowered: LoweredConvolution, outputs: Extent3) {
-        guard lowered.groups == 1, lowered.phases.count == 1 else { return nil }
-        let phase = lowered.phases[0]
-        func isConsecutive(_ axis: LoweredConvolution.Axis, _ count: Int) -> Bool {
-            axis.sourceStep == 1 && axis.step == 1 && axis.taps.count == count
-                && axis.taps.indices.allSatisfy { axis.taps[$0].displacement == axis.taps[0].displacement + $0 }
-        }
+        guard let least = Self.firstDisplacement(lowered, outputs: outputs) else { return nil }
         let depthKernel = outputs.depth == 1 ? 1 : 3
-        guard isConsecutive(phase.depth, depthKernel), isConsecutive(phase.height, 3), isConsecutive(phase.width, 3)
-        else { return nil }
         self.lowered = lowered
         self.outputs = outputs
         inputs = Extent3(outputs.depth + depthKernel - 1, outputs.height + 2, outputs.width + 2)
-        least = Extent3(
-            phase.depth.taps[0].displacement, phase.height.taps[0].displacement, phase.width.taps[0].displacement)
         let lanes = Self.lanes
         let (sources, targets) = (lowered.source.blocks, lowered.target.blocks)
         let perTile =
@@ -68,9 +59,10 @@ final class WinogradConvolution: ConvolutionMethod {
         tiling = WinogradTiling(lowered.target, outputs: outputs, tiles: max(8, min(32, 640 * 1024 / perTile)))
 
         let slices = tiling.slicesPerBlock
-        let line = (tiling.slice.width * outputs.width + 2) * lanes
-        let deepPlane = (tiling.slice.height * outputs.height + 2) * line
-        let deepSlice = inputs.depth > 1 ? sources * inputs.depth * deepPlane : 0
+        transform = WinogradTransform(
+            .source, width: lowered.source.size.width, outputs: outputs, least: least, tiling: tiling)
+        let line = transform.line
+        let deepSlice = transform.deepCount(blocks: sources)
         // 64 bytes more, so that frequencies do not fall onto the same lines of the cache.
         let sourceFrequency = sources * tiling.tilesPerBlock * lanes + lanes
         let sumFrequency = targets * tiling.tilesPerBlock * lanes + lanes
@@ -82,17 +74,32 @@ final class WinogradConvolution: ConvolutionMethod {
         let sums = source + planeFrequencies * sourceFrequency
         let results = sums + planeFrequencies * sumFrequency
         let lines = results + slices * resultSlice
-        let outside = lines + inputs.height * line
+        let outside = lines + transform.lineCount
         layout = Layout(
-            deepSlice: deepSlice, deepBlock: inputs.depth * deepPlane, deepPlane: deepPlane, line: line,
-            source: source, sourceFrequency: sourceFrequency, sums: sums, sumFrequency: sumFrequency, results: results,
+            deepSlice: deepSlice, source: source, sourceFrequency: sourceFrequency, sums: sums,
+            sumFrequency: sumFrequency, results: results,
             resultSlice: resultSlice, resultBlock: inputs.depth * resultPlane, resultPlane: resultPlane,
-            resultLine: resultLine, lines: lines, outside: outside, count: outside + line)
+            resultLine: resultLine, lines: lines, line: line, outside: outside, count: outside + line)
         rows = (0..<tiling.tilesPerBlock).map { $0 * lanes }
         let blockStride = tiling.tilesPerBlock * lanes
         steps = (0..<sources).map { $0 * blockStride }
-        zeros = FeatureStorage(count: max(lowered.source.size.width, targets) * lanes)
+        zeros = FeatureStorage(count: targets * lanes)
         packedCount = inputs.product * sources * targets * lanes * lanes
+    }
+
+    /// Displacement of the first kernel element; nil when fast convolution with such tiles does not apply.
+    static func firstDisplacement(_ lowered: LoweredConvolution, outputs: Extent3) -> Extent3? {
+        guard lowered.groups == 1, lowered.phases.count == 1 else { return nil }
+        let phase = lowered.phases[0]
+        func isConsecutive(_ axis: LoweredConvolution.Axis, _ count: Int) -> Bool {
+            axis.sourceStep == 1 && axis.step == 1 && axis.taps.count == count
+                && axis.taps.indices.allSatisfy { axis.taps[$0].displacement == axis.taps[0].displacement + $0 }
+        }
+        guard isConsecutive(phase.depth, outputs.depth == 1 ? 1 : 3), isConsecutive(phase.height, 3),
+            isConsecutive(phase.width, 3)
+        else { return nil }
+        return Extent3(
+            phase.depth.taps[0].displacement, phase.height.taps[0].displacement, phase.width.taps[0].displacement)
     }
 
     /// Layout: frequency, block of outputs, input channel, output channel.
@@ -158,14 +165,17 @@ final class WinogradConvolution: ConvolutionMethod {
                 let tiles = slices.reduce(0) { $0 + $1.tileCount }
                 if inputs.depth > 1 {
                     for (n, slice) in slices.enumerated() {
-                        transformDepth(slice, source, to: scratch + n * layout.deepSlice)
+                        transform.transformDepth(
+                            slice, source, blocks: 0..<sourceBlocks, to: scratch + n * layout.deepSlice)
                     }
                 }
                 for depth in 0..<inputs.depth {
                     for (n, slice) in slices.enumerated() {
-                        transformPlane(
-                            slice, source, deep: scratch + n * layout.deepSlice + depth * layout.deepPlane,
-                            scratch: scratch)
+                        transform.transformPlane(
+                            slice, source, blocks: 0..<sourceBlocks,
+                            deep: scratch + n * layout.deepSlice + depth * transform.deepPlane,
+                            scratch: scratch + layout.lines, to: scratch + layout.source,
+                            frequencyStride: layout.sourceFrequency)
                     }
                     multiplySets(
                         planeFrequencies, scratch + layout.source, layout.sourceFrequency, rows, tiles, steps,
@@ -188,100 +198,6 @@ final class WinogradConvolution: ConvolutionMethod {
                             slice, scratch + layout.results + n * layout.resultSlice, to: target, bias: bias,
                             slope: slope, outside: scratch + layout.outside)
                     }
-                }
-            }
-        }
-    }
-
-    /// Columns of the source that a slice needs: the first, how many, and which of them are inside the map.
-    private func columns(_ slice: WinogradTiling.Slice) -> (first: Int, count: Int, inside: Range<Int>) {
-        let first = slice.columns.lowerBound * outputs.width + least.width
-        let count = slice.columns.count * outputs.width + 2
-        let before = min(max(0, -first), count)
-        return (first, count, before..<max(before, min(count, lowered.source.size.width - first)))
-    }
-
-    private func transformDepth(
-        _ slice: WinogradTiling.Slice, _ source: FeatureMap, to deep: UnsafeMutablePointer<Float>
-    ) {
-        let lanes = Self.lanes
-        let size = source.shape.size
-        let firstPlane = slice.depth * outputs.depth + least.depth
-        let firstLine = slice.lines.lowerBound * outputs.height + least.height
-        let (firstColumn, count, inside) = columns(slice)
-        withUnsafeTemporaryAllocation(of: UnsafePointer<Float>.self, capacity: inputs.depth) { planes in
-            for block in 0..<sourceBlocks {
-                let map = UnsafePointer(source.block(block, image: slice.image))
-                for line in 0..<slice.lines.count * outputs.height + 2 {
-                    let target = deep + block * layout.deepBlock + line * layout.line
-                    let height = firstLine + line
-                    let exists = height >= 0 && height < size.height
-                    for depth in 0..<inputs.depth {
-                        let place = target + depth * layout.deepPlane
-                        let zeroed = exists ? inside : count..<count
-                        place.update(repeating: 0, count: zeroed.lowerBound * lanes)
-                        (place + zeroed.upperBound * lanes).update(
-                            repeating: 0, count: (count - zeroed.upperBound) * lanes)
-                    }
-                    guard exists else { continue }
-                    for depth in 0..<inputs.depth {
-                        let plane = firstPlane + depth
-                        planes[depth] =
-                            plane >= 0 && plane < size.depth
-                            ? map + ((plane * size.height + height) * size.width + firstColumn + inside.lowerBound)
-                                * lanes
-                            : UnsafePointer(zeros.base)
-                    }
-                    winogradInputLines(
-                        inputs.depth, planes.baseAddress!, 0, inside.count, target + inside.lowerBound * lanes,
-                        layout.deepPlane)
-                }
-            }
-        }
-    }
-
-    /// Along height and width, for one frequency of depth.
-    private func transformPlane(
-        _ slice: WinogradTiling.Slice, _ source: FeatureMap, deep: UnsafePointer<Float>,
-        scratch: UnsafeMutablePointer<Float>
-    ) {
-        let lanes = Self.lanes
-        let size = source.shape.size
-        let (firstColumn, count, inside) = columns(slice)
-        let lines = scratch + layout.lines
-        withUnsafeTemporaryAllocation(of: UnsafePointer<Float>.self, capacity: inputs.height) { starts in
-            for block in 0..<sourceBlocks {
-                for row in 0..<slice.lines.count {
-                    if inputs.depth > 1 {
-                        for height in 0..<inputs.height {
-                            starts[height] =
-                                deep + block * layout.deepBlock + (row * outputs.height + height) * layout.line
-                        }
-                        winogradInputLines(inputs.height, starts.baseAddress!, 0, count, lines, layout.line)
-                    } else {
-                        let map =
-                            source.block(block, image: slice.image) + slice.depth * size.height * size.width * lanes
-                        for height in 0..<inputs.height {
-                            let line = (slice.lines.lowerBound + row) * outputs.height + least.height + height
-                            starts[height] =
-                                line >= 0 && line < size.height
-                                ? UnsafePointer(
-                                    map + (line * size.width + firstColumn + inside.lowerBound) * lanes)
-                                : UnsafePointer(zeros.base)
-                            let place = lines + height * layout.line
-                            place.update(repeating: 0, count: inside.lowerBound * lanes)
-                            (place + inside.upperBound * lanes).update(
-                                repeating: 0, count: (count - inside.upperBound) * lanes)
-                        }
-                        winogradInputLines(
-                            inputs.height, starts.baseAddress!, 0, inside.count, lines + inside.lowerBound * lanes,
-                            layout.line)
-                    }
-                    let tile = slice.firstTile + row * slice.columns.count
-                    winogradInputTiles(
-                        inputs.width, lines, layout.line, inputs.height, slice.columns.count,
-                        scratch + layout.source + (block * tiling.tilesPerBlock + tile) * lanes,
-                        layout.sourceFrequency)
                 }
             }
         }

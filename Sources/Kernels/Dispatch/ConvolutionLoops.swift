@@ -50,3 +50,18 @@ let winogradWeights: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void =
 
 let gatherLanes: @Sendable (Floats, Int, Int, MutableFloats) -> Void =
     InstructionSet.select(KernelsBase.gatherLanes, KernelsV3.gatherLanes, KernelsV4.gatherLanes)
+
+let winogradGradientLines: @Sendable (Int, UnsafePointer<Floats>, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradGradientLines, KernelsV3.winogradGradientLines, KernelsV4.winogradGradientLines)
+
+let winogradGradientTiles: @Sendable (Int, Floats, Int, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradGradientTiles, KernelsV3.winogradGradientTiles, KernelsV4.winogradGradientTiles)
+
+let winogradWeightSums: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradWeightSums, KernelsV3.winogradWeightSums, KernelsV4.winogradWeightSums)
+
+let addLanes: @Sendable (Floats, Int, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.addLanes, KernelsV3.addLanes, KernelsV4.addLanes)
