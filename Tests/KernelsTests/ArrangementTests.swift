@@ -2,9 +2,11 @@ import Kernels
 import Testing
 
 @Suite struct ArrangementTests {
-    @Test(arguments: [[3, 5], [16, 1], [1, 16, 2], [17, 30], [40], [2, 2, 2, 33], [31, 33]], [
-        Extent3(1, 1, 1), Extent3(1, 3, 5), Extent3(11, 13, 17),
-    ])
+    @Test(
+        arguments: [[3, 5], [16, 1], [1, 16, 2], [17, 30], [40], [2, 2, 2, 33], [31, 33]],
+        [
+            Extent3(1, 1, 1), Extent3(1, 3, 5), Extent3(11, 13, 17),
+        ])
     func concatenation(channels: [Int], size: Extent3) {
         let parts = channels.enumerated().map { n, count in
             PlainMap.random(FeatureShape(batch: 2, channels: count, size: size), salt: UInt64(n))

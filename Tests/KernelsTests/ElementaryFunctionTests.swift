@@ -35,7 +35,10 @@ import Testing
         let x = dense(-110...95) + (0..<20000).map { -105 + Float($0) * 0.01 }
         let result = worst(0, x, Glibc.exp)
         #expect(result.error <= 2, "at \(result.at)")
-        #expect(values(0, [.infinity, -.infinity, 0, -0.0, 89, -104, 1e30, -1e30]) == [.infinity, 0, 1, 1, .infinity, 0, .infinity, 0])
+        #expect(
+            values(0, [.infinity, -.infinity, 0, -0.0, 89, -104, 1e30, -1e30]) == [
+                .infinity, 0, 1, 1, .infinity, 0, .infinity, 0,
+            ])
         #expect(values(0, [.nan])[0].isNaN)
     }
 

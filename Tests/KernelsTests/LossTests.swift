@@ -20,7 +20,9 @@ import Testing
     private func positions(_ shape: FeatureShape, _ body: (_ target: Int, _ channels: [Int]) -> Void) {
         for n in 0..<shape.batch {
             for p in 0..<shape.positions {
-                body(n * shape.positions + p, (0..<shape.channels).map { (n * shape.channels + $0) * shape.positions + p })
+                body(
+                    n * shape.positions + p,
+                    (0..<shape.channels).map { (n * shape.channels + $0) * shape.positions + p })
             }
         }
     }
@@ -40,7 +42,8 @@ import Testing
     private func compare(
         _ shape: FeatureShape, gradientTolerance: Double = 5e-6, sourceLocation: SourceLocation = #_sourceLocation,
         _ plain: (PlainMap) -> Double,
-        _ loss: (_ logits: FeatureMap, _ gradient: FeatureMap?, _ weight: Double, _ adding: Bool, _ threads: Int) -> Double
+        _ loss: (_ logits: FeatureMap, _ gradient: FeatureMap?, _ weight: Double, _ adding: Bool, _ threads: Int) ->
+            Double
     ) {
         let z = PlainMap.random(shape, salt: 3, scale: 3)
         let expected = plain(z)

@@ -5,7 +5,9 @@ import Testing
     struct Case: Sendable, CustomTestStringConvertible {
         var pooling: Pooling
         var shape: FeatureShape
-        var testDescription: String { "\(pooling.kind) \(pooling.kernel)/\(pooling.stride)+\(pooling.padding) on \(shape)" }
+        var testDescription: String {
+            "\(pooling.kind) \(pooling.kernel)/\(pooling.stride)+\(pooling.padding) on \(shape)"
+        }
     }
 
     /// Every kernel that fits, with random strides and padding.
@@ -120,7 +122,8 @@ import Testing
         try compare(test, levels: nil)
     }
 
-    @Test(arguments: cases.filter { $0.pooling.kind == .max }) func firstOfEqualValuesGetsTheGradient(test: Case) throws {
+    @Test(arguments: cases.filter { $0.pooling.kind == .max }) func firstOfEqualValuesGetsTheGradient(test: Case) throws
+    {
         try compare(test, levels: 2)
     }
 

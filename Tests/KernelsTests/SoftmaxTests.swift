@@ -3,7 +3,8 @@ import Kernels
 import Testing
 
 @Suite struct SoftmaxTests {
-    static let shapes = FeatureShape.small + FeatureShape.large + [FeatureShape(1, 16, 1, 1, 37), FeatureShape(2, 2, 3, 19, 23)]
+    static let shapes =
+        FeatureShape.small + FeatureShape.large + [FeatureShape(1, 16, 1, 1, 37), FeatureShape(2, 2, 3, 19, 23)]
 
     /// Softmax of the channels of each position, or its logarithm.
     private func plain(_ x: PlainMap, _ kind: Softmax) -> PlainMap {

@@ -55,11 +55,10 @@ let linearUpsampleRow:
     ) -> Void =
         InstructionSet.select(KernelsBase.linearUpsampleRow, KernelsV3.linearUpsampleRow, KernelsV4.linearUpsampleRow)
 
-let linearUpsampleBackwardRow:
-    @Sendable (Floats, Int, WholeNumbers, WholeNumbers, Floats, MutableFloats, Int) -> Void =
-        InstructionSet.select(
-            KernelsBase.linearUpsampleBackwardRow, KernelsV3.linearUpsampleBackwardRow,
-            KernelsV4.linearUpsampleBackwardRow)
+let linearUpsampleBackwardRow: @Sendable (Floats, Int, WholeNumbers, WholeNumbers, Floats, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.linearUpsampleBackwardRow, KernelsV3.linearUpsampleBackwardRow,
+        KernelsV4.linearUpsampleBackwardRow)
 
 let addScaled: @Sendable (Floats, Float, MutableFloats, Int, Int) -> Void =
     InstructionSet.select(KernelsBase.addScaled, KernelsV3.addScaled, KernelsV4.addScaled)
@@ -120,7 +119,6 @@ let smallProduct: @Sendable (Floats, Int, Int, Floats, Int, MutableFloats, Int, 
 let memoryCell: @Sendable (MutableFloats, Floats, MutableFloats, MutableFloats, Int) -> Void =
     InstructionSet.select(KernelsBase.memoryCell, KernelsV3.memoryCell, KernelsV4.memoryCell)
 
-let memoryCellBackward:
-    @Sendable (Floats, Floats, Floats, Floats, MutableFloats, MutableFloats, Int) -> Void =
-        InstructionSet.select(
-            KernelsBase.memoryCellBackward, KernelsV3.memoryCellBackward, KernelsV4.memoryCellBackward)
+let memoryCellBackward: @Sendable (Floats, Floats, Floats, Floats, MutableFloats, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.memoryCellBackward, KernelsV3.memoryCellBackward, KernelsV4.memoryCellBackward)

@@ -254,7 +254,9 @@ package struct BidirectionalLSTM: Hashable, Sendable, Codable {
         for gate in 0..<4 {
             for unit in 0..<hidden {
                 var sum = 0.0
-                for row in 0..<batch * times { sum += Double(gateGradients.base[row * gateWidth + gate * width + unit]) }
+                for row in 0..<batch * times {
+                    sum += Double(gateGradients.base[row * gateWidth + gate * width + unit])
+                }
                 gradient.inputBias[gate * hidden + unit] = Float(sum)
                 gradient.hiddenBias[gate * hidden + unit] = Float(sum)
             }

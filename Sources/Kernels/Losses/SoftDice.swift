@@ -71,7 +71,9 @@ package struct SoftDice: Hashable, Sendable, Codable {
                 slopes[set * 2 * lanes + lanes + channel] = Float(weight * share * above / (below * below))
             }
         }
-        if let gradient { pass.writeGradient(slopes, perImage: perImage, to: gradient, adding: adding, threads: threads) }
+        if let gradient {
+            pass.writeGradient(slopes, perImage: perImage, to: gradient, adding: adding, threads: threads)
+        }
         return value
     }
 
