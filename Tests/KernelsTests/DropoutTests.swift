@@ -9,13 +9,13 @@ import Testing
     /// Which values stay, from the scalar generator.
     private func stays(_ layer: Dropout, _ shape: FeatureShape, _ n: Int, _ c: Int, _ p: Int) -> Bool {
         let block = n * shape.blocks + c / 16
-        let (counter, word): (Int, Int)
+        let threshold = UInt32((layer.probability * 65536).rounded())
         if layer.channelwise {
-            (counter, word) = (block * 4 + c % 16 / 4, c % 4)
-        } else {
-            (counter, word) = (block * ((shape.positions + 3) / 4 * 16) + p / 4 * 16 + c % 16, p % 4)
+            return random.words(SIMD4(UInt32(block * 4 + c % 16 / 4), 3, 5, 7))[c % 4] >> 16 >= threshold
         }
-        return Double(random.words(SIMD4(UInt32(counter), 3, 5, 7))[word]) >= Double(layer.probability) * 0x1p32
+        let counter = block * ((shape.positions + 7) / 8 * 16) + p / 8 * 16 + c % 16
+        let word = random.words(SIMD4(UInt32(counter), 3, 5, 7))[p % 4]
+        return (p % 8 < 4 ? word >> 16 : word & 0xffff) >= threshold
     }
 
     @Test(arguments: [Dropout(probability: 0.3), Dropout(probability: 0.5, channelwise: true)], shapes)
@@ -25,7 +25,7 @@ import Testing
         for n in 0..<shape.batch {
             for c in 0..<shape.channels {
                 for (p, i) in x.channel(n, c).enumerated() where stays(layer, shape, n, c, p) {
-                    expected.values[i] = x.values[i] / (1 - Double(layer.probability))
+                    expected.values[i] = x.values[i] / (1 - (Double(layer.probability) * 65536).rounded() / 65536)
                 }
             }
         }

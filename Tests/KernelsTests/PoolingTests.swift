@@ -33,6 +33,15 @@ import Testing
                 }
             }
         }
+        // As many positions in windows as there are, but not each in one.
+        cases += [
+            Case(
+                pooling: Pooling(.max, kernel: Extent3(1, 1, 2), stride: Extent3(1, 1, 3), padding: Extent3(0, 0, 1)),
+                shape: FeatureShape(1, 2, 1, 2, 2)),
+            Case(
+                pooling: Pooling(.max, kernel: Extent3(1, 1, 2), stride: Extent3(1, 1, 3), ceilMode: true),
+                shape: FeatureShape(1, 2, 1, 2, 4)),
+        ]
         // Several pieces.
         for kind in [Pooling.Kind.max, .average] {
             cases.append(

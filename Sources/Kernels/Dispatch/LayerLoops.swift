@@ -84,11 +84,8 @@ let normaliseBackward:
     @Sendable (Floats, Floats, MutableFloats, Int, Floats, Floats, Floats, Floats, Floats, Int, Float) -> Void =
         InstructionSet.select(KernelsBase.normaliseBackward, KernelsV3.normaliseBackward, KernelsV4.normaliseBackward)
 
-let softmax: @Sendable (Floats, Int, Int, Words, MutableFloats, Int) -> Void =
+let softmax: @Sendable (Int, Floats, Int, Int, MutableFloats, MutableFloats, Int) -> Void =
     InstructionSet.select(KernelsBase.softmax, KernelsV3.softmax, KernelsV4.softmax)
-
-let logarithmicSoftmax: @Sendable (Floats, Int, Int, Words, MutableFloats, MutableFloats, Int) -> Void =
-    InstructionSet.select(KernelsBase.logarithmicSoftmax, KernelsV3.logarithmicSoftmax, KernelsV4.logarithmicSoftmax)
 
 let softmaxBackward: @Sendable (Int, Floats, Floats, Int, Int, Words, MutableFloats, Int) -> Void =
     InstructionSet.select(KernelsBase.softmaxBackward, KernelsV3.softmaxBackward, KernelsV4.softmaxBackward)
