@@ -1,14 +1,14 @@
 // Positions and the values found there. Positions are voxel indices as Float, three separate rows of `count` values.
 
 /// Whole parts of values in 0 ..< 2²³. (The plain vector conversion takes a slow generic path.)
-@inline(__always)
+@inline(always)
 func whole(_ v: Lanes) -> WholeLanes {
     unsafeBitCast(v + 8_388_608, to: WholeLanes.self) & 0x7f_ffff
 }
 
 /// Lower corner and fraction along one axis of n voxels, kept inside. A position that is not a number counts as the last
 /// voxel: the minimum takes its second argument when a comparison fails.
-@inline(__always)
+@inline(always)
 func corner(_ position: Lanes, _ n: Int) -> (index: WholeLanes, fraction: Lanes) {
     let inside = pointwiseMax(pointwiseMin(position, Lanes(repeating: Float(n - 1))), Lanes())
     let low = pointwiseMin(inside.rounded(.down), Lanes(repeating: Float(n > 1 ? n - 2 : 0)))
@@ -16,12 +16,12 @@ func corner(_ position: Lanes, _ n: Int) -> (index: WholeLanes, fraction: Lanes)
 }
 
 /// Which positions are no farther than half a voxel outside the grid.
-@inline(__always)
+@inline(always)
 func isInside(_ position: Lanes, _ n: Int) -> SIMDMask<WholeLanes> {
     (position .>= -0.5) .& (position .<= Float(n) - 0.5)
 }
 
-@inline(__always)
+@inline(always)
 func linear(
     _ values: UnsafePointer<Float>, _ nx: Int, _ ny: Int, _ nz: Int, _ x: Lanes, _ y: Lanes, _ z: Lanes
 ) -> Lanes {
@@ -36,7 +36,7 @@ func linear(
 ///
 /// With 32 wide registers the corners are gathered into vectors and blended there. With 16 narrower ones that spills, and
 /// reading back vectors written piece by piece stalls; blending lane by lane is four times as fast.
-@inline(__always)
+@inline(always)
 func eight(
     _ values: UnsafePointer<Float>, _ index: WholeLanes, _ right: Int, _ up: Int, _ above: Int, _ fx: Lanes,
     _ fy: Lanes, _ fz: Lanes
@@ -78,7 +78,7 @@ func eight(
 }
 
 /// What `eight` gives, and its derivatives along the three axes, per voxel.
-@inline(__always)
+@inline(always)
 func eightWithSlopes(
     _ values: UnsafePointer<Float>, _ index: WholeLanes, _ right: Int, _ up: Int, _ above: Int, _ fx: Lanes,
     _ fy: Lanes, _ fz: Lanes

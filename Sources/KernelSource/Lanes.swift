@@ -6,7 +6,7 @@ typealias Lanes = SIMD16<Float>
 typealias WholeLanes = SIMD16<Int32>
 
 /// a·b + c, fused where the level has the instruction. (At the baseline `addingProduct` would call libm per lane.)
-@inline(__always)
+@inline(always)
 func fused(_ a: Lanes, _ b: Lanes, _ c: Lanes) -> Lanes {
     #if QSM_FMA || arch(arm64)
         return c.addingProduct(a, b)
@@ -16,7 +16,7 @@ func fused(_ a: Lanes, _ b: Lanes, _ c: Lanes) -> Lanes {
 }
 
 /// a·b + c for one value, rounded as `fused` rounds.
-@inline(__always)
+@inline(always)
 func fused(_ a: Float, _ b: Float, _ c: Float) -> Float {
     #if QSM_FMA || arch(arm64)
         return c.addingProduct(a, b)
@@ -25,27 +25,27 @@ func fused(_ a: Float, _ b: Float, _ c: Float) -> Float {
     #endif
 }
 
-@inline(__always)
+@inline(always)
 func load(_ p: UnsafePointer<Float>) -> Lanes {
     UnsafeRawPointer(p).loadUnaligned(as: Lanes.self)
 }
 
-@inline(__always)
+@inline(always)
 func load(_ p: UnsafeMutablePointer<Float>) -> Lanes {
     UnsafeRawPointer(p).loadUnaligned(as: Lanes.self)
 }
 
-@inline(__always)
+@inline(always)
 func store(_ v: Lanes, _ p: UnsafeMutablePointer<Float>) {
     UnsafeMutableRawPointer(p).storeBytes(of: v, as: Lanes.self)
 }
 
-@inline(__always)
+@inline(always)
 func clamp(_ x: Int, _ last: Int) -> Int { x < 0 ? 0 : (x > last ? last : x) }
 
 /// One over square roots of positive values, to single precision: an estimate from the bits, then three Newton steps.
 /// (The square root of the vector type calls libm once per lane.)
-@inline(__always)
+@inline(always)
 func inverseSquareRoot(_ v: Lanes) -> Lanes {
     let bits = unsafeBitCast(v, to: SIMD16<UInt32>.self)
     var y = unsafeBitCast(SIMD16<UInt32>(repeating: 0x5f37_59df) &- (bits &>> 1), to: Lanes.self)
