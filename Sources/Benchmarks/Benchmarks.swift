@@ -6,10 +6,16 @@ import Kernels
 /// Every line carries a checksum of the result, so that a change that is fast because it computes something else shows.
 @main
 enum Benchmarks {
-    static let all: [any Benchmark] = [
-        GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
-        DistanceBenchmark(), ComponentsBenchmark(),
-    ]
+    static let all: [any Benchmark] =
+        [
+            GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
+            DistanceBenchmark(), ComponentsBenchmark(),
+        ] + ConvolutionBenchmark.all
+
+    /// `only` is a name, or names up to an underscore.
+    private static func isChosen(_ name: String, by only: String) -> Bool {
+        name == only || name.hasPrefix(only + "_")
+    }
 
     static func main() throws {
         var arguments = Array(CommandLine.arguments.dropFirst())
@@ -27,7 +33,7 @@ enum Benchmarks {
             if arguments.contains("--describe") { return try NetworkCheck.describe(name, folder: folder) }
             return try NetworkCheck.run(name, folder: folder, threads: threads)
         }
-        for benchmark in all where only == nil || benchmark.name == only {
+        for benchmark in all where only.map({ isChosen(benchmark.name, by: $0) }) ?? true {
             var seconds: [Double] = []
             var checksum = 0.0
             let body = try benchmark.prepare(edge: edge, threads: threads)
@@ -39,11 +45,12 @@ enum Benchmarks {
                 seconds.append(Double(taken.components.seconds) + Double(taken.components.attoseconds) * 1e-18)
             }
             seconds.sort()
-            let line: [String: Any] = [
+            var line: [String: Any] = [
                 "name": benchmark.name, "tool": "qsmflow", "edge": edge, "threads": threads,
                 "minimum_s": seconds[0], "median_s": seconds[seconds.count / 2], "checksum": checksum,
                 "instruction_set": "\(InstructionSet.active)",
             ]
+            if let operations = benchmark.operations { line["gigaflops"] = operations / seconds[0] * 1e-9 }
             let data = try JSONSerialization.data(withJSONObject: line, options: [.sortedKeys])
             print(String(decoding: data, as: UTF8.self))
         }
@@ -52,6 +59,12 @@ enum Benchmarks {
 
 protocol Benchmark: Sendable {
     var name: String { get }
+    /// Additions and multiplications of one run, where they are what counts.
+    var operations: Double? { get }
     /// Makes the input; the closure is what is timed and returns a checksum of its result.
     func prepare(edge: Int, threads: Int) throws -> () throws -> Double
+}
+
+extension Benchmark {
+    var operations: Double? { nil }
 }

@@ -80,3 +80,18 @@ package func sumLanes(_ values: UnsafePointer<Float>, _ count: Int, _ sum: Unsaf
     }
     store((a0 + a1) + (a2 + a3), sum)
 }
+
+/// The first `lanes` of each of `count` groups of 16 values, close together.
+@inline(never)
+package func gatherLanes(
+    _ source: UnsafePointer<Float>, _ lanes: Int, _ count: Int, _ target: UnsafeMutablePointer<Float>
+) {
+    if lanes == 1 {
+        for n in 0..<count { target[n] = source[n &* 16] }
+        return
+    }
+    for n in 0..<count {
+        let (s, t) = (source + n &* 16, target + n &* lanes)
+        for lane in 0..<lanes { t[lane] = s[lane] }
+    }
+}

@@ -24,14 +24,20 @@ package func multiplyRows(
     var block = 0
     #if QSM_V4
         while block &+ 2 <= blocks {
-            var row = 0
-            while row < rowCount {
+            // `present` is a constant for full tiles, for which nothing is then tested.
+            @inline(__always)
+            func tile(_ row: Int, present: Int) {
                 multiplyTileOfTwoBlocks(
-                    source, rows + row, rowCount &- row, steps, stepCount, channels, weights + block &* weightStride,
+                    source, rows + row, present, steps, stepCount, channels, weights + block &* weightStride,
                     weightStride, target + block &* targetStride, targetStride, targetRows + row,
                     bias.map { $0 + block &* 16 }, slope)
+            }
+            var row = 0
+            while row &+ 8 <= rowCount {
+                tile(row, present: 8)
                 row &+= 8
             }
+            if row < rowCount { tile(row, present: rowCount &- row) }
             block &+= 2
         }
     #endif
@@ -82,7 +88,7 @@ private var tileRows: Int {
     #elseif QSM_V3 || arch(arm64)
         6
     #else
-        3
+        2
     #endif
 }
 
@@ -360,7 +366,7 @@ private var tileRows: Int {
         finish(a5, t, bias, slope)
     }
 #else
-    /// 3 rows × 16 columns. Rows beyond `present` repeat the last one and are not stored.
+    /// 2 rows × 16 columns. Rows beyond `present` repeat the last one and are not stored.
     @inline(__always)
     private func multiplyTileOfOneBlock(
         _ source: UnsafePointer<Float>, _ rows: UnsafePointer<Int>, _ present: Int, _ steps: UnsafePointer<Int>,
@@ -371,10 +377,8 @@ private var tileRows: Int {
         let last = present &- 1
         let p0 = source + rows[0]
         let p1 = source + rows[min(1, last)]
-        let p2 = source + rows[min(2, last)]
         var a0 = Lanes.zero
         var a1 = Lanes.zero
-        var a2 = Lanes.zero
         var u = weights
         @inline(__always)
         func add(_ at: Int) {
@@ -383,8 +387,6 @@ private var tileRows: Int {
             a0 = fused(x0, w, a0)
             let x1 = Lanes(repeating: p1[at])
             a1 = fused(x1, w, a1)
-            let x2 = Lanes(repeating: p2[at])
-            a2 = fused(x2, w, a2)
             u += 16
         }
         if channels == 1 {
@@ -400,8 +402,5 @@ private var tileRows: Int {
         if last < 1 { return }
         t = target + targetRows[1]
         finish(a1, t, bias, slope)
-        if last < 2 { return }
-        t = target + targetRows[2]
-        finish(a2, t, bias, slope)
     }
 #endif

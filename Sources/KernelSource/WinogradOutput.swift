@@ -19,7 +19,7 @@ func winogradOutput(
     )
 }
 
-/// First pass: along width, for `tiles` tiles in each of `lineCount` lines.
+/// Along width, for `tiles` tiles in each of `lineCount` lines.
 ///
 /// - Parameters:
 ///   - widthInputs: 4 or 6; a tile gives 2 or 4 positions.
@@ -57,80 +57,48 @@ package func winogradOutputTiles(
     }
 }
 
-/// Second pass: along depth and height, for `count` consecutive positions; adds the bias and multiplies negative values
-/// by `slope`.
+/// Along height or depth: `count` consecutive positions of 4 or 6 lines of sums become 2 or 4 lines of outputs; adds the
+/// bias and multiplies negative values by `slope`.
 ///
 /// - Parameters:
-///   - depthInputs, heightInputs: as in `winogradInputLines`.
-///   - targets: start of each of the lines of outputs, height fastest; lines outside the map point to scratch.
+///   - lines: `lineStride` values apart.
+///   - targets: start of each of the lines of outputs; those outside the map point to scratch.
 @inline(never)
 package func winogradOutputLines(
-    _ depthInputs: Int, _ heightInputs: Int, _ lines: UnsafePointer<Float>, _ lineStride: Int, _ count: Int,
-    _ targets: UnsafePointer<UnsafeMutablePointer<Float>>, _ offset: Int, _ bias: UnsafePointer<Float>, _ slope: Float
+    _ inputs: Int, _ lines: UnsafePointer<Float>, _ lineStride: Int, _ count: Int,
+    _ targets: UnsafePointer<UnsafeMutablePointer<Float>>, _ bias: UnsafePointer<Float>, _ slope: Float
 ) {
     let constant = load(bias)
-    for position in 0..<count {
-        let s = lines + position &* 16
-        let at = offset &+ position &* 16
-        @inline(__always)
-        func get(_ n: Int) -> Lanes { load(s + lineStride &* n) }
-        @inline(__always)
-        func put(_ sum: Lanes, _ n: Int) {
-            let value = sum + constant
-            store(value.replacing(with: value * slope, where: value .< 0), targets[n] + at)
+    let (l0, l1) = (lines, lines + lineStride)
+    let (l2, l3) = (l1 + lineStride, l1 + lineStride &* 2)
+    let (t0, t1) = (targets[0], targets[1])
+    let end = count &* 16
+    var at = 0
+    if inputs == 4 {
+        while at < end {
+            let y = winogradOutput(load(l0 + at), load(l1 + at), load(l2 + at), load(l3 + at))
+            store(scaledIfNegative(y.0 + constant, slope), t0 + at)
+            store(scaledIfNegative(y.1 + constant, slope), t1 + at)
+            at &+= 16
         }
-        if heightInputs == 4 {
-            @inline(__always)
-            func line(_ n: Int) -> (Lanes, Lanes) { winogradOutput(get(n), get(n + 1), get(n + 2), get(n + 3)) }
-            if depthInputs == 1 {
-                let y = line(0)
-                put(y.0, 0)
-                put(y.1, 1)
-            } else {
-                let (r0, r1, r2, r3) = (line(0), line(4), line(8), line(12))
-                let y0 = winogradOutput(r0.0, r1.0, r2.0, r3.0)
-                let y1 = winogradOutput(r0.1, r1.1, r2.1, r3.1)
-                put(y0.0, 0)
-                put(y1.0, 1)
-                put(y0.1, 2)
-                put(y1.1, 3)
-            }
-        } else {
-            typealias Four = (Lanes, Lanes, Lanes, Lanes)
-            @inline(__always)
-            func line(_ n: Int) -> Four {
-                winogradOutput(get(n), get(n + 1), get(n + 2), get(n + 3), get(n + 4), get(n + 5))
-            }
-            @inline(__always)
-            func putFour(_ y: Four, _ first: Int, _ step: Int) {
-                put(y.0, first)
-                put(y.1, first + step)
-                put(y.2, first + 2 * step)
-                put(y.3, first + 3 * step)
-            }
-            if depthInputs == 1 {
-                putFour(line(0), 0, 1)
-            } else if depthInputs == 4 {
-                let (r0, r1, r2, r3) = (line(0), line(6), line(12), line(18))
-                @inline(__always)
-                func column(_ n: Int, _ m0: Lanes, _ m1: Lanes, _ m2: Lanes, _ m3: Lanes) {
-                    let y = winogradOutput(m0, m1, m2, m3)
-                    put(y.0, n)
-                    put(y.1, n + 4)
-                }
-                column(0, r0.0, r1.0, r2.0, r3.0)
-                column(1, r0.1, r1.1, r2.1, r3.1)
-                column(2, r0.2, r1.2, r2.2, r3.2)
-                column(3, r0.3, r1.3, r2.3, r3.3)
-            } else {
-                let (r0, r1, r2, r3, r4, r5) = (line(0), line(6), line(12), line(18), line(24), line(30))
-                putFour(winogradOutput(r0.0, r1.0, r2.0, r3.0, r4.0, r5.0), 0, 4)
-                putFour(winogradOutput(r0.1, r1.1, r2.1, r3.1, r4.1, r5.1), 1, 4)
-                putFour(winogradOutput(r0.2, r1.2, r2.2, r3.2, r4.2, r5.2), 2, 4)
-                putFour(winogradOutput(r0.3, r1.3, r2.3, r3.3, r4.3, r5.3), 3, 4)
-            }
+    } else {
+        let (l4, l5) = (l3 + lineStride, l3 + lineStride &* 2)
+        let (t2, t3) = (targets[2], targets[3])
+        while at < end {
+            let y = winogradOutput(
+                load(l0 + at), load(l1 + at), load(l2 + at), load(l3 + at), load(l4 + at), load(l5 + at))
+            store(scaledIfNegative(y.0 + constant, slope), t0 + at)
+            store(scaledIfNegative(y.1 + constant, slope), t1 + at)
+            store(scaledIfNegative(y.2 + constant, slope), t2 + at)
+            store(scaledIfNegative(y.3 + constant, slope), t3 + at)
+            at &+= 16
         }
     }
+}
+
+@inline(__always)
+private func scaledIfNegative(_ value: Lanes, _ slope: Float) -> Lanes {
+    value.replacing(with: value * slope, where: value .< 0)
 }
 
 /// Weights of one input channel and 16 output channels along one axis: `outer` × 3 × `inner` vectors become

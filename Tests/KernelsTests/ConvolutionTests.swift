@@ -73,6 +73,8 @@ struct ConvolutionTests {
         (16, 16, Extent3(18, 21, 35), 1), (32, 16, Extent3(9, 17, 19), 2), (20, 40, Extent3(4, 4, 4), 3),
         (1, 32, Extent3(20, 30, 31), 1), (3, 16, Extent3(1, 65, 130), 1), (24, 70, Extent3(1, 45, 50), 2),
         (130, 66, Extent3(5, 6, 7), 1), (33, 1, Extent3(11, 12, 13), 2),
+        (20, 40, Extent3(4, 4, 4), 9), (17, 30, .one, 300), (40, 70, Extent3(2, 2, 2), 70),
+        (5, 9, Extent3(3, 4, 5), 11),
     ])
     func agreesWithItsDefinitionWhenCutIntoPieces(inputs: Int, outputs: Int, size: Extent3, batch: Int) {
         var random = SeededGenerator(seed: UInt64(inputs * 100 + outputs))
@@ -144,6 +146,9 @@ struct ConvolutionTests {
                 threads: threads)
             // Also keeps the memory of both alive until here.
             #expect(source.isClean && gradient.isClean, "\(c)")
+            if g.inputChannels < FeatureShape.lanes {
+                checkPlanar(c, x, weight, c.hasBias ? bias : nil, threads, target, gradient, weightGradient)
+            }
             let these = [target.planar, inputGradient.planar, weightGradient, biasGradient]
             if threads == 1 {
                 results = these
@@ -158,6 +163,27 @@ struct ConvolutionTests {
             let error = ConvolutionReference.error(values, expected)
             #expect(error <= 2e-5, "\(c): \(name) off by \(error)")
         }
+    }
+
+    /// The same from an input in planar order.
+    private func checkPlanar(
+        _ c: Case, _ x: [Float], _ weight: [Float], _ bias: [Float]?, _ threads: Int, _ output: SurroundedMap,
+        _ gradient: SurroundedMap, _ weightGradient: [Float]
+    ) {
+        let input = FeatureShape(batch: c.batch, channels: c.geometry.inputChannels, size: c.size)
+        let target = SurroundedMap(output.map.shape, surrounded: c.surrounded)
+        Convolution(
+            c.geometry, input: input, weight: weight, bias: bias, epilogue: c.epilogue, planarInput: true,
+            threads: threads
+        ).apply(planar: x, to: target.map, threads: threads)
+        #expect(target.isClean && output.isClean, "\(c)")
+        #expect(ConvolutionReference.error(target.planar, output.planar.map(Double.init)) < 1e-5, "\(c)")
+        var result = [Float](repeating: .nan, count: weight.count)
+        ConvolutionGradient.weight(
+            c.geometry, planar: x, shape: input, outputGradient: gradient.map, to: &result, bias: nil,
+            threads: threads)
+        #expect(gradient.isClean)
+        #expect(ConvolutionReference.error(result, weightGradient.map(Double.init)) < 1e-5, "\(c)")
     }
 
     /// Every tile of the fast convolution, whatever the choice by shape is.
@@ -192,6 +218,19 @@ struct ConvolutionTests {
             }
             let error = ConvolutionReference.error(results[0], results[1].map(Double.init))
             #expect(error < 2e-5, "tile \(tile), size \(size): off by \(error)")
+
+            let dy = SurroundedMap(lowered.target, planar: random.values(lowered.target.count), surrounded: true)
+            let ways: [any WeightGradientMethod] = [
+                try #require(WinogradWeightGradient(lowered, outputs: tile)), DirectWeightGradient(lowered),
+            ]
+            let gradients = ways.map { way in
+                var gradient = [Float](repeating: .nan, count: weight.count)
+                way.compute(source: source.map, gradient: dy.map, to: &gradient, threads: 2)
+                return gradient
+            }
+            #expect(source.isClean && dy.isClean)
+            let gradientError = ConvolutionReference.error(gradients[0], gradients[1].map(Double.init))
+            #expect(gradientError < 2e-5, "tile \(tile), size \(size): weight gradient off by \(gradientError)")
         }
     }
 

@@ -9,20 +9,28 @@ package final class Convolution: Sendable {
     ///   - geometry: whose kernel fits into the input.
     ///   - weight: of `geometry.weightShape`.
     ///   - bias: one value per output channel.
+    ///   - planarInput: whether `apply(planar:)` will be used: for the first layer of a network, which then reads the
+    ///     network's input as it is. Fewer than 16 input channels.
     package init(
         _ geometry: ConvolutionGeometry, input: FeatureShape, weight: UnsafePointer<Float>,
-        bias: UnsafePointer<Float>?, epilogue: Epilogue, threads: Int
+        bias: UnsafePointer<Float>?, epilogue: Epilogue, planarInput: Bool = false, threads: Int
     ) {
         precondition(input.channels == geometry.inputChannels, "\(input) into \(geometry.inputChannels) channels")
         guard let lowered = LoweredConvolution.convolution(geometry, input: input) else {
             preconditionFailure("a kernel of \(geometry.kernel) does not fit \(input)")
         }
         (self.geometry, self.input, output) = (geometry, input, lowered.target)
-        prepared = PreparedConvolution(lowered, weight: weight, bias: bias, epilogue: epilogue, threads: threads)
+        prepared = PreparedConvolution(
+            lowered, weight: weight, bias: bias, epilogue: epilogue, planarSource: planarInput, threads: threads)
     }
 
     package func apply(_ input: FeatureMap, to output: FeatureMap, threads: Int) {
         prepared.apply(input, to: output, threads: threads)
+    }
+
+    /// From an input in planar order: batch, channel, depth, height, width.
+    package func apply(planar input: UnsafePointer<Float>, to output: FeatureMap, threads: Int) {
+        prepared.apply(planar: input, to: output, threads: threads)
     }
 
     /// New weights in the same memory; not while the convolution is applied.
@@ -92,6 +100,8 @@ extension LoweredConvolution {
 private final class PreparedConvolution: Sendable {
     private let lowered: LoweredConvolution
     private let method: any ConvolutionMethod
+    /// The same where the source comes in planar order.
+    private let planarMethod: DirectConvolution?
     private let slope: Float
     private let packed: FeatureStorage
     /// One value per channel, padded with zeros.
@@ -99,10 +109,11 @@ private final class PreparedConvolution: Sendable {
 
     init(
         _ lowered: LoweredConvolution, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?, epilogue: Epilogue,
-        threads: Int
+        planarSource: Bool = false, threads: Int
     ) {
         self.lowered = lowered
-        method = lowered.method()
+        planarMethod = planarSource ? DirectConvolution(lowered, planarSource: true) : nil
+        method = planarMethod ?? lowered.method()
         slope = epilogue.slope
         packed = FeatureStorage(count: method.packedCount)
         self.bias = FeatureStorage(count: lowered.target.blocks * FeatureShape.lanes)
@@ -118,7 +129,16 @@ private final class PreparedConvolution: Sendable {
         }
     }
 
+    func apply(planar input: UnsafePointer<Float>, to output: FeatureMap, threads: Int) {
+        precondition(output.shape == lowered.target, "\(output.shape) instead of \(lowered.target)")
+        guard let planarMethod else { preconditionFailure("not prepared for planar input") }
+        planarMethod.apply(
+            .planar(input, lowered.source), to: output, packed: packed.base, bias: bias.base, slope: slope,
+            threads: threads)
+    }
+
     func apply(_ input: FeatureMap, to output: FeatureMap, threads: Int) {
+        precondition(planarMethod == nil, "prepared for planar input")
         precondition(input.shape == lowered.source, "\(input.shape) instead of \(lowered.source)")
         precondition(output.shape == lowered.target, "\(output.shape) instead of \(lowered.target)")
         method.apply(input, to: output, packed: packed.base, bias: bias.base, slope: slope, threads: threads)

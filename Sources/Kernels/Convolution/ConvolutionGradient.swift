@@ -21,9 +21,37 @@ package enum ConvolutionGradient {
         guard let lowered = LoweredConvolution.convolution(geometry, input: input.shape),
             lowered.target == outputGradient.shape
         else { preconditionFailure("a gradient of \(outputGradient.shape) for an input of \(input.shape)") }
-        WeightGradient(lowered).compute(
+        lowered.weightGradientMethod().compute(
             source: input, gradient: outputGradient, to: weightGradient, threads: threads)
-        if let bias { WeightGradient.bias(outputGradient, to: bias, threads: threads) }
+        if let bias { BiasGradient.compute(outputGradient, to: bias, threads: threads) }
+    }
+}
+
+extension ConvolutionGradient {
+    /// Bytes of packed weights, sums and scratch of the more demanding of both gradients; 0 when the kernel does not fit.
+    package static func workspaceBytes(_ geometry: ConvolutionGeometry, input: FeatureShape, threads: Int) -> Int {
+        guard let forward = LoweredConvolution.convolution(geometry, input: input) else { return 0 }
+        let backward = LoweredConvolution.inputGradient(geometry, outputGradient: forward.target, input: input.size)
+            .method(packingCounts: true)
+        let values = max(
+            backward.packedCount + threads * backward.scratchCount,
+            forward.weightGradientMethod().scratchCount(threads: threads))
+        return values * MemoryLayout<Float>.stride
+    }
+
+    /// Gradients with respect to weights and bias where the input is that of the network, in planar order: batch,
+    /// channel, depth, height, width, with fewer than 16 channels.
+    package static func weight(
+        _ geometry: ConvolutionGeometry, planar input: UnsafePointer<Float>, shape: FeatureShape,
+        outputGradient: FeatureMap, to weightGradient: UnsafeMutablePointer<Float>,
+        bias: UnsafeMutablePointer<Float>?, threads: Int
+    ) {
+        guard let lowered = LoweredConvolution.convolution(geometry, input: shape),
+            lowered.target == outputGradient.shape
+        else { preconditionFailure("a gradient of \(outputGradient.shape) for an input of \(shape)") }
+        DirectWeightGradient(lowered, planarSource: true).compute(
+            source: .planar(input, shape), gradient: outputGradient, to: weightGradient, threads: threads)
+        if let bias { BiasGradient.compute(outputGradient, to: bias, threads: threads) }
     }
 }
 
@@ -48,9 +76,9 @@ package enum TransposedConvolutionGradient {
         guard let lowered = mirrored(geometry, input.shape, outputGradient.shape) else {
             preconditionFailure("a gradient of \(outputGradient.shape) for an input of \(input.shape)")
         }
-        WeightGradient(lowered).compute(
+        lowered.weightGradientMethod().compute(
             source: outputGradient, gradient: input, to: weightGradient, threads: threads)
-        if let bias { WeightGradient.bias(outputGradient, to: bias, threads: threads) }
+        if let bias { BiasGradient.compute(outputGradient, to: bias, threads: threads) }
     }
 
     /// The convolution from the output's shape to the input's, whose input gradient the transposed one is. The output
@@ -69,7 +97,7 @@ extension LoweredConvolution {
         weight: UnsafePointer<Float>, _ source: FeatureMap, to target: FeatureMap, threads: Int
     ) {
         precondition(source.shape == self.source && target.shape == self.target)
-        let method = method()
+        let method = method(packingCounts: true)
         let biasCount = self.target.blocks * FeatureShape.lanes
         Scratch.with(method.packedCount + biasCount) { scratch in
             // Without a bias: zeros, 64-byte aligned as the packed weights behind them.

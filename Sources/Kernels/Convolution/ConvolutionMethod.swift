@@ -16,3 +16,13 @@ protocol ConvolutionMethod: Sendable {
         _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         slope: Float, threads: Int)
 }
+
+/// A way to compute the gradient of the weights for one shape.
+protocol WeightGradientMethod: Sendable {
+    /// Values of scratch for all threads together.
+    func scratchCount(threads: Int) -> Int
+
+    /// Overwrites `weight`, in PyTorch's order.
+    func compute(
+        source: FeatureMap, gradient: FeatureMap, to weight: UnsafeMutablePointer<Float>, threads: Int)
+}

@@ -1,21 +1,62 @@
 extension LoweredConvolution {
-    /// The fastest way for this shape, from the shape alone.
-    func method() -> any ConvolutionMethod {
-        if let outputs = fastTile, let method = WinogradConvolution(self, outputs: outputs) { return method }
+    /// The way that is expected to be the fastest, from the shape alone.
+    ///
+    /// - Parameter packingCounts: whether weights are packed for every application.
+    func method(packingCounts: Bool = false) -> any ConvolutionMethod {
+        let direct = directCost
+        let fast = fastTiles.map { (tile: $0, cost: cost(of: $0, packingCounts: packingCounts)) }
+            .min { $0.cost < $1.cost }
+        if let fast, fast.cost < direct, let method = WinogradConvolution(self, outputs: fast.tile) { return method }
         return DirectConvolution(self)
     }
 
-    /// Outputs of a tile of fast convolution; nil where the direct way is faster.
-    var fastTile: Extent3? {
-        let size = target.size
-        guard groups == 1, phases.count == 1, inputChannels >= 12, outputChannels >= 8 else { return nil }
-        let phase = phases[0]
-        guard phase.height.taps.count == 3, phase.width.taps.count == 3 else { return nil }
-        if phase.depth.taps.count == 1 {
-            guard min(size.height, size.width) >= 4 else { return nil }
-            return Extent3(1, 4, 4)
+    /// The way to the gradient of the weights that is expected to be the fastest.
+    func weightGradientMethod() -> any WeightGradientMethod {
+        let weights = Double(phases[0].tapCount * min(source.channels, source.blocks * 16) * target.blocks * 16)
+        let direct = weights * Double(target.batch * target.positions) / (target.blocks > 1 ? 30 : 24)
+        // The sums of all groups of tiles are cleared, added up and transformed.
+        let fast = fastTiles.map { (tile: $0, cost: cost(of: $0, packingCounts: true) * 1.25) }
+            .min { $0.cost < $1.cost }
+        if let fast, fast.cost < direct, let method = WinogradWeightGradient(self, outputs: fast.tile) {
+            return method
         }
-        guard min(size.depth, size.height, size.width) >= 4 else { return nil }
-        return Extent3(4, 4, 4)
+        return DirectWeightGradient(self)
+    }
+
+    /// Tiles of fast convolution that suit the kernel and the size: longer than two only where there are three outputs.
+    private var fastTiles: [Extent3] {
+        let phase = phases[0]
+        guard groups == 1, phases.count == 1, phase.height.taps.count == 3, phase.width.taps.count == 3 else {
+            return []
+        }
+        func lengths(_ axis: Axis) -> [Int] { axis.taps.count == 1 ? [1] : (axis.count > 2 ? [4, 2] : [2]) }
+        return lengths(phase.depth).flatMap { depth in
+            lengths(phase.height).flatMap { height in
+                lengths(phase.width).map { Extent3(depth, height, $0) }
+            }
+        }
+    }
+
+    // Costs in cycles of a processor with 16 lanes and two multipliers, from measurements: 32 multiplications per cycle,
+    // 6 bytes per cycle from beyond the second cache level.
+
+    private var directCost: Double {
+        let positions = Double(target.batch * phases.map { $0.depth.count * $0.height.count * $0.width.count }.max()!)
+        let weights = Double(phases[0].tapCount * min(source.channels, source.blocks * 16) * target.blocks * 16)
+        return weights * (max(8, positions) / 30 + 4.0 / 6)
+    }
+
+    private func cost(of tile: Extent3, packingCounts: Bool) -> Double {
+        func tiles(_ count: Int, _ length: Int) -> Int { count.divided(by: length) }
+        let size = target.size
+        let count =
+            target.batch * tiles(size.depth, tile.depth) * tiles(size.height, tile.height)
+            * tiles(size.width, tile.width)
+        let frequencies = (tile.depth == 1 ? 1 : tile.depth + 2) * (tile.height + 2) * (tile.width + 2)
+        let weights = Double(frequencies * source.blocks * target.blocks * 256)
+        let products = weights * Double(count.divided(by: 8) * 8) / 28
+        // Both sides of a tile pass through the transforms, whose stores count.
+        let transforms = Double(count * tile.product * (source.blocks + target.blocks)) * 12
+        return products + transforms + weights * (packingCounts ? 2 : 4.0 / 6)
     }
 }

@@ -2,20 +2,23 @@
 struct ConvolutionPieces: Sendable {
     /// Target planes and lines of a piece and the whole width, of each phase.
     let size: Extent3
-    /// Pieces along depth and height, images, and ranges of output blocks.
-    let depthPieces, heightPieces, images, blockPieces: Int
+    /// Pieces along depth and height, groups of images, and ranges of output blocks.
+    let depthPieces, heightPieces, imagePieces, blockPieces: Int
     let blocksPerPiece: Int
+    /// More than one only where maps are so small that a piece is all of a map.
+    let imagesPerPiece: Int
 
     struct Piece {
-        var image: Int
+        var images: Range<Int>
         var depth, height: Range<Int>
         var outputBlocks: Range<Int>
     }
 
     private let positions: Extent3
+    private let images: Int
     private let outputBlocks: Int
 
-    var count: Int { images * depthPieces * heightPieces * blockPieces }
+    var count: Int { imagePieces * depthPieces * heightPieces * blockPieces }
 
     /// - Parameters:
     ///   - positions: target positions of the largest phase.
@@ -34,11 +37,20 @@ struct ConvolutionPieces: Sendable {
             if pieces >= 16 || lines == 1 || lines * positions.width <= 64 { break }
             lines = lines / 2
         }
+        // Several small maps together use every part of the weights once.
+        if positions.product <= 64 {
+            size = positions
+            imagesPerPiece = min(images, 256 / positions.product)
+        } else {
+            imagesPerPiece = 1
+        }
+        imagePieces = images.divided(by: imagesPerPiece)
         self.size = size
         depthPieces = positions.depth.divided(by: size.depth)
         heightPieces = positions.height.divided(by: size.height)
+        pieces = imagePieces * depthPieces * heightPieces
         if pieces < 16, outputBlocks > 2 {
-            let wanted = min((16).divided(by: pieces), (outputBlocks + 1) / 2)
+            let wanted = min((16).divided(by: pieces), outputBlocks.divided(by: imagesPerPiece > 1 ? 4 : 2))
             blocksPerPiece = (outputBlocks.divided(by: wanted) + 1) / 2 * 2
         } else {
             blocksPerPiece = outputBlocks
@@ -46,14 +58,15 @@ struct ConvolutionPieces: Sendable {
         blockPieces = outputBlocks.divided(by: blocksPerPiece)
     }
 
-    /// Planes and lines of a piece of about `lines` lines: two planes where that leaves four lines, so that less of the
-    /// source is copied twice.
+    /// Planes and lines of a piece of about `lines` lines: some planes where that leaves enough lines, so that less of
+    /// the source is copied twice.
     private static func cut(_ positions: Extent3, lines: Int) -> Extent3 {
         if lines >= 2 * positions.height {
             return Extent3(min(positions.depth, lines / positions.height), positions.height, positions.width)
         }
         if lines >= 8, positions.depth > 1 {
-            return Extent3(2, min(positions.height, lines / 2), positions.width)
+            let planes = min(positions.depth, lines >= 64 ? 4 : 2)
+            return Extent3(planes, min(positions.height, lines / planes), positions.width)
         }
         return Extent3(1, min(positions.height, lines), positions.width)
     }
@@ -65,9 +78,10 @@ struct ConvolutionPieces: Sendable {
         let height = rest % heightPieces
         rest /= heightPieces
         let depth = rest % depthPieces
-        let image = rest / depthPieces
+        let image = rest / depthPieces * imagesPerPiece
         return Piece(
-            image: image, depth: depth * size.depth..<min(positions.depth, (depth + 1) * size.depth),
+            images: image..<min(images, image + imagesPerPiece),
+            depth: depth * size.depth..<min(positions.depth, (depth + 1) * size.depth),
             height: height * size.height..<min(positions.height, (height + 1) * size.height),
             outputBlocks: block * blocksPerPiece..<min(outputBlocks, (block + 1) * blocksPerPiece))
     }

@@ -12,6 +12,16 @@ final class DirectConvolution: ConvolutionMethod {
     private let pieces: ConvolutionPieces
     private let panels: [PanelPlan]
     private let isDepthwise: Bool
+    /// Values of the slabs of an image.
+    private let imageStride: Int
+    /// Of a piece of full size, for each phase.
+    private let fullTables: [RowTables]
+
+    /// Offsets of all positions of a phase in a piece, from the start of the slab and from that of the piece in the
+    /// target.
+    private struct RowTables: Sendable {
+        var rows, targets: [Int]
+    }
 
     /// Consecutive steps of the sum with equally many channels.
     private struct Chunk: Sendable {
@@ -41,7 +51,9 @@ final class DirectConvolution: ConvolutionMethod {
     /// Steps of 16 channels of a chunk: with 32 outputs 64 KiB of weights.
     private static let chunkSteps = 32
 
-    init(_ lowered: LoweredConvolution) {
+    /// - Parameter planarSource: whether the source comes in planar order; of fewer than 16 channels then.
+    init(_ lowered: LoweredConvolution, planarSource: Bool = false) {
+        precondition(!planarSource || lowered.source.channels < FeatureShape.lanes)
         self.lowered = lowered
         let lanes = FeatureShape.lanes
         isDepthwise = lowered.isDepthwise
@@ -49,12 +61,17 @@ final class DirectConvolution: ConvolutionMethod {
         let largest = Extent3(
             phases.map { $0.depth.count }.max()!, phases.map { $0.height.count }.max()!,
             phases.map { $0.width.count }.max()!)
-        pieces = ConvolutionPieces(
-            positions: largest, images: lowered.target.batch, outputBlocks: lowered.target.blocks,
-            rows: max(128, 1024 / phases.count))
-        let slab = SourceSlab(phases, source: lowered.source, piece: pieces.size)
-        self.slab = slab
         let mostTaps = phases.map(\.tapCount).max()!
+        // Slabs of few channels are small; larger pieces then copy less of the source twice.
+        let rows = lowered.source.channels < lanes && mostTaps > 1 ? 4096 : 1024
+        let pieces = ConvolutionPieces(
+            positions: largest, images: lowered.target.batch, outputBlocks: lowered.target.blocks,
+            rows: max(128, rows / phases.count))
+        self.pieces = pieces
+        let slab = SourceSlab(
+            phases, source: lowered.source, piece: pieces.size,
+            mustCopy: planarSource || pieces.imagesPerPiece > 1)
+        self.slab = slab
         let lastBlock = lowered.source.blocks - 1
         let lastChannels = lowered.source.channels - lastBlock * lanes
         var packed = 0
@@ -105,8 +122,14 @@ final class DirectConvolution: ConvolutionMethod {
             panels.append(PanelPlan(outputBlocks: panel.outputBlocks, slabGroups: groups, phases: plans))
         }
         self.panels = panels
+        fullTables = phases.map {
+            Self.rowTables(
+                $0, depths: min(pieces.size.depth, $0.depth.count), heights: min(pieces.size.height, $0.height.count),
+                slab: slab, target: lowered.target.size)
+        }
         packedCount = packed
-        scratchCount = slab.scratchCount(blocks: panels.flatMap(\.slabGroups).map(\.count).max()!)
+        imageStride = slab.scratchCount(blocks: panels.flatMap(\.slabGroups).map(\.count).max()!)
+        scratchCount = pieces.imagesPerPiece * imageStride
     }
 
     func pack(_ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int) {
@@ -169,36 +192,48 @@ final class DirectConvolution: ConvolutionMethod {
         _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         slope: Float, threads: Int
     ) {
+        apply(.blocked(source), to: target, packed: packed, bias: bias, slope: slope, threads: threads)
+    }
+
+    func apply(
+        _ source: ConvolutionSource, to target: FeatureMap, packed: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>, slope: Float, threads: Int
+    ) {
+        let tables = fullTables.map { spanningImages($0, target: target) }
         Parallel.forEach(pieces.count, threads: threads) { index in
             Scratch.with(scratchCount) { scratch in
                 compute(
-                    pieces.piece(index), source, to: target, packed: packed, bias: bias, slope: slope,
-                    scratch: scratch)
+                    pieces.piece(index), fullTables: tables, source, to: target, packed: packed, bias: bias,
+                    slope: slope, scratch: scratch)
             }
         }
     }
 
     private func compute(
-        _ piece: ConvolutionPieces.Piece, _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>,
+        _ piece: ConvolutionPieces.Piece, fullTables: [RowTables], _ source: ConvolutionSource, to target: FeatureMap,
+        packed: UnsafePointer<Float>,
         bias: UnsafePointer<Float>, slope: Float, scratch: UnsafeMutablePointer<Float>
     ) {
-        let tables = lowered.phases.map { rowTables($0, piece) }
+        let tables = lowered.phases.indices.map { rowTables($0, piece, full: fullTables[$0]) }
         for panel in panels {
             let blocks = panel.outputBlocks.clamped(to: piece.outputBlocks)
             if blocks.isEmpty { continue }
             let skipped = blocks.lowerBound - panel.outputBlocks.lowerBound
-            let place = target.block(blocks.lowerBound, image: piece.image)
+            let place = target.block(blocks.lowerBound, image: piece.images.lowerBound)
             for (number, group) in panel.slabGroups.enumerated() {
                 let base = slab.base(
-                    of: source, image: piece.image, blocks: group, depth: piece.depth.lowerBound,
+                    of: source, images: piece.images, imageStride: imageStride, blocks: group,
+                    depth: piece.depth.lowerBound,
                     height: piece.height.lowerBound, scratch: scratch)
-                for (plan, table) in zip(panel.phases, tables) where !table.rows.isEmpty {
+                for (plan, (table, start)) in zip(panel.phases, tables) where !table.rows.isEmpty {
+                    let rowCount = table.rows.count / pieces.imagesPerPiece * piece.images.count
+                    let place = place + start
                     let weights = packed + plan.weight + skipped * plan.weightStride
                     if plan.steps.isEmpty {
                         // No element of the kernel reaches these positions.
                         guard number == 0 else { continue }
                         multiplyRows(
-                            base, table.rows, table.rows.count, [0], 0, 1, weights, 0, blocks.count, place,
+                            base, table.rows, rowCount, [0], 0, 1, weights, 0, blocks.count, place,
                             target.shape.blockStride, table.targets, bias + blocks.lowerBound * 16, slope)
                         continue
                     }
@@ -208,16 +243,16 @@ final class DirectConvolution: ConvolutionMethod {
                             let first = number == 0 && position == 0
                             let last = number == panel.slabGroups.count - 1 && position == chunks.count - 1
                             let from = steps.baseAddress! + chunk.firstStep
-                            let start = first ? bias + blocks.lowerBound * 16 : nil
+                            let initial = first ? bias + blocks.lowerBound * 16 : nil
                             if isDepthwise {
                                 convolveLanes(
-                                    base, table.rows, table.rows.count, from, chunk.stepCount, weights, place,
+                                    base, table.rows, rowCount, from, chunk.stepCount, weights, place,
                                     table.targets, bias + blocks.lowerBound * 16, slope)
                             } else {
                                 multiplyRows(
-                                    base, table.rows, table.rows.count, from, chunk.stepCount, chunk.channels,
+                                    base, table.rows, rowCount, from, chunk.stepCount, chunk.channels,
                                     weights + chunk.weight, plan.weightStride, blocks.count, place,
-                                    target.shape.blockStride, table.targets, start, last ? slope : 1)
+                                    target.shape.blockStride, table.targets, initial, last ? slope : 1)
                             }
                         }
                     }
@@ -226,35 +261,49 @@ final class DirectConvolution: ConvolutionMethod {
         }
     }
 
-    /// Offsets in the slab and in the target of all positions of a phase in a piece.
-    private func rowTables(
-        _ phase: LoweredConvolution.Phase, _ piece: ConvolutionPieces.Piece
-    ) -> (rows: [Int], targets: [Int]) {
-        let size = lowered.target.size
-        let depths = piece.depth.clamped(to: 0..<phase.depth.count)
-        let heights = piece.height.clamped(to: 0..<phase.height.count)
-        let count = depths.count * heights.count * phase.width.count
-        var targets: [Int] = []
-        targets.reserveCapacity(count)
-        let rows = [Int](unsafeUninitializedCapacity: count) { rows, initialised in
-            for d in depths {
-                for h in heights {
-                    var row = slab.rowOffset(
-                        depth: d - piece.depth.lowerBound, height: h - piece.height.lowerBound, width: 0)
-                    let rowStep = slab.rowOffset(depth: 0, height: 0, width: 1)
-                    let plane = phase.depth.origin + d * phase.depth.step
-                    let line = phase.height.origin + h * phase.height.step
-                    var place = ((plane * size.height + line) * size.width + phase.width.origin) * FeatureShape.lanes
-                    for _ in 0..<phase.width.count {
-                        rows[initialised] = row
-                        initialised += 1
-                        targets.append(place)
-                        row += rowStep
-                        place += phase.width.step * FeatureShape.lanes
-                    }
+    private static func rowTables(
+        _ phase: LoweredConvolution.Phase, depths: Int, heights: Int, slab: SourceSlab, target: Extent3
+    ) -> RowTables {
+        var tables = RowTables(rows: [], targets: [])
+        let count = depths * heights * phase.width.count
+        tables.rows.reserveCapacity(count)
+        tables.targets.reserveCapacity(count)
+        for d in 0..<depths {
+            for h in 0..<heights {
+                let (plane, line) = (d * phase.depth.step, h * phase.height.step)
+                for w in 0..<phase.width.count {
+                    tables.rows.append(slab.rowOffset(depth: d, height: h, width: w))
+                    let position = (plane * target.height + line) * target.width + w * phase.width.step
+                    tables.targets.append(position * FeatureShape.lanes)
                 }
             }
         }
-        return (rows, targets)
+        return tables
+    }
+
+    /// The tables of an image repeated for all images of a piece.
+    private func spanningImages(_ tables: RowTables, target: FeatureMap) -> RowTables {
+        if pieces.imagesPerPiece == 1 { return tables }
+        let images = 0..<pieces.imagesPerPiece
+        return RowTables(
+            rows: images.flatMap { image in tables.rows.map { $0 + image * imageStride } },
+            targets: images.flatMap { image in tables.targets.map { $0 + image * target.imageStride } })
+    }
+
+    /// The tables of a phase in a piece, and where the piece begins in the target.
+    private func rowTables(
+        _ index: Int, _ piece: ConvolutionPieces.Piece, full: RowTables
+    ) -> (tables: RowTables, start: Int) {
+        let phase = lowered.phases[index]
+        let size = lowered.target.size
+        let plane = phase.depth.origin + piece.depth.lowerBound * phase.depth.step
+        let line = phase.height.origin + piece.height.lowerBound * phase.height.step
+        let start = ((plane * size.height + line) * size.width + phase.width.origin) * FeatureShape.lanes
+        let depths = piece.depth.clamped(to: 0..<phase.depth.count).count
+        let heights = piece.height.clamped(to: 0..<phase.height.count).count
+        if pieces.imagesPerPiece > 1 || depths == pieces.size.depth && heights == pieces.size.height {
+            return (full, start)
+        }
+        return (Self.rowTables(phase, depths: depths, heights: heights, slab: slab, target: size), start)
     }
 }

@@ -13,8 +13,10 @@ struct SourceSlab: Sendable {
     let lineStride, planeStride, blockStride: Int
     let isCopied: Bool
 
-    /// - Parameter piece: target positions of a piece, the same for every phase; the width is never cut.
-    init(_ phases: [LoweredConvolution.Phase], source: FeatureShape, piece: Extent3) {
+    /// - Parameters:
+    ///   - piece: target positions of a piece, the same for every phase; the width is never cut.
+    ///   - mustCopy: a copy in any case: where the source is in planar order, or pieces span images.
+    init(_ phases: [LoweredConvolution.Phase], source: FeatureShape, piece: Extent3, mustCopy: Bool = false) {
         typealias Axis = LoweredConvolution.Axis
         let used = phases.filter { $0.tapCount > 0 }
         func axis(_ path: KeyPath<LoweredConvolution.Phase, Axis>, _ piece: Int, _ length: Int)
@@ -36,7 +38,7 @@ struct SourceSlab: Sendable {
         least = Extent3(depth.least, height.least, width.least)
         sourceStep = Extent3(depth.step, height.step, width.step)
         size = Extent3(depth.size, height.size, width.size)
-        isCopied = !(depth.inside && height.inside && width.inside)
+        isCopied = mustCopy || !(depth.inside && height.inside && width.inside)
         lanes = isCopied ? min(source.channels, FeatureShape.lanes) : FeatureShape.lanes
         if isCopied {
             lineStride = size.width * lanes
@@ -63,46 +65,93 @@ struct SourceSlab: Sendable {
             + width * sourceStep.width * lanes
     }
 
+    /// Slabs of several images, `imageStride` values apart in `scratch`.
+    func base(
+        of source: ConvolutionSource, images: Range<Int>, imageStride: Int, blocks: Range<Int>, depth: Int,
+        height: Int, scratch: UnsafeMutablePointer<Float>
+    ) -> UnsafePointer<Float> {
+        precondition(isCopied || images.count == 1)
+        for image in images.dropFirst() {
+            _ = base(
+                of: source, image: image, blocks: blocks, depth: depth, height: height,
+                scratch: scratch + (image - images.lowerBound) * imageStride)
+        }
+        return base(
+            of: source, image: images.lowerBound, blocks: blocks, depth: depth, height: height, scratch: scratch)
+    }
+
     /// The slab for the piece that begins at target line (depth, height); copied to `scratch` where need be.
     func base(
-        of source: FeatureMap, image: Int, blocks: Range<Int>, depth: Int, height: Int,
+        of source: ConvolutionSource, image: Int, blocks: Range<Int>, depth: Int, height: Int,
         scratch: UnsafeMutablePointer<Float>
     ) -> UnsafePointer<Float> {
-        let (firstPlane, firstLine) = (
-            depth * sourceStep.depth + least.depth, height * sourceStep.height + least.height
-        )
-        let lanesOfMap = FeatureShape.lanes
+        let first = Extent3(
+            depth * sourceStep.depth + least.depth, height * sourceStep.height + least.height, least.width)
         let map = source.shape.size
-        guard isCopied else {
-            let position = (firstPlane * map.height + firstLine) * map.width + least.width
-            return UnsafePointer(source.block(blocks.lowerBound, image: image) + position * lanesOfMap)
+        if !isCopied, case .blocked(let values) = source {
+            let position = (first.depth * map.height + first.height) * map.width + first.width
+            return UnsafePointer(values.block(blocks.lowerBound, image: image) + position * FeatureShape.lanes)
         }
-        let before = min(max(0, -least.width), size.width)
-        let end = max(before, min(size.width, map.width - least.width))
+        let before = min(max(0, -first.width), size.width)
+        let end = max(before, min(size.width, map.width - first.width))
         for block in blocks {
-            let from = source.block(block, image: image)
             for plane in 0..<size.depth {
                 for line in 0..<size.height {
                     let to =
                         scratch + (block - blocks.lowerBound) * blockStride + plane * planeStride + line * lineStride
-                    let (d, h) = (firstPlane + plane, firstLine + line)
-                    guard d >= 0, d < map.depth, h >= 0, h < map.height else {
+                    let (d, h) = (first.depth + plane, first.height + line)
+                    guard d >= 0, d < map.depth, h >= 0, h < map.height, before < end else {
                         to.update(repeating: 0, count: lineStride)
                         continue
                     }
-                    let there = from + ((d * map.height + h) * map.width + least.width) * lanesOfMap
                     to.update(repeating: 0, count: before * lanes)
-                    if lanes == lanesOfMap {
-                        (to + before * lanes).update(from: there + before * lanes, count: (end - before) * lanes)
-                    } else {
-                        for w in before..<end {
-                            for lane in 0..<lanes { to[w * lanes + lane] = there[w * lanesOfMap + lane] }
-                        }
-                    }
+                    let position = (d * map.height + h) * map.width + first.width + before
+                    copy(source, image: image, block: block, position, end - before, to: to + before * lanes)
                     (to + end * lanes).update(repeating: 0, count: (size.width - end) * lanes)
                 }
             }
         }
         return UnsafePointer(scratch)
+    }
+
+    /// Consecutive positions of a line that are inside the source.
+    private func copy(
+        _ source: ConvolutionSource, image: Int, block: Int, _ position: Int, _ count: Int,
+        to target: UnsafeMutablePointer<Float>
+    ) {
+        switch source {
+        case .blocked(let map):
+            let from = map.block(block, image: image) + position * FeatureShape.lanes
+            if lanes == FeatureShape.lanes {
+                target.update(from: from, count: count * lanes)
+            } else {
+                gatherLanes(from, lanes, count, target)
+            }
+        case .planar(let values, let shape):
+            let from = values + image * shape.channels * shape.positions + position
+            if lanes == 1 {
+                target.update(from: from, count: count)
+            } else {
+                for lane in 0..<lanes {
+                    let channel = from + lane * shape.positions
+                    for n in 0..<count { target[n * lanes + lane] = channel[n] }
+                }
+            }
+        }
+    }
+}
+
+/// What a convolution reads.
+enum ConvolutionSource: @unchecked Sendable {
+    // Unchecked because of the pointer, which is only read.
+    case blocked(FeatureMap)
+    /// Batch, channel, depth, height, width: the input of a network. Fewer than 16 channels.
+    case planar(UnsafePointer<Float>, FeatureShape)
+
+    var shape: FeatureShape {
+        switch self {
+        case .blocked(let map): map.shape
+        case .planar(_, let shape): shape
+        }
     }
 }

@@ -1,104 +1,120 @@
 /// Fast convolution with kernels of 3×3×3 or 1×3×3 elements at stride 1: tiles of the source are transformed so that the
-/// convolution becomes one matrix product per frequency, with 3.4 (2×2×2 outputs) to 8 (4×4×4) times fewer products.
+/// convolution becomes one matrix product per frequency, with 2.25 (1×2×2 outputs) to 8 (4×4×4) times fewer products.
 ///
-/// Works on blocks of tiles whose transforms fit into the cache: transform of the source, products, transform of the
-/// results. Tiles are numbered across images, so small maps fill blocks too.
+/// Works on blocks of tiles that stay in the cache: transform along depth; then for one frequency of depth after the
+/// other transform along height and width, products, and back along width and height; at last back along depth.
 final class WinogradConvolution: ConvolutionMethod {
     let lowered: LoweredConvolution
     let packedCount: Int
-    let scratchCount: Int
+    var scratchCount: Int { layout.count }
 
     /// Outputs of a tile.
     private let outputs: Extent3
     /// Source positions of a tile: two more where the kernel has three elements.
     private let inputs: Extent3
-    /// Displacement of the first kernel element.
-    private let least: Extent3
-    /// Tiles of an image.
-    private let grid: Extent3
-    private let tileCount: Int
-    /// Tiles of a block of work, and of a run within a line that goes through the transforms at once.
-    private let blockTiles: Int
-    private let runTiles: Int
-    /// Blocks of outputs whose sums are in the cache at the same time.
-    private let outputChunk: Int
-    private let sourceStride: Int
-    private let sumStride: Int
-    private let lineStride: Int
+    private let transform: WinogradTransform
+    private let tiling: WinogradTiling
+    private let layout: Layout
     private let rows: [Int]
     private let steps: [Int]
     private let zeros: FeatureStorage
 
-    private var frequencies: Int { inputs.product }
-    private var lineCount: Int { inputs.depth * inputs.height }
     private var sourceBlocks: Int { lowered.source.blocks }
     private var targetBlocks: Int { lowered.target.blocks }
+    private static let lanes = FeatureShape.lanes
 
-    /// - Parameter outputs: of a tile: 1×2×2, 1×4×4, 2×2×2, 2×4×4 or 4×4×4.
+    /// Where the parts of the scratch begin and how they are strided, in values.
+    private struct Layout: Sendable {
+        /// Source after the transform along depth: slice, block, frequency, line, position.
+        var deepSlice: Int
+        /// Source frequencies: frequency, block, tile.
+        var source: Int
+        var sourceFrequency: Int
+        /// Sums: frequency, block, tile.
+        var sums: Int
+        var sumFrequency: Int
+        /// Results before the transform back along depth: slice, block, frequency, line, position.
+        var results: Int
+        var resultSlice, resultBlock, resultPlane, resultLine: Int
+        /// Lines between the passes along height and width, and one that takes what lies outside the map.
+        var lines: Int
+        var line: Int
+        var outside: Int
+        var count: Int
+    }
+
+    /// - Parameter outputs: of a tile: 1, 2 or 4 along depth, 2 or 4 along height and width.
     /// - Returns: nil when the convolution is not of the kind this can compute.
     init?(_ lowered: LoweredConvolution, outputs: Extent3) {
+        guard let least = Self.firstDisplacement(lowered, outputs: outputs) else { return nil }
+        let depthKernel = outputs.depth == 1 ? 1 : 3
+        self.lowered = lowered
+        self.outputs = outputs
+        inputs = Extent3(outputs.depth + depthKernel - 1, outputs.height + 2, outputs.width + 2)
+        let lanes = Self.lanes
+        let (sources, targets) = (lowered.source.blocks, lowered.target.blocks)
+        let perTile =
+            (inputs.height * inputs.width + (inputs.depth > 1 ? inputs.depth * outputs.height * outputs.width : 0))
+            * (sources + targets) * lanes * MemoryLayout<Float>.size
+        tiling = WinogradTiling(lowered.target, outputs: outputs, tiles: max(8, min(32, 640 * 1024 / perTile)))
+
+        let slices = tiling.slicesPerBlock
+        transform = WinogradTransform(
+            .source, width: lowered.source.size.width, outputs: outputs, least: least, tiling: tiling)
+        let line = transform.line
+        let deepSlice = transform.deepCount(blocks: sources)
+        // 64 bytes more, so that frequencies do not fall onto the same lines of the cache.
+        let sourceFrequency = sources * tiling.tilesPerBlock * lanes + lanes
+        let sumFrequency = targets * tiling.tilesPerBlock * lanes + lanes
+        let resultLine = tiling.slice.width * outputs.width * lanes
+        let resultPlane = tiling.slice.height * outputs.height * resultLine + lanes
+        let resultSlice = inputs.depth > 1 ? targets * inputs.depth * resultPlane : 0
+        let planeFrequencies = inputs.height * inputs.width
+        let source = slices * deepSlice
+        let sums = source + planeFrequencies * sourceFrequency
+        let results = sums + planeFrequencies * sumFrequency
+        let lines = results + slices * resultSlice
+        let outside = lines + transform.lineCount
+        layout = Layout(
+            deepSlice: deepSlice, source: source, sourceFrequency: sourceFrequency, sums: sums,
+            sumFrequency: sumFrequency, results: results,
+            resultSlice: resultSlice, resultBlock: inputs.depth * resultPlane, resultPlane: resultPlane,
+            resultLine: resultLine, lines: lines, line: line, outside: outside, count: outside + line)
+        rows = (0..<tiling.tilesPerBlock).map { $0 * lanes }
+        let blockStride = tiling.tilesPerBlock * lanes
+        steps = (0..<sources).map { $0 * blockStride }
+        zeros = FeatureStorage(count: targets * lanes)
+        packedCount = inputs.product * sources * targets * lanes * lanes
+    }
+
+    /// Displacement of the first kernel element; nil when fast convolution with such tiles does not apply.
+    static func firstDisplacement(_ lowered: LoweredConvolution, outputs: Extent3) -> Extent3? {
         guard lowered.groups == 1, lowered.phases.count == 1 else { return nil }
         let phase = lowered.phases[0]
         func isConsecutive(_ axis: LoweredConvolution.Axis, _ count: Int) -> Bool {
             axis.sourceStep == 1 && axis.step == 1 && axis.taps.count == count
                 && axis.taps.indices.allSatisfy { axis.taps[$0].displacement == axis.taps[0].displacement + $0 }
         }
-        let depthKernel = outputs.depth == 1 ? 1 : 3
-        guard isConsecutive(phase.depth, depthKernel), isConsecutive(phase.height, 3), isConsecutive(phase.width, 3)
+        guard isConsecutive(phase.depth, outputs.depth == 1 ? 1 : 3), isConsecutive(phase.height, 3),
+            isConsecutive(phase.width, 3)
         else { return nil }
-        self.lowered = lowered
-        self.outputs = outputs
-        inputs = Extent3(outputs.depth + depthKernel - 1, outputs.height + 2, outputs.width + 2)
-        least = Extent3(
+        return Extent3(
             phase.depth.taps[0].displacement, phase.height.taps[0].displacement, phase.width.taps[0].displacement)
-        let size = lowered.target.size
-        grid = Extent3(
-            size.depth.divided(by: outputs.depth), size.height.divided(by: outputs.height),
-            size.width.divided(by: outputs.width))
-        tileCount = lowered.target.batch * grid.product
-        let lanes = FeatureShape.lanes
-        let (sources, targets) = (lowered.source.blocks, lowered.target.blocks)
-        let frequencies = inputs.product
-        outputChunk = min(targets, max(2, min(4, sources)))
-        // As many tiles as keep both sides within 1 MiB, but enough that the weights are used often, and few enough
-        // for eight blocks of work.
-        let bytesPerTile = frequencies * (sources + outputChunk) * lanes * MemoryLayout<Float>.size
-        let fitting = (1 << 20) / bytesPerTile / 8 * 8
-        let shared = tileCount.divided(by: 8).divided(by: 8) * 8
-        blockTiles = max(8, min(32, fitting, shared))
-        runTiles = min(blockTiles, grid.width, outputs.width == 4 ? 4 : 8)
-        // 64 bytes more, so that frequencies do not fall onto the same lines of the cache.
-        sourceStride = sources * blockTiles * lanes + lanes
-        sumStride = outputChunk * blockTiles * lanes + lanes
-        lineStride = (runTiles * outputs.width + 2) * lanes
-        rows = (0..<blockTiles).map { $0 * lanes }
-        let blockStride = blockTiles * lanes
-        steps = (0..<sources).map { $0 * blockStride }
-        zeros = FeatureStorage(count: max(lowered.source.size.width + 2, targets) * lanes)
-        packedCount = frequencies * sources * targets * lanes * lanes
-        scratchCount =
-            frequencies * (sourceStride + sumStride) + inputs.depth * inputs.height * lineStride
-            + runTiles * outputs.width * lanes
     }
 
     /// Layout: frequency, block of outputs, input channel, output channel.
     func pack(_ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int) {
-        let lanes = FeatureShape.lanes
+        let lanes = Self.lanes
         let elements = DirectConvolution.elements(of: lowered.phases[0], kernel: lowered.kernel)
-        let largest = frequencies * lanes
-        Parallel.forEach(targetBlocks, threads: threads) { block in
-            Scratch.with(2 * largest) { scratch in
-                let (front, back) = (scratch, scratch + largest)
-                for input in 0..<sourceBlocks * lanes {
-                    for lane in 0..<lanes {
-                        let output = block * lanes + lane
-                        let from =
-                            output < lowered.outputChannels && input < lowered.inputChannels
-                            ? lowered.weightIndex(output: output, input: input) : nil
-                        for (n, element) in elements.enumerated() {
-                            front[n * lanes + lane] = from.map { weight[$0 + element] } ?? 0
-                        }
-                    }
+        let largest = inputs.product * lanes
+        // A block of inputs at a time, so that whole lines of the cache and more are written at once.
+        Parallel.forEach(targetBlocks * sourceBlocks, threads: threads) { index in
+            let (block, inputBlock) = (index / sourceBlocks, index % sourceBlocks)
+            Scratch.with((2 + lanes) * largest) { scratch in
+                let (front, back, gathered) = (scratch, scratch + largest, scratch + 2 * largest)
+                for lane in 0..<lanes {
+                    let input = inputBlock * lanes + lane
+                    gather(elements, of: weight, block: block, input: input, to: front)
                     var transformed = front
                     winogradWeights(inputs.width, elements.count / 3, 1, front, back)
                     winogradWeights(inputs.height, elements.count / 9, inputs.width, back, front)
@@ -106,134 +122,169 @@ final class WinogradConvolution: ConvolutionMethod {
                         winogradWeights(inputs.depth, 1, inputs.height * inputs.width, front, back)
                         transformed = back
                     }
-                    for frequency in 0..<frequencies {
-                        let place = (frequency * targetBlocks + block) * sourceBlocks * lanes + input
-                        (packed + place * lanes).update(from: transformed + frequency * lanes, count: lanes)
+                    for frequency in 0..<inputs.product {
+                        (gathered + (frequency * lanes + lane) * lanes).update(
+                            from: transformed + frequency * lanes, count: lanes)
                     }
+                }
+                for frequency in 0..<inputs.product {
+                    let place = (frequency * targetBlocks + block) * sourceBlocks + inputBlock
+                    (packed + place * lanes * lanes).update(
+                        from: gathered + frequency * lanes * lanes, count: lanes * lanes)
                 }
             }
         }
     }
 
-    /// Neighbouring tiles of a line.
-    private struct Run {
-        /// Index of the first tile in its block.
-        var first: Int
-        var count: Int
-        var image: Int
-        /// Tile coordinates of the first.
-        var tile: Extent3
-    }
-
-    private func runs(_ tiles: Range<Int>) -> [Run] {
-        var runs: [Run] = []
-        var tile = tiles.lowerBound
-        while tile < tiles.upperBound {
-            let column = tile % grid.width
-            let line = tile / grid.width
-            let count = min(tiles.upperBound - tile, grid.width - column, runTiles)
-            runs.append(
-                Run(
-                    first: tile - tiles.lowerBound, count: count, image: line / (grid.height * grid.depth),
-                    tile: Extent3(line / grid.height % grid.depth, line % grid.height, column)))
-            tile += count
+    /// Kernel elements of an input channel for a block of outputs, with zeros where there is no channel.
+    private func gather(
+        _ elements: [Int], of weight: UnsafePointer<Float>, block: Int, input: Int,
+        to target: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = Self.lanes
+        for lane in 0..<lanes {
+            let output = block * lanes + lane
+            let from =
+                output < lowered.outputChannels && input < lowered.inputChannels
+                ? lowered.weightIndex(output: output, input: input) : nil
+            for (n, element) in elements.enumerated() {
+                target[n * lanes + lane] = from.map { weight[$0 + element] } ?? 0
+            }
         }
-        return runs
     }
 
     func apply(
         _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         slope: Float, threads: Int
     ) {
-        Parallel.forRanges(tileCount, piece: blockTiles, threads: threads) { tiles in
-            Scratch.with(scratchCount) { scratch in
-                let sums = scratch + frequencies * sourceStride
-                let lines = sums + frequencies * sumStride
-                let runs = runs(tiles)
-                for run in runs { transform(run, source, to: scratch, lines: lines) }
-                for firstBlock in stride(from: 0, to: targetBlocks, by: outputChunk) {
-                    let blocks = min(outputChunk, targetBlocks - firstBlock)
-                    let weightStride = sourceBlocks * FeatureShape.lanes * FeatureShape.lanes
-                    multiplySets(
-                        frequencies, scratch, sourceStride, rows, tiles.count, steps, sourceBlocks,
-                        packed + firstBlock * weightStride, targetBlocks * weightStride, weightStride, blocks, sums,
-                        sumStride, blockTiles * FeatureShape.lanes, rows, zeros.base)
-                    for run in runs {
-                        finish(
-                            run, blocks: firstBlock..<firstBlock + blocks, sums: sums, lines: lines, to: target,
-                            bias: bias, slope: slope)
+        let weightStride = sourceBlocks * Self.lanes * Self.lanes
+        let planeFrequencies = inputs.height * inputs.width
+        Parallel.forEach(tiling.blockCount, threads: threads) { index in
+            Scratch.with(layout.count) { scratch in
+                let slices = tiling.slices(ofBlock: index)
+                let tiles = slices.reduce(0) { $0 + $1.tileCount }
+                if inputs.depth > 1 {
+                    for (n, slice) in slices.enumerated() {
+                        transform.transformDepth(
+                            slice, source, blocks: 0..<sourceBlocks, to: scratch + n * layout.deepSlice)
                     }
                 }
-            }
-        }
-    }
-
-    private func transform(
-        _ run: Run, _ source: FeatureMap, to transformed: UnsafeMutablePointer<Float>,
-        lines: UnsafeMutablePointer<Float>
-    ) {
-        let lanes = FeatureShape.lanes
-        let size = source.shape.size
-        let firstPlane = run.tile.depth * outputs.depth + least.depth
-        let firstLine = run.tile.height * outputs.height + least.height
-        let firstColumn = run.tile.width * outputs.width + least.width
-        let columns = run.count * outputs.width + 2
-        let before = min(max(0, -firstColumn), columns)
-        let end = max(before, min(columns, size.width - firstColumn))
-        withUnsafeTemporaryAllocation(of: UnsafePointer<Float>.self, capacity: lineCount) { starts in
-            for block in 0..<sourceBlocks {
-                let map = UnsafePointer(source.block(block, image: run.image))
                 for depth in 0..<inputs.depth {
-                    for height in 0..<inputs.height {
-                        let (d, h) = (firstPlane + depth, firstLine + height)
-                        let inside = d >= 0 && d < size.depth && h >= 0 && h < size.height
-                        starts[depth * inputs.height + height] =
-                            inside ? map + (d * size.height + h) * size.width * lanes : UnsafePointer(zeros.base)
+                    for (n, slice) in slices.enumerated() {
+                        transform.transformPlane(
+                            slice, source, blocks: 0..<sourceBlocks,
+                            deep: scratch + n * layout.deepSlice + depth * transform.deepPlane,
+                            scratch: scratch + layout.lines, to: scratch + layout.source,
+                            frequencyStride: layout.sourceFrequency)
+                    }
+                    multiplySets(
+                        planeFrequencies, scratch + layout.source, layout.sourceFrequency, rows, tiles, steps,
+                        sourceBlocks, packed + depth * planeFrequencies * targetBlocks * weightStride,
+                        targetBlocks * weightStride, weightStride, targetBlocks, scratch + layout.sums,
+                        layout.sumFrequency, tiling.tilesPerBlock * Self.lanes, rows, zeros.base)
+                    for (n, slice) in slices.enumerated() {
+                        if inputs.depth > 1 {
+                            finishPlane(
+                                slice, to: scratch + layout.results + n * layout.resultSlice, depth: depth,
+                                scratch: scratch)
+                        } else {
+                            finishPlane(slice, to: target, bias: bias, slope: slope, scratch: scratch)
+                        }
                     }
                 }
-                for line in 0..<lineCount where before > 0 || end < columns {
-                    let start = lines + line * lineStride
-                    start.update(repeating: 0, count: before * lanes)
-                    (start + end * lanes).update(repeating: 0, count: (columns - end) * lanes)
+                if inputs.depth > 1 {
+                    for (n, slice) in slices.enumerated() {
+                        finishDepth(
+                            slice, scratch + layout.results + n * layout.resultSlice, to: target, bias: bias,
+                            slope: slope, outside: scratch + layout.outside)
+                    }
                 }
-                winogradInputLines(
-                    inputs.depth, inputs.height, starts.baseAddress!, (firstColumn + before) * lanes, end - before,
-                    lines + before * lanes, lineStride)
-                winogradInputTiles(
-                    inputs.width, lines, lineStride, lineCount, run.count,
-                    transformed + (block * blockTiles + run.first) * lanes, sourceStride)
             }
         }
     }
 
-    private func finish(
-        _ run: Run, blocks: Range<Int>, sums: UnsafePointer<Float>, lines: UnsafeMutablePointer<Float>,
-        to target: FeatureMap, bias: UnsafePointer<Float>, slope: Float
+    /// Sums of a row of tiles back along width, into the lines between the passes.
+    private func finishWidth(
+        _ slice: WinogradTiling.Slice, block: Int, row: Int, scratch: UnsafeMutablePointer<Float>
     ) {
-        let lanes = FeatureShape.lanes
-        let size = target.shape.size
-        let column = run.tile.width * outputs.width
-        let columns = min(run.count * outputs.width, size.width - column)
-        let outside = lines + lineCount * lineStride
-        withUnsafeTemporaryAllocation(
-            of: UnsafeMutablePointer<Float>.self, capacity: outputs.depth * outputs.height
-        ) { starts in
-            for block in blocks {
-                let map = target.block(block, image: run.image)
-                for depth in 0..<outputs.depth {
+        let tile = slice.firstTile + row * slice.columns.count
+        winogradOutputTiles(
+            inputs.width, scratch + layout.sums + (block * tiling.tilesPerBlock + tile) * Self.lanes,
+            layout.sumFrequency, slice.columns.count, scratch + layout.lines, layout.line, inputs.height)
+    }
+
+    /// Back along width and height, for one frequency of depth.
+    private func finishPlane(
+        _ slice: WinogradTiling.Slice, to results: UnsafeMutablePointer<Float>, depth: Int,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
+        withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: outputs.height) { starts in
+            for block in 0..<targetBlocks {
+                for row in 0..<slice.lines.count {
+                    finishWidth(slice, block: block, row: row, scratch: scratch)
+                    let plane = results + block * layout.resultBlock + depth * layout.resultPlane
                     for height in 0..<outputs.height {
-                        let (d, h) = (run.tile.depth * outputs.depth + depth, run.tile.height * outputs.height + height)
-                        starts[depth * outputs.height + height] =
-                            d < size.depth && h < size.height
-                            ? map + ((d * size.height + h) * size.width + column) * lanes : outside
+                        starts[height] = plane + (row * outputs.height + height) * layout.resultLine
                     }
+                    winogradOutputLines(
+                        inputs.height, scratch + layout.lines, layout.line, slice.columns.count * outputs.width,
+                        starts.baseAddress!, zeros.base, 1)
                 }
-                winogradOutputTiles(
-                    inputs.width, sums + ((block - blocks.lowerBound) * blockTiles + run.first) * lanes, sumStride,
-                    run.count, lines, lineStride, lineCount)
-                winogradOutputLines(
-                    inputs.depth, inputs.height, lines, lineStride, columns, starts.baseAddress!, 0,
-                    bias + block * lanes, slope)
+            }
+        }
+    }
+
+    /// Back along width and height, to the target: where there is no transform along depth.
+    private func finishPlane(
+        _ slice: WinogradTiling.Slice, to target: FeatureMap, bias: UnsafePointer<Float>, slope: Float,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = Self.lanes
+        let size = target.shape.size
+        let column = slice.columns.lowerBound * outputs.width
+        let count = min(slice.columns.count * outputs.width, size.width - column)
+        withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: outputs.height) { starts in
+            for block in 0..<targetBlocks {
+                let map = target.block(block, image: slice.image) + slice.depth * size.height * size.width * lanes
+                for row in 0..<slice.lines.count {
+                    finishWidth(slice, block: block, row: row, scratch: scratch)
+                    for height in 0..<outputs.height {
+                        let line = (slice.lines.lowerBound + row) * outputs.height + height
+                        starts[height] =
+                            line < size.height
+                            ? map + (line * size.width + column) * lanes : scratch + layout.outside
+                    }
+                    winogradOutputLines(
+                        inputs.height, scratch + layout.lines, layout.line, count, starts.baseAddress!,
+                        bias + block * lanes, slope)
+                }
+            }
+        }
+    }
+
+    private func finishDepth(
+        _ slice: WinogradTiling.Slice, _ results: UnsafePointer<Float>, to target: FeatureMap,
+        bias: UnsafePointer<Float>, slope: Float, outside: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = Self.lanes
+        let size = target.shape.size
+        let column = slice.columns.lowerBound * outputs.width
+        let count = min(slice.columns.count * outputs.width, size.width - column)
+        let firstLine = slice.lines.lowerBound * outputs.height
+        let lineCount = min(slice.lines.count * outputs.height, size.height - firstLine)
+        withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: outputs.depth) { starts in
+            for block in 0..<targetBlocks {
+                let map = target.block(block, image: slice.image)
+                for line in 0..<lineCount {
+                    for depth in 0..<outputs.depth {
+                        let plane = slice.depth * outputs.depth + depth
+                        let position = (plane * size.height + firstLine + line) * size.width + column
+                        starts[depth] = plane < size.depth ? map + position * lanes : outside
+                    }
+                    winogradOutputLines(
+                        inputs.depth, results + block * layout.resultBlock + line * layout.resultLine,
+                        layout.resultPlane, count, starts.baseAddress!, bias + block * lanes, slope)
+                }
             }
         }
     }

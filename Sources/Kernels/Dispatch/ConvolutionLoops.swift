@@ -30,7 +30,7 @@ let correlateLanes:
 let sumLanes: @Sendable (Floats, Int, MutableFloats) -> Void =
     InstructionSet.select(KernelsBase.sumLanes, KernelsV3.sumLanes, KernelsV4.sumLanes)
 
-let winogradInputLines: @Sendable (Int, Int, UnsafePointer<Floats>, Int, Int, MutableFloats, Int) -> Void =
+let winogradInputLines: @Sendable (Int, UnsafePointer<Floats>, Int, Int, MutableFloats, Int) -> Void =
     InstructionSet.select(
         KernelsBase.winogradInputLines, KernelsV3.winogradInputLines, KernelsV4.winogradInputLines)
 
@@ -41,10 +41,27 @@ let winogradOutputTiles: @Sendable (Int, Floats, Int, Int, MutableFloats, Int, I
     InstructionSet.select(
         KernelsBase.winogradOutputTiles, KernelsV3.winogradOutputTiles, KernelsV4.winogradOutputTiles)
 
-let winogradOutputLines:
-    @Sendable (Int, Int, Floats, Int, Int, UnsafePointer<MutableFloats>, Int, Floats, Float) -> Void =
-        InstructionSet.select(
-            KernelsBase.winogradOutputLines, KernelsV3.winogradOutputLines, KernelsV4.winogradOutputLines)
+let winogradOutputLines: @Sendable (Int, Floats, Int, Int, UnsafePointer<MutableFloats>, Floats, Float) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradOutputLines, KernelsV3.winogradOutputLines, KernelsV4.winogradOutputLines)
 
 let winogradWeights: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void =
     InstructionSet.select(KernelsBase.winogradWeights, KernelsV3.winogradWeights, KernelsV4.winogradWeights)
+
+let gatherLanes: @Sendable (Floats, Int, Int, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.gatherLanes, KernelsV3.gatherLanes, KernelsV4.gatherLanes)
+
+let winogradGradientLines: @Sendable (Int, UnsafePointer<Floats>, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradGradientLines, KernelsV3.winogradGradientLines, KernelsV4.winogradGradientLines)
+
+let winogradGradientTiles: @Sendable (Int, Floats, Int, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradGradientTiles, KernelsV3.winogradGradientTiles, KernelsV4.winogradGradientTiles)
+
+let winogradWeightSums: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradWeightSums, KernelsV3.winogradWeightSums, KernelsV4.winogradWeightSums)
+
+let addLanes: @Sendable (Floats, Int, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.addLanes, KernelsV3.addLanes, KernelsV4.addLanes)
