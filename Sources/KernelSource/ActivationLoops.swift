@@ -1,7 +1,7 @@
 // Functions applied to every value of a map. `count` is in positions of sixteen channels.
 
 /// What follows a layer that can finish its values while storing them: 0 nothing, 1 ReLU, 2 leaky ReLU.
-@inline(__always)
+@inline(always)
 func finished(_ v: Lanes, _ kind: Int, _ slope: Float) -> Lanes {
     switch kind {
     case 0: v
@@ -11,7 +11,7 @@ func finished(_ v: Lanes, _ kind: Int, _ slope: Float) -> Lanes {
 }
 
 /// Gradient before `finished`, from the gradient behind it and any values that have the sign of its argument.
-@inline(__always)
+@inline(always)
 func unfinished(_ g: Lanes, _ sign: Lanes, _ kind: Int, _ slope: Float) -> Lanes {
     switch kind {
     case 0: g

@@ -4,26 +4,26 @@
 
 typealias LaneBits = SIMD16<UInt32>
 
-@inline(__always)
+@inline(always)
 func bits(_ v: Lanes) -> LaneBits { unsafeBitCast(v, to: LaneBits.self) }
 
-@inline(__always)
+@inline(always)
 func lanes(_ b: LaneBits) -> Lanes { unsafeBitCast(b, to: Lanes.self) }
 
-@inline(__always)
+@inline(always)
 func load(_ p: UnsafePointer<UInt32>) -> LaneBits { UnsafeRawPointer(p).loadUnaligned(as: LaneBits.self) }
 
 /// `v` where the mask has ones, zero elsewhere.
-@inline(__always)
+@inline(always)
 func kept(_ v: Lanes, _ mask: LaneBits) -> Lanes { lanes(bits(v) & mask) }
 
-@inline(__always)
+@inline(always)
 func magnitude(_ v: Lanes) -> Lanes { lanes(bits(v) & 0x7fff_ffff) }
 
-@inline(__always)
+@inline(always)
 func larger(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
 
-@inline(__always)
+@inline(always)
 func sumOfLanes(_ v: Lanes) -> Float {
     let eight = v.lowHalf + v.highHalf
     let four = eight.lowHalf + eight.highHalf
@@ -31,16 +31,8 @@ func sumOfLanes(_ v: Lanes) -> Float {
     return two.x + two.y
 }
 
-@inline(__always)
-func largestLane(_ v: Lanes) -> Float {
-    let eight = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .> v.lowHalf)
-    let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
-    let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
-    return two.y > two.x ? two.y : two.x
-}
-
 /// eˣ; 0 below −104, +∞ above 88.8, denormal results included.
-@inline(__always)
+@inline(always)
 func exponential(_ x: Lanes) -> Lanes {
     var c = x.replacing(with: 89, where: x .> 89)
     c.replace(with: -104, where: c .< -104)
@@ -66,7 +58,7 @@ func exponential(_ x: Lanes) -> Lanes {
 }
 
 /// Natural logarithm; −∞ at 0, not a number below.
-@inline(__always)
+@inline(always)
 func logarithm(_ x: Lanes) -> Lanes {
     let isSmall = x .< 0x1p-126
     let scaled = x.replacing(with: x * 8_388_608, where: isSmall)
@@ -96,7 +88,7 @@ func logarithm(_ x: Lanes) -> Lanes {
 }
 
 /// log(1 + e) for e in 0 … 1, accurate for small e too: 2·artanh(e/(2 + e)) as a series.
-@inline(__always)
+@inline(always)
 func logarithmOfOnePlus(_ e: Lanes) -> Lanes {
     let s = e / (e + 2)
     let z = s * s
@@ -110,14 +102,14 @@ func logarithmOfOnePlus(_ e: Lanes) -> Lanes {
 }
 
 /// 1/(1 + e⁻ˣ)
-@inline(__always)
+@inline(always)
 func logistic(_ x: Lanes) -> Lanes {
     let e = exponential(lanes(bits(x) | 0x8000_0000))
     let numerator = Lanes(repeating: 1).replacing(with: e, where: x .< 0)
     return numerator / (e + 1)
 }
 
-@inline(__always)
+@inline(always)
 func hyperbolicTangent(_ x: Lanes) -> Lanes {
     let a = magnitude(x)
     let z = x * x

@@ -2,145 +2,149 @@
 // Gradients are written, or added to what is there (`adds` 1); without a gradient pointer only the value is computed.
 
 /// Adds sixteen values to one sum.
-@inline(__always)
+@inline(always)
 func add(_ v: Lanes, to sum: UnsafeMutablePointer<Double>) {
     var total = 0.0
     for lane in 0..<16 { total += Double(v[lane]) }
     sum.pointee += total
 }
 
+/// Lane numbers.
+@inline(always)
+func ramp() -> WholeLanes { WholeLanes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
+
 /// Cross-entropy, or focal loss where gamma is not 0: −w·(1 − p)^γ·log p of the true class, p by softmax.
 ///
 /// - Parameters:
-///   - keep: ones for the lanes of the last block that are channels.
 ///   - targets: class of each position.
 ///   - weights: of each of 256 classes; zero for classes that do not count.
 ///   - scale: multiplies the gradient, not the sum.
-///   - scratch: 256·blocks + 80 values.
+///   - scratch: 256·blocks + 32 values.
 ///   - sum: the losses are added to it.
 @inline(never)
 package func classLoss(
-    _ z: UnsafePointer<Float>, _ blocks: Int, _ stride: Int, _ keep: UnsafePointer<UInt32>,
-    _ targets: UnsafePointer<UInt8>, _ weights: UnsafePointer<Float>, _ gamma: Float, _ scale: Float,
-    _ gradient: UnsafeMutablePointer<Float>?, _ adds: Int, _ scratch: UnsafeMutablePointer<Float>, _ count: Int,
-    _ sum: UnsafeMutablePointer<Double>
+    _ z: UnsafePointer<Float>, _ channels: Int, _ stride: Int, _ targets: UnsafePointer<UInt8>,
+    _ weights: UnsafePointer<Float>, _ gamma: Float, _ scale: Float, _ gradient: UnsafeMutablePointer<Float>?,
+    _ adds: Int, _ scratch: UnsafeMutablePointer<Float>, _ count: Int, _ sum: UnsafeMutablePointer<Double>
 ) {
-    let mask = load(keep)
-    // Of sixteen positions at a time: largest logit, sum of exponentials, logit and weight of the true class, factor.
-    let (tops, sums, trueLogits) = (scratch, scratch + 16, scratch + 32)
-    let (ownWeights, factors, e) = (scratch + 48, scratch + 64, scratch + 80)
+    let blocks = (channels + 15) / 16
+    // Of sixteen positions at a time: weight and logit of the true class, then a row for each channel.
+    let (ownWeights, trueLogits, rows) = (scratch, scratch + 16, scratch + 32)
     var first = 0
     while first < count {
-        let n = min(16, count - first)
-        for j in 0..<16 { (tops[j], sums[j], trueLogits[j], ownWeights[j]) = (0, 1, 0, 0) }
-        for j in 0..<n {
-            let p = z + (first + j) * 16
-            let weight = weights[Int(targets[first + j])]
-            if weight == 0 && gradient == nil { continue }
-            let top = largestChannel(p, blocks, stride, mask)
-            tops[j] = top
-            sums[j] = exponentials(p, blocks, stride, mask, top, e + j * 16, 256)
-            let target = Int(targets[first + j])
-            trueLogits[j] = weight == 0 ? top : p[(target >> 4) * stride + (target & 15)]
-            ownWeights[j] = weight
-        }
-        let (s, w) = (load(sums), load(ownWeights))
-        let logit = load(trueLogits) - load(tops)
-        let logProbability = logit - logarithm(s)
-        if gamma == 0 {
-            add(-w * logProbability, to: sum)
-            store(w * scale, factors)
-        } else {
-            let trueExponential = exponential(logit)
-            var others = (s - trueExponential) / s
-            others.replace(with: 0, where: others .< 0)
-            let power = exponential(gamma * logarithm(others))
-            let ratio = (logProbability / others).replacing(with: -1, where: others .== 0)
-            add(-w * power * logProbability, to: sum)
-            store(w * scale * power * (1 - gamma * (trueExponential / s) * ratio), factors)
-        }
-        if let gradient {
-            for j in 0..<n {
-                let q = gradient + (first + j) * 16
-                let factor = factors[j] / sums[j]
-                for b in 0..<blocks {
-                    let g = load(e + b * 256 + j * 16) * factor
-                    store(adds == 0 ? g : g + load(q + b * stride), q + b * stride)
-                }
-                if factors[j] != 0 {
-                    let target = Int(targets[first + j])
-                    q[(target >> 4) * stride + (target & 15)] -= factors[j]
-                }
+        let end = min(first + 1024, count)
+        var partial = Lanes()
+        while first < end {
+            let n = min(16, end - first)
+            gatherRows(z + first * 16, blocks, stride, n, rows)
+            for j in 0..<16 {
+                let target = j < n ? Int(targets[first + j]) : 0
+                let weight = j < n ? weights[target] : 0
+                ownWeights[j] = weight
+                trueLogits[j] = rows[(weight == 0 ? 0 : target) * 16 + j]
             }
+            let top = largestRow(rows, channels)
+            let s = exponentiateRows(rows, channels, top)
+            let w = load(ownWeights)
+            let logit = load(trueLogits) - top
+            let logProbability = logit - logarithm(s)
+            var factor = w * scale
+            if gamma == 0 {
+                partial -= w * logProbability
+            } else {
+                let trueExponential = exponential(logit)
+                var others = (s - trueExponential) / s
+                others.replace(with: 0, where: others .< 0)
+                let power = exponential(gamma * logarithm(others))
+                let ratio = (logProbability / others).replacing(with: -1, where: others .== 0)
+                partial -= w * power * logProbability
+                factor *= power * (1 - gamma * (trueExponential / s) * ratio)
+            }
+            if let gradient {
+                let share = factor / s
+                for c in 0..<channels { store(load(rows + c * 16) * share, rows + c * 16) }
+                store(factor, trueLogits)
+                for j in 0..<n where ownWeights[j] != 0 { rows[Int(targets[first + j]) * 16 + j] -= trueLogits[j] }
+                scatterRows(rows, blocks, stride, n, gradient + first * 16, adds)
+            }
+            first += n
         }
-        first += n
+        add(partial, to: sum)
     }
 }
 
-/// Sixteen lanes that are 1 where the class of a position is the channel of the lane.
-@inline(__always)
-func hot(_ channel: Int32) -> Lanes {
-    let ramp = WholeLanes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-    return Lanes().replacing(with: 1, where: ramp .== WholeLanes(repeating: channel))
+/// Ones where a channel is the true class of a position.
+@inline(always)
+func hot(_ classes: WholeLanes, _ channel: Int) -> Lanes {
+    Lanes().replacing(with: 1, where: classes .== WholeLanes(repeating: Int32(truncatingIfNeeded: channel)))
 }
 
-/// Probabilities of one position, 16 values from block to block.
-@inline(__always)
+/// Classes of n positions from `first` on, less that of channel 0, and ones for the positions that count.
+@inline(always)
+func classesOfPositions(
+    _ targets: UnsafePointer<UInt8>?, _ first: Int, _ firstClass: Int, _ ignored: Int, _ n: Int
+) -> (classes: WholeLanes, counts: Lanes) {
+    var counts = Lanes().replacing(with: 1, where: ramp() .< WholeLanes(repeating: Int32(truncatingIfNeeded: n)))
+    var classes = WholeLanes(repeating: -1)
+    if let targets {
+        for j in 0..<n { classes[j] = Int32(targets[first + j]) }
+        counts.replace(with: 0, where: classes .== WholeLanes(repeating: Int32(truncatingIfNeeded: ignored)))
+        classes &-= Int32(truncatingIfNeeded: firstClass)
+    }
+    return (classes, counts)
+}
+
+/// Replaces rows of logits by those of probabilities, zero at positions that do not count.
+@inline(always)
 func probabilities(
-    _ isSigmoid: Int, _ p: UnsafePointer<Float>, _ blocks: Int, _ stride: Int, _ mask: LaneBits,
-    _ target: UnsafeMutablePointer<Float>
+    _ isSigmoid: Int, _ rows: UnsafeMutablePointer<Float>, _ channels: Int, _ counts: Lanes
 ) {
     if isSigmoid == 0 {
-        let top = largestChannel(p, blocks, stride, mask)
-        let factor = 1 / exponentials(p, blocks, stride, mask, top, target, 16)
-        for b in 0..<blocks { store(load(target + b * 16) * factor, target + b * 16) }
+        let factor = counts / exponentiateRows(rows, channels, largestRow(rows, channels))
+        for c in 0..<channels { store(load(rows + c * 16) * factor, rows + c * 16) }
     } else {
-        for b in 0..<blocks - 1 { store(logistic(load(p + b * stride)), target + b * 16) }
-        store(kept(logistic(load(p + (blocks - 1) * stride)), mask), target + (blocks - 1) * 16)
+        for c in 0..<channels { store(logistic(load(rows + c * 16)) * counts, rows + c * 16) }
     }
 }
 
 /// Per channel, sums over positions of p·t, of p (or p²) and of t (or t²): what the soft Dice coefficient needs.
 ///
 /// - Parameters:
-///   - targets: class of each position; `firstClass` is that of channel 0, `ignored` is skipped (−1: none).
+///   - targets: class of each position; `firstClass` is that of channel 0, `ignored` does not count (−1: none).
 ///   - targetMap: instead of classes, a value per channel, laid out like z.
-///   - scratch: 64·blocks values.
+///   - scratch: 1280·blocks values.
 ///   - sums: 3·16·blocks; added to.
 @inline(never)
 package func diceSums(
-    _ isSigmoid: Int, _ z: UnsafePointer<Float>, _ blocks: Int, _ stride: Int, _ keep: UnsafePointer<UInt32>,
-    _ targets: UnsafePointer<UInt8>?, _ firstClass: Int, _ ignored: Int, _ targetMap: UnsafePointer<Float>?,
-    _ isSquared: Int, _ scratch: UnsafeMutablePointer<Float>, _ count: Int, _ sums: UnsafeMutablePointer<Double>
+    _ isSigmoid: Int, _ z: UnsafePointer<Float>, _ channels: Int, _ stride: Int, _ targets: UnsafePointer<UInt8>?,
+    _ firstClass: Int, _ ignored: Int, _ targetMap: UnsafePointer<Float>?, _ isSquared: Int,
+    _ scratch: UnsafeMutablePointer<Float>, _ count: Int, _ sums: UnsafeMutablePointer<Double>
 ) {
-    let mask = load(keep)
-    let lanes = blocks * 16
-    let partial = scratch + lanes
+    let blocks = (channels + 15) / 16
+    let (rows, targetRows, partial) = (scratch, scratch + 256 * blocks, scratch + 512 * blocks)
     var first = 0
     while first < count {
-        let end = min(first + 64, count)
-        for n in 0..<3 * blocks { store(Lanes(), partial + n * 16) }
-        for i in first..<end {
-            var channel = 0
-            if let targets { channel = Int(targets[i]) }
-            if targets != nil && channel == ignored { continue }
-            probabilities(isSigmoid, z + i * 16, blocks, stride, mask, scratch)
-            for b in 0..<blocks {
-                let p = load(scratch + b * 16)
-                let t: Lanes
-                if let targetMap {
-                    t = load(targetMap + b * stride + i * 16)
-                } else {
-                    t = hot(Int32(channel - firstClass - b * 16))
-                }
-                let a = partial + b * 16
-                store(fused(p, t, load(a)), a)
-                store(isSquared == 0 ? load(a + lanes) + p : fused(p, p, load(a + lanes)), a + lanes)
-                store(isSquared == 0 ? load(a + 2 * lanes) + t : fused(t, t, load(a + 2 * lanes)), a + 2 * lanes)
+        let end = min(first + 1024, count)
+        for n in 0..<3 * channels { store(Lanes(), partial + n * 16) }
+        while first < end {
+            let n = min(16, end - first)
+            let (classes, counts) = classesOfPositions(targets, first, firstClass, ignored, n)
+            gatherRows(z + first * 16, blocks, stride, n, rows)
+            probabilities(isSigmoid, rows, channels, counts)
+            if let targetMap { gatherRows(targetMap + first * 16, blocks, stride, n, targetRows) }
+            for c in 0..<channels {
+                let p = load(rows + c * 16)
+                let t = targetMap == nil ? hot(classes, c) * counts : load(targetRows + c * 16)
+                let sum = partial + 48 * c
+                store(fused(p, t, load(sum)), sum)
+                store(isSquared == 0 ? load(sum + 16) + p : fused(p, p, load(sum + 16)), sum + 16)
+                store(isSquared == 0 ? load(sum + 32) + t : fused(t, t, load(sum + 32)), sum + 32)
             }
+            first += n
         }
-        for n in 0..<3 * lanes { sums[n] += Double(partial[n]) }
-        first = end
+        for c in 0..<channels {
+            for kind in 0..<3 { add(load(partial + 48 * c + 16 * kind), to: sums + kind * 16 * blocks + c) }
+        }
     }
 }
 
@@ -148,45 +152,37 @@ package func diceSums(
 /// back through softmax or sigmoid. Parameters as above.
 @inline(never)
 package func diceGradient(
-    _ isSigmoid: Int, _ z: UnsafePointer<Float>, _ blocks: Int, _ stride: Int, _ keep: UnsafePointer<UInt32>,
-    _ targets: UnsafePointer<UInt8>?, _ firstClass: Int, _ ignored: Int, _ targetMap: UnsafePointer<Float>?,
-    _ isSquared: Int, _ scratch: UnsafeMutablePointer<Float>, _ count: Int, _ slopes: UnsafePointer<Float>,
+    _ isSigmoid: Int, _ z: UnsafePointer<Float>, _ channels: Int, _ stride: Int, _ targets: UnsafePointer<UInt8>?,
+    _ firstClass: Int, _ ignored: Int, _ targetMap: UnsafePointer<Float>?, _ isSquared: Int,
+    _ scratch: UnsafeMutablePointer<Float>, _ count: Int, _ slopes: UnsafePointer<Float>,
     _ gradient: UnsafeMutablePointer<Float>, _ adds: Int
 ) {
-    let mask = load(keep)
-    let lanes = blocks * 16
-    let inner = scratch + lanes
-    for i in 0..<count {
-        var channel = 0
-        if let targets { channel = Int(targets[i]) }
-        let q = gradient + i * 16
-        if targets != nil && channel == ignored {
-            if adds == 0 {
-                for b in 0..<blocks { store(Lanes(), q + b * stride) }
-            }
-            continue
+    let blocks = (channels + 15) / 16
+    let (rows, targetRows) = (scratch, scratch + 256 * blocks)
+    let own = slopes + 16 * blocks
+    var first = 0
+    while first < count {
+        let n = min(16, count - first)
+        let (classes, counts) = classesOfPositions(targets, first, firstClass, ignored, n)
+        gatherRows(z + first * 16, blocks, stride, n, rows)
+        probabilities(isSigmoid, rows, channels, counts)
+        if let targetMap { gatherRows(targetMap + first * 16, blocks, stride, n, targetRows) }
+        // The slope for each probability, and for softmax their mean.
+        var mean = Lanes()
+        for c in 0..<channels {
+            let p = load(rows + c * 16)
+            let t = targetMap == nil ? hot(classes, c) : load(targetRows + c * 16)
+            let slope = isSquared == 0 ? Lanes(repeating: own[c]) : (p + p) * own[c]
+            let g = fused(t, Lanes(repeating: slopes[c]), slope)
+            store(g, targetRows + c * 16)
+            mean = fused(g, p, mean)
         }
-        probabilities(isSigmoid, z + i * 16, blocks, stride, mask, scratch)
-        var sum = Lanes()
-        for b in 0..<blocks {
-            let p = load(scratch + b * 16)
-            let t: Lanes
-            if let targetMap {
-                t = load(targetMap + b * stride + i * 16)
-            } else {
-                t = hot(Int32(channel - firstClass - b * 16))
-            }
-            let own = load(slopes + lanes + b * 16)
-            let g = fused(load(slopes + b * 16), t, isSquared == 0 ? own : own * (p + p))
-            store(g, inner + b * 16)
-            sum = fused(g, p, sum)
+        for c in 0..<channels {
+            let (p, g) = (load(rows + c * 16), load(targetRows + c * 16))
+            store(isSigmoid == 0 ? p * (g - mean) : g * (p * (1 - p)), rows + c * 16)
         }
-        let total = isSigmoid == 0 ? sumOfLanes(sum) : 0
-        for b in 0..<blocks {
-            let (p, g) = (load(scratch + b * 16), load(inner + b * 16))
-            let slope = isSigmoid == 0 ? p * (g - total) : g * (p * (1 - p))
-            store(adds == 0 ? slope : slope + load(q + b * stride), q + b * stride)
-        }
+        scatterRows(rows, blocks, stride, n, gradient + first * 16, adds)
+        first += n
     }
 }
 

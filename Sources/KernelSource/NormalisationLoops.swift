@@ -65,7 +65,7 @@ package func channelMoments(
     }
 }
 
-@inline(__always)
+@inline(always)
 func normalised(_ v: Lanes, _ mean: Lanes, _ factor: Lanes, _ shift: Lanes) -> Lanes {
     fused(v - mean, factor, shift)
 }

@@ -3,16 +3,16 @@
 // `g` describes the geometry in 16 whole numbers: input depth, height, width; output depth, height, width; kernel,
 // stride and padding, three each; and whether padding counts in averages.
 
-@inline(__always)
+@inline(always)
 func windowBegin(_ output: Int, _ stride: Int, _ padding: Int) -> Int { max(0, output * stride - padding) }
 
-@inline(__always)
+@inline(always)
 func windowEnd(_ output: Int, _ stride: Int, _ padding: Int, _ kernel: Int, _ size: Int) -> Int {
     min(size, output * stride - padding + kernel)
 }
 
 /// Positions by which an average along one axis is divided.
-@inline(__always)
+@inline(always)
 func windowCount(
     _ output: Int, _ stride: Int, _ padding: Int, _ kernel: Int, _ size: Int, _ withPadding: Bool
 ) -> Int {
@@ -22,7 +22,7 @@ func windowCount(
 }
 
 /// First output whose window reaches position `p` or a later one.
-@inline(__always)
+@inline(always)
 func firstWindow(_ p: Int, _ stride: Int, _ padding: Int, _ kernel: Int) -> Int {
     let reach = p + padding - kernel + 1
     return reach <= 0 ? 0 : (reach + stride - 1) / stride
@@ -73,6 +73,9 @@ package func averagePoolRows(
     let (depth, height, width) = (g[0], g[1], g[2])
     let (outputHeight, outputWidth) = (g[4], g[5])
     let withPadding = g[15] != 0
+    // Most windows lie within the map.
+    let whole = g[6] * g[7] * g[8]
+    let share = 1 / Float(whole)
     for row in first..<first + rows {
         let (od, oh) = (row / outputHeight, row % outputHeight)
         let (d0, d1) = (windowBegin(od, g[9], g[12]), windowEnd(od, g[9], g[12], g[6], depth))
@@ -99,7 +102,7 @@ package func averagePoolRows(
                 d += 1
             }
             let all = counted * windowCount(ow, g[11], g[14], g[8], width, withPadding)
-            store(sum * (1 / Float(all)), target + ow * 16)
+            store(sum * (all == whole ? share : 1 / Float(all)), target + ow * 16)
         }
     }
 }
@@ -113,12 +116,19 @@ package func maximumPoolBackward(
 ) {
     let (depth, height, width) = (g[0], g[1], g[2])
     let (outputDepth, outputHeight, outputWidth) = (g[3], g[4], g[5])
-    for d in d0..<d1 {
-        let begin = dx + (d * height + h0) * width * 16
-        var i = 0
-        while i < (h1 - h0) * width * 16 {
-            store(Lanes(), begin + i)
-            i += 16
+    // Windows side by side: every position is in one window, or at most in one.
+    let isApart = g[6] <= g[9] && g[7] <= g[10] && g[8] <= g[11]
+    let isTiled = g[6] == g[9] && g[7] == g[10] && g[8] == g[11] && g[12] + g[13] + g[14] == 0
+    let isCovered =
+        isTiled && g[6] * outputDepth == depth && g[7] * outputHeight == height && g[8] * outputWidth == width
+    if !isCovered {
+        for d in d0..<d1 {
+            let begin = dx + (d * height + h0) * width * 16
+            var i = 0
+            while i < (h1 - h0) * width * 16 {
+                store(Lanes(), begin + i)
+                i += 16
+            }
         }
     }
     var od = firstWindow(d0, g[9], g[12], g[6])
@@ -145,7 +155,8 @@ package func maximumPoolBackward(
                         while i < end {
                             let hit = load(x + i) .== top
                             if isInside {
-                                store(load(dx + i) + rest.replacing(with: 0, where: .!hit), dx + i)
+                                let found = rest.replacing(with: 0, where: .!hit)
+                                store(isApart ? found : load(dx + i) + found, dx + i)
                             }
                             rest.replace(with: 0, where: hit)
                             i += 16
@@ -169,13 +180,19 @@ package func averagePoolBackwardRows(
     let (depth, height, width) = (g[0], g[1], g[2])
     let (outputDepth, outputHeight, outputWidth) = (g[3], g[4], g[5])
     let withPadding = g[15] != 0
+    // Most windows lie within the map.
+    let whole = g[6] * g[7] * g[8]
+    let share = 1 / Float(whole)
     for row in first..<first + rows {
         let (d, h) = (row / height, row % height)
         let (od0, od1) = (firstWindow(d, g[9], g[12], g[6]), min(outputDepth, (d + g[12]) / g[9] + 1))
         let (oh0, oh1) = (firstWindow(h, g[10], g[13], g[7]), min(outputHeight, (h + g[13]) / g[10] + 1))
         let target = dx + row * width * 16
+        // Windows ow0 ..< ow1 hold the position w.
+        var (ow0, ow1) = (0, 0)
         for w in 0..<width {
-            let (ow0, ow1) = (firstWindow(w, g[11], g[14], g[8]), min(outputWidth, (w + g[14]) / g[11] + 1))
+            while ow0 < outputWidth && ow0 * g[11] - g[14] + g[8] <= w { ow0 += 1 }
+            while ow1 < outputWidth && ow1 * g[11] - g[14] <= w { ow1 += 1 }
             var sum = Lanes()
             var od = od0
             while od < od1 {
@@ -187,7 +204,8 @@ package func averagePoolBackwardRows(
                     var ow = ow0
                     while ow < ow1 {
                         let all = area * windowCount(ow, g[11], g[14], g[8], width, withPadding)
-                        sum = fused(load(source + ow * 16), Lanes(repeating: 1 / Float(all)), sum)
+                        let part = Lanes(repeating: all == whole ? share : 1 / Float(all))
+                        sum = fused(load(source + ow * 16), part, sum)
                         ow += 1
                     }
                     oh += 1

@@ -67,7 +67,7 @@ package func smallProduct(
     }
 }
 
-@inline(__always)
+@inline(always)
 func storeOrAdd(_ v: Lanes, _ p: UnsafeMutablePointer<Float>, _ adds: Int) {
     store(adds == 0 ? v : load(p) + v, p)
 }

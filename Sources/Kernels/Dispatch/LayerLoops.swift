@@ -55,11 +55,10 @@ let linearUpsampleRow:
     ) -> Void =
         InstructionSet.select(KernelsBase.linearUpsampleRow, KernelsV3.linearUpsampleRow, KernelsV4.linearUpsampleRow)
 
-let linearUpsampleBackwardRow:
-    @Sendable (Floats, Int, WholeNumbers, WholeNumbers, Floats, MutableFloats, Int) -> Void =
-        InstructionSet.select(
-            KernelsBase.linearUpsampleBackwardRow, KernelsV3.linearUpsampleBackwardRow,
-            KernelsV4.linearUpsampleBackwardRow)
+let linearUpsampleBackwardRow: @Sendable (Floats, Int, WholeNumbers, WholeNumbers, Floats, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.linearUpsampleBackwardRow, KernelsV3.linearUpsampleBackwardRow,
+        KernelsV4.linearUpsampleBackwardRow)
 
 let addScaled: @Sendable (Floats, Float, MutableFloats, Int, Int) -> Void =
     InstructionSet.select(KernelsBase.addScaled, KernelsV3.addScaled, KernelsV4.addScaled)
@@ -85,11 +84,8 @@ let normaliseBackward:
     @Sendable (Floats, Floats, MutableFloats, Int, Floats, Floats, Floats, Floats, Floats, Int, Float) -> Void =
         InstructionSet.select(KernelsBase.normaliseBackward, KernelsV3.normaliseBackward, KernelsV4.normaliseBackward)
 
-let softmax: @Sendable (Floats, Int, Int, Words, MutableFloats, Int) -> Void =
+let softmax: @Sendable (Int, Floats, Int, Int, MutableFloats, MutableFloats, Int) -> Void =
     InstructionSet.select(KernelsBase.softmax, KernelsV3.softmax, KernelsV4.softmax)
-
-let logarithmicSoftmax: @Sendable (Floats, Int, Int, Words, MutableFloats, MutableFloats, Int) -> Void =
-    InstructionSet.select(KernelsBase.logarithmicSoftmax, KernelsV3.logarithmicSoftmax, KernelsV4.logarithmicSoftmax)
 
 let softmaxBackward: @Sendable (Int, Floats, Floats, Int, Int, Words, MutableFloats, Int) -> Void =
     InstructionSet.select(KernelsBase.softmaxBackward, KernelsV3.softmaxBackward, KernelsV4.softmaxBackward)
@@ -120,7 +116,6 @@ let smallProduct: @Sendable (Floats, Int, Int, Floats, Int, MutableFloats, Int, 
 let memoryCell: @Sendable (MutableFloats, Floats, MutableFloats, MutableFloats, Int) -> Void =
     InstructionSet.select(KernelsBase.memoryCell, KernelsV3.memoryCell, KernelsV4.memoryCell)
 
-let memoryCellBackward:
-    @Sendable (Floats, Floats, Floats, Floats, MutableFloats, MutableFloats, Int) -> Void =
-        InstructionSet.select(
-            KernelsBase.memoryCellBackward, KernelsV3.memoryCellBackward, KernelsV4.memoryCellBackward)
+let memoryCellBackward: @Sendable (Floats, Floats, Floats, Floats, MutableFloats, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.memoryCellBackward, KernelsV3.memoryCellBackward, KernelsV4.memoryCellBackward)

@@ -4,20 +4,20 @@ import KernelsV4
 
 let classLoss:
     @Sendable (
-        Floats, Int, Int, Words, UnsafePointer<UInt8>, Floats, Float, Float, MutableFloats?, Int, MutableFloats, Int,
+        Floats, Int, Int, UnsafePointer<UInt8>, Floats, Float, Float, MutableFloats?, Int, MutableFloats, Int,
         MutableDoubles
     ) -> Void =
         InstructionSet.select(KernelsBase.classLoss, KernelsV3.classLoss, KernelsV4.classLoss)
 
 let diceSums:
     @Sendable (
-        Int, Floats, Int, Int, Words, UnsafePointer<UInt8>?, Int, Int, Floats?, Int, MutableFloats, Int, MutableDoubles
+        Int, Floats, Int, Int, UnsafePointer<UInt8>?, Int, Int, Floats?, Int, MutableFloats, Int, MutableDoubles
     ) -> Void =
         InstructionSet.select(KernelsBase.diceSums, KernelsV3.diceSums, KernelsV4.diceSums)
 
 let diceGradient:
     @Sendable (
-        Int, Floats, Int, Int, Words, UnsafePointer<UInt8>?, Int, Int, Floats?, Int, MutableFloats, Int, Floats,
+        Int, Floats, Int, Int, UnsafePointer<UInt8>?, Int, Int, Floats?, Int, MutableFloats, Int, Floats,
         MutableFloats, Int
     ) -> Void =
         InstructionSet.select(KernelsBase.diceGradient, KernelsV3.diceGradient, KernelsV4.diceGradient)

@@ -69,6 +69,7 @@ package struct BidirectionalLSTM: Hashable, Sendable, Codable {
             let outputs = saved + n * savedCount(for: x.shape) / 2 + x.shape.batch * x.shape.size.width * 5 * width
             write(outputs, to: y, from: n * hidden, channels: hidden, width: width)
         }
+        withExtendedLifetime(input) {}
     }
 
     /// - Parameters:
@@ -91,10 +92,12 @@ package struct BidirectionalLSTM: Hashable, Sendable, Codable {
             runBackward(
                 input.base, n == 0 ? directions.0 : directions.1, isReversed: n == 1, x.shape, part,
                 outputGradient.base, inputGradients.base + n * count, n == 0 ? gradients.0 : gradients.1)
+            withExtendedLifetime(outputGradient) {}
         }
         addScaled(inputGradients.base + count, 1, inputGradients.base, count / 16, 0)
         clear(dx)
         write(inputGradients.base, to: dx, from: 0, channels: inputs, width: inputWidth)
+        withExtendedLifetime((input, inputGradients)) {}
     }
 
     private func check(_ input: FeatureShape) {
@@ -203,6 +206,8 @@ package struct BidirectionalLSTM: Hashable, Sendable, Codable {
                     states + row, outputs + row, width)
             }
         }
+        // The loops only know the pointers.
+        withExtendedLifetime((bias, inputWeight, hiddenWeight, zero)) {}
     }
 
     private func runBackward(
@@ -254,11 +259,14 @@ package struct BidirectionalLSTM: Hashable, Sendable, Codable {
         for gate in 0..<4 {
             for unit in 0..<hidden {
                 var sum = 0.0
-                for row in 0..<batch * times { sum += Double(gateGradients.base[row * gateWidth + gate * width + unit]) }
+                for row in 0..<batch * times {
+                    sum += Double(gateGradients.base[row * gateWidth + gate * width + unit])
+                }
                 gradient.inputBias[gate * hidden + unit] = Float(sum)
                 gradient.hiddenBias[gate * hidden + unit] = Float(sum)
             }
         }
+        withExtendedLifetime((hiddenWeight, gateGradients, stateGradient, zero, weightSums, inputWeight)) {}
     }
 
     /// From gates padded to `width` rows of `columns` values to PyTorch's [4·hidden, inputs].

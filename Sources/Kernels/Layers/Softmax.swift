@@ -6,19 +6,11 @@ package enum Softmax: String, Hashable, Sendable, Codable {
     /// - Parameter y: shape of x; may be x.
     package func forward(_ x: FeatureMap, to y: FeatureMap, threads: Int) {
         check(y, x.shape, "The output of softmax")
-        let (blocks, stride) = (x.shape.blocks, x.shape.blockStride)
-        let pieces = Pieces(x.shape)
-        let mask = pieces.mask(blocks - 1)
-        pieces.forEachStretch(threads: threads) { stretch in
-            switch self {
-            case .probabilities:
-                Kernels.softmax(x.start(stretch), blocks, stride, mask, y.start(stretch), stretch.count)
-            case .logarithms:
-                withUnsafeTemporaryAllocation(byteCount: (16 * blocks + 32) * 4, alignment: 64) { scratch in
-                    logarithmicSoftmax(
-                        x.start(stretch), blocks, stride, mask,
-                        scratch.baseAddress!.assumingMemoryBound(to: Float.self), y.start(stretch), stretch.count)
-                }
+        Pieces(x.shape).forEachStretch(threads: threads) { stretch in
+            withUnsafeTemporaryAllocation(byteCount: x.shape.blocks * 1024, alignment: 64) { scratch in
+                Kernels.softmax(
+                    self == .logarithms ? 1 : 0, x.start(stretch), x.shape.channels, x.shape.blockStride,
+                    scratch.baseAddress!.assumingMemoryBound(to: Float.self), y.start(stretch), stretch.count)
             }
         }
     }

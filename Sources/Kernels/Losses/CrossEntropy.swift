@@ -62,12 +62,11 @@ private func classLosses(
     let shape = logits.shape
     let scale = normaliser > 0 ? Float(weight / normaliser) : 0
     let pieces = Pieces(shape)
-    let mask = pieces.mask(shape.blocks - 1)
     return classes.weights.withUnsafeBufferPointer { weights in
         let sum = sumOverStretches(pieces, threads: threads) { stretch, sum in
-            withUnsafeTemporaryAllocation(byteCount: (256 * shape.blocks + 80) * 4, alignment: 64) { scratch in
+            withUnsafeTemporaryAllocation(byteCount: (256 * shape.blocks + 32) * 4, alignment: 64) { scratch in
                 classLoss(
-                    logits.start(stretch), shape.blocks, shape.blockStride, mask,
+                    logits.start(stretch), shape.channels, shape.blockStride,
                     targets + stretch.image * shape.positions + stretch.first, weights.baseAddress!, gamma, scale,
                     gradient?.start(stretch), adding ? 1 : 0, scratch.baseAddress!.assumingMemoryBound(to: Float.self),
                     stretch.count, sum)

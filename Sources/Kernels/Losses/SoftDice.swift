@@ -71,7 +71,9 @@ package struct SoftDice: Hashable, Sendable, Codable {
                 slopes[set * 2 * lanes + lanes + channel] = Float(weight * share * above / (below * below))
             }
         }
-        if let gradient { pass.writeGradient(slopes, perImage: perImage, to: gradient, adding: adding, threads: threads) }
+        if let gradient {
+            pass.writeGradient(slopes, perImage: perImage, to: gradient, adding: adding, threads: threads)
+        }
         return value
     }
 
@@ -110,10 +112,10 @@ package struct SoftDice: Hashable, Sendable, Codable {
             parts.withUnsafeMutableBufferPointer { parts in
                 let base = parts.baseAddress!
                 pieces.forEachStretch(threads: threads) { stretch in
-                    withUnsafeTemporaryAllocation(byteCount: 64 * shape.blocks * 4, alignment: 64) { scratch in
+                    withUnsafeTemporaryAllocation(byteCount: 1280 * shape.blocks * 4, alignment: 64) { scratch in
                         diceSums(
-                            isSigmoid, logits.start(stretch), shape.blocks, shape.blockStride,
-                            pieces.mask(shape.blocks - 1), classes(stretch), firstClass, ignored, map(stretch),
+                            isSigmoid, logits.start(stretch), shape.channels, shape.blockStride, classes(stretch),
+                            firstClass, ignored, map(stretch),
                             isSquared, scratch.baseAddress!.assumingMemoryBound(to: Float.self), stretch.count,
                             base + stretch.index * 3 * lanes)
                     }
@@ -134,10 +136,10 @@ package struct SoftDice: Hashable, Sendable, Codable {
             slopes.withUnsafeBufferPointer { slopes in
                 let base = slopes.baseAddress!
                 pieces.forEachStretch(threads: threads) { stretch in
-                    withUnsafeTemporaryAllocation(byteCount: 32 * shape.blocks * 4, alignment: 64) { scratch in
+                    withUnsafeTemporaryAllocation(byteCount: 512 * shape.blocks * 4, alignment: 64) { scratch in
                         diceGradient(
-                            isSigmoid, logits.start(stretch), shape.blocks, shape.blockStride,
-                            pieces.mask(shape.blocks - 1), classes(stretch), firstClass, ignored, map(stretch),
+                            isSigmoid, logits.start(stretch), shape.channels, shape.blockStride, classes(stretch),
+                            firstClass, ignored, map(stretch),
                             isSquared, scratch.baseAddress!.assumingMemoryBound(to: Float.self), stretch.count,
                             base + (perImage ? stretch.image : 0) * 2 * lanes, gradient.start(stretch),
                             adding ? 1 : 0)
