@@ -29,6 +29,11 @@ enum Benchmarks {
         let repeats = Int(option("--repeats") ?? "5") ?? 5
         let threads = Int(option("--threads") ?? "1") ?? 1
         let only = option("--only")
+        if let folder = option("--network-check") {
+            let name = option("--network") ?? "unet3d"
+            if arguments.contains("--describe") { return try NetworkCheck.describe(name, folder: folder) }
+            return try NetworkCheck.run(name, folder: folder, threads: threads)
+        }
         for benchmark in all where only.map({ isChosen(benchmark.name, by: $0) }) ?? true {
             var seconds: [Double] = []
             var checksum = 0.0

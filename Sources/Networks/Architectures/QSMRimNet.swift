@@ -24,7 +24,7 @@ package struct QSMRimNet: Hashable, Sendable, Codable {
         let image = try builder.input("image", channels: imageChannels, rank: 3)
         let radiomics = try builder.input("radiomics", channels: radiomicFeatures, rank: 0)
         let convolved = try ResidualNetwork.resNet18(inputChannels: imageChannels)
-            .features(image, prefix: "resnet.", in: &builder)
+            .addFeatures(image, prefix: "resnet.", to: &builder)
 
         var r = try builder.linear("radiomicsNet.fc1", radiomics, outputs: 1024)
         r = try builder.batchNormalisation("radiomicsNet.bn1", r)

@@ -29,12 +29,15 @@ package struct ResidualNetwork: Hashable, Sendable, Codable {
     package func network() throws -> Network {
         var builder = NetworkBuilder()
         let image = try builder.input("image", channels: inputChannels, rank: rank)
-        let features = try features(image, in: &builder)
+        let features = try addFeatures(image, to: &builder)
         return try builder.network(outputs: [features])
     }
 
-    func features(
-        _ image: NetworkBuilder.Value, prefix: String = "", in builder: inout NetworkBuilder
+    /// The layers from an image to its features, as a part of a larger network.
+    ///
+    /// - Parameter prefix: begins the names of all layers.
+    package func addFeatures(
+        _ image: NetworkBuilder.Value, prefix: String = "", to builder: inout NetworkBuilder
     ) throws -> NetworkBuilder.Value {
         guard widths.count == blocks.count, widths.count == strides.count, blocks.allSatisfy({ $0 > 0 }) else {
             throw NetworkError.architecture(

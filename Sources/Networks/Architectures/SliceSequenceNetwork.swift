@@ -30,7 +30,7 @@ package struct SliceSequenceNetwork: Hashable, Sendable, Codable {
         var builder = NetworkBuilder()
         let image = try builder.input("image", channels: inputChannels, rank: 3)
         let slices = try builder.add("slices", .slicesToBatch, image)
-        let embedding = try residual.features(slices, prefix: "sliceNet.", in: &builder)
+        let embedding = try residual.addFeatures(slices, prefix: "sliceNet.", to: &builder)
         let imageLogit = try builder.linear("imageHead", embedding, outputs: 1)
         let sequence = try builder.add("sequence", .batchToSequence, embedding)
         let lstm = Layer.bidirectionalLSTM(inputs: embedding.channels, hidden: hidden)

@@ -1,0 +1,142 @@
+import Foundation
+import Kernels
+import Networks
+
+/// Our half of the comparison with PyTorch (Benchmarks/peers/network_check.py), which makes weights and batches, runs
+/// this, and compares what comes out.
+///
+/// `--network-check FOLDER --network NAME --describe` writes FOLDER/network.json. Without `--describe` it reads
+/// weights.safetensors and batches.safetensors there (input0.0 is the first input of the first batch, target0.0 the
+/// targets of the first output) and writes result.safetensors: the outputs for the first batch as at inference
+/// ("output0"), the gradients of the loss on it ("gradient.NAME") and the running statistics after it
+/// ("statistics.NAME"), the losses of training steps ("losses") and the weights after them ("model.NAME").
+enum NetworkCheck {
+    struct Case {
+        let network: Network
+        let loss: Loss
+        /// Of one batch, as PyTorch would have them.
+        let inputs: [[Int]]
+    }
+
+    static let names = [
+        "unet3d", "unet3d-tutorial", "deepmir", "resunet3d", "unet3d-instance", "resnet18", "slices", "rim", "double",
+    ]
+
+    static func makeCase(_ name: String) throws -> Case {
+        switch name {
+        case "unet3d":
+            var net = UNet(rank: 3, inputChannels: 1, outputChannels: 3, widths: [16, 32, 64])
+            net.dropout = []
+            return Case(
+                network: try net.network(), loss: .crossEntropy() + .dice(), inputs: [[2, 1, 16, 24, 20]])
+        case "unet3d-tutorial":
+            var net = UNet.tutorial(inputChannels: 1, classes: 2)
+            net.dropout = []
+            return Case(network: try net.network(), loss: .crossEntropy(), inputs: [[1, 1, 32, 32, 32]])
+        case "deepmir":
+            return Case(
+                network: try UNet.deepMIR(inputChannels: 2).network(), loss: .crossEntropy(),
+                inputs: [[2, 2, 64, 96]])
+        case "resunet3d":
+            var net = UNet.residual(inputChannels: 2, classes: 4)
+            net.widths = [10, 20, 40]
+            net.upsampling = .linear
+            return Case(network: try net.network(), loss: .focal(), inputs: [[2, 2, 12, 16, 8]])
+        case "unet3d-instance":
+            var net = UNet(rank: 3, inputChannels: 2, outputChannels: 4, widths: [16, 32, 48])
+            net.normalisation = .instance
+            net.activation = .leakyRelu(slope: 0.01)
+            net.upsampling = .nearest
+            return Case(network: try net.network(), loss: .crossEntropy() + .dice(), inputs: [[2, 2, 8, 16, 12]])
+        case "resnet18":
+            var builder = NetworkBuilder()
+            let image = try builder.input("image", channels: 2, rank: 3)
+            var x = try ResidualNetwork.resNet18(inputChannels: 2).addFeatures(image, to: &builder)
+            x = try builder.linear("fc", x, outputs: 3)
+            return Case(
+                network: try builder.network(outputs: [x]), loss: .crossEntropy(), inputs: [[4, 2, 32, 32, 32]])
+        case "slices":
+            return Case(
+                network: try SliceSequenceNetwork(inputChannels: 2).network(),
+                loss: .binaryCrossEntropy() + .binaryCrossEntropy().on(output: 1), inputs: [[2, 2, 5, 32, 32]])
+        case "rim":
+            return Case(
+                network: try QSMRimNet().network(), loss: .binaryCrossEntropy(), inputs: [[4, 2, 32, 32, 32], [4, 527]])
+        case "double":
+            let net = DoubleBranchUNet(inputChannels: 1, outputChannels: 3)
+            return Case(
+                network: try net.network(), loss: .crossEntropy(), inputs: [[1, 1, 32, 32, 32], [1, 1, 32, 32, 32]])
+        default: throw NetworkError.input("no network \(name) to check; there are \(names.joined(separator: ", "))")
+        }
+    }
+
+    static let batches = 4
+    static let steps = 20
+    static let learningRate = 1e-3
+
+    /// The network, its loss and the sizes of its batches, for the other side.
+    static func describe(_ name: String, folder: String) throws {
+        let entry = try makeCase(name)
+        struct Description: Encodable {
+            let network: Network
+            let loss: Loss
+            let inputs: [[Int]]
+            let batches, steps: Int
+            let learningRate: Double
+        }
+        let description = Description(
+            network: entry.network, loss: entry.loss, inputs: entry.inputs, batches: batches, steps: steps,
+            learningRate: learningRate)
+        try JSONEncoder().encode(description).write(to: URL(fileURLWithPath: "\(folder)/network.json"))
+    }
+
+    static func run(_ name: String, folder: String, threads: Int) throws {
+        let entry = try makeCase(name)
+        let network = entry.network
+        let weights = try Weights(network, from: "\(folder)/weights.safetensors")
+        let file = try SafetensorsFile(path: "\(folder)/batches.safetensors")
+        let all = try (0..<batches).map { index in
+            Batch(
+                inputs: try network.inputs.indices.map { try file.tensor("input\($0).\(index)") },
+                targets: try network.outputs.indices.map { output in
+                    let values = try file.tensor("target\(output).\(index)")
+                    let compares = entry.loss.terms.contains { $0.output == output && $0.kind == .binary }
+                    return compares ? .values(values) : .classes(values.values.map { UInt8($0) })
+                })
+        }
+        let shapes = try network.inputShapes(of: all[0].inputs)
+        var results: [(name: String, shape: [Int], values: () -> [Float])] = []
+        func add(_ name: String, _ tensor: Tensor) { results.append((name, tensor.shape, { tensor.values })) }
+
+        let inference = try InferencePlan(network, weights: weights, inputs: shapes, threads: threads)
+        for (n, output) in try inference.run(all[0].inputs).enumerated() { add("output\(n)", output) }
+
+        let storage = ParameterStorage(weights)
+        let plan = try TrainingPlan(
+            network, loss: entry.loss, inputs: shapes, parameters: storage, threads: threads)
+        let optimiser = OptimiserState(.adam(), storage)
+        var losses: [Float] = []
+        for step in 0..<steps {
+            let loss = try plan.gradient(all[step % batches], random: Philox(seed: 1), epoch: 0, index: step)
+            losses.append(Float(loss.total))
+            if step == 0 {
+                for (parameter, gradient) in zip(network.parameters, storage.gradients) {
+                    if let gradient { add("gradient.\(parameter.name)", gradient) }
+                }
+                let after = storage.weights
+                for (parameter, tensor) in zip(after.parameters, after.tensors) where !parameter.isTrainable {
+                    add("statistics.\(parameter.name)", tensor)
+                }
+            }
+            optimiser.update(learningRate: learningRate, threads: threads)
+        }
+        add("losses", Tensor(shape: [steps], values: losses))
+        let final = storage.weights
+        for (parameter, tensor) in zip(final.parameters, final.tensors) { add("model.\(parameter.name)", tensor) }
+        try SafetensorsWriter.write(results, metadata: ["network": name], to: "\(folder)/result.safetensors")
+    }
+}
+
+extension Loss.Kind {
+    fileprivate static var binary: Loss.Kind { .binaryCrossEntropy(settings: BinaryCrossEntropy()) }
+}
