@@ -7,7 +7,7 @@ DEMO_SUBJECTS ?= 8
 QSMFLOW = .build/release/qsmflow
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test lint format bench peers standards clean
+.PHONY: help packages build demo test emulated lint format bench peers standards clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ demo: build ## Write a phantom cohort, run the standard workflow on it, compare 
 test: packages ## Build and run all tests (debug; the compute half is optimised all the same).
 	$(SWIFT) build --build-tests $(BUILD_FLAGS)
 	SWIFT=$(SWIFT) scripts/test.sh $(BUILD_FLAGS)
+
+emulated: ## Run the compute half's tests on emulated older processors (QEMU).
+	@scripts/system-packages.sh qemu-user
+	$(SWIFT) build --build-tests $(BUILD_FLAGS)
+	scripts/test-emulated.sh
 
 lint: ## Check the formatting of every Swift file.
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests

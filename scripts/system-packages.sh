@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs the Debian or Ubuntu packages that qsmflow builds and runs with; does nothing where all are there.
+# Arguments name further packages that the caller's work needs.
 set -eu
 
-packages="libnifti-dev libpq-dev libcurl4-openssl-dev libpng-dev zlib1g-dev pkg-config postgresql postgresql-client"
+packages="libnifti-dev libpq-dev libcurl4-openssl-dev libpng-dev zlib1g-dev pkg-config postgresql postgresql-client $*"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "This is not Debian or Ubuntu: install the equivalents of: $packages" >&2
