@@ -13,12 +13,25 @@ func cubicWeights(_ f: Lanes) -> (Lanes, Lanes, Lanes, Lanes) {
     return (before, low, high, after)
 }
 
+/// Between 0 and `last`; what is not a number stays so. (By replacing: the pointwise minimum is not inlined in a loop as
+/// large as this file's and would become a function of its own, which these files may not hold.)
+@inline(__always)
+func within(_ v: Lanes, _ last: Float) -> Lanes {
+    v.replacing(with: Lanes(repeating: last), where: v .> last).replacing(with: Lanes(), where: v .< 0)
+}
+
+/// Lower voxel, still as a floating-point number, and fraction along one axis of n voxels, kept inside. A position that is
+/// not a number counts as the first voxel.
+@inline(__always)
+func cubicCorner(_ position: Lanes, _ n: Int) -> (low: Lanes, fraction: Lanes) {
+    let inside = within(position.replacing(with: Lanes(), where: position .!= position), Float(n - 1))
+    let low = within(inside.rounded(.down), Float(n > 1 ? n - 2 : 0))
+    return (low, inside - low)
+}
+
 /// Tap n (0 ... 3) of an axis: its voxel, kept inside.
 @inline(__always)
-func cubicTap(_ low: WholeLanes, _ tap: Int, _ last: Int) -> WholeLanes {
-    let moved = low &+ Int32(tap - 1)
-    return moved.clamped(lowerBound: WholeLanes(), upperBound: WholeLanes(repeating: Int32(last)))
-}
+func cubicTap(_ low: Lanes, _ tap: Int, _ n: Int) -> WholeLanes { whole(within(low + Float(tap - 1), Float(n - 1))) }
 
 /// Tricubic values at positions; the edge repeats for half a voxel beyond the outermost voxel centres, then `outside`.
 /// An axis of one voxel takes one tap.
@@ -34,21 +47,21 @@ package func sampleCubic(
     var n = 0
     while n < count {
         let (px, py, pz) = (load(x + n), load(y + n), load(z + n))
-        let (i, fx) = corner(px, nx)
-        let (j, fy) = corner(py, ny)
-        let (k, fz) = corner(pz, nz)
+        let (i, fx) = cubicCorner(px, nx)
+        let (j, fy) = cubicCorner(py, ny)
+        let (k, fz) = cubicCorner(pz, nz)
         let (x0, x1, x2, x3) = cubicWeights(fx)
         let (y0, y1, y2, y3) = cubicWeights(fy)
         let (z0, z1, z2, z3) = cubicWeights(fz)
-        let (i0, i1) = (cubicTap(i, 0, nx - 1), cubicTap(i, 1, nx - 1))
-        let (i2, i3) = (cubicTap(i, 2, nx - 1), cubicTap(i, 3, nx - 1))
+        let (i0, i1) = (cubicTap(i, 0, nx), cubicTap(i, 1, nx))
+        let (i2, i3) = (cubicTap(i, 2, nx), cubicTap(i, 3, nx))
         var sum = Lanes()
         for c in 0..<tapsZ {
-            let plane: WholeLanes = (tapsZ == 1 ? k : cubicTap(k, c, nz - 1)) &* Int32(ny)
+            let plane: WholeLanes = (tapsZ == 1 ? whole(k) : cubicTap(k, c, nz)) &* Int32(ny)
             let weightZ = tapsZ == 1 ? Lanes(repeating: 1) : (c < 2 ? (c == 0 ? z0 : z1) : (c == 2 ? z2 : z3))
             var planeSum = Lanes()
             for b in 0..<tapsY {
-                let line: WholeLanes = (plane &+ (tapsY == 1 ? j : cubicTap(j, b, ny - 1))) &* Int32(nx)
+                let line: WholeLanes = (plane &+ (tapsY == 1 ? whole(j) : cubicTap(j, b, ny))) &* Int32(nx)
                 let weightY = tapsY == 1 ? Lanes(repeating: 1) : (b < 2 ? (b == 0 ? y0 : y1) : (b == 2 ? y2 : y3))
                 let (a0, a1, a2, a3) = (line &+ i0, line &+ i1, line &+ i2, line &+ i3)
                 var (v0, v1, v2, v3) = (Lanes(), Lanes(), Lanes(), Lanes())
