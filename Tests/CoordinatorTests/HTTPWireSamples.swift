@@ -65,9 +65,19 @@ enum WireSamples {
     private static let worker = WorkerSummary(
         worker: "w", state: "active", cores: 1, memoryMiB: 2, running: 0, secondsSinceHeartbeat: 0.5, version: "v")
 
+    private static let model = ModelSummary(
+        digest: digest, name: "n", architecture: "U-Net", inputs: ["T1w"], outputs: ["a", "b"], source: .trained,
+        task: task, metrics: ["dice": 0.9], sizeBytes: 1, createdAt: "t")
+    private static let bareModel = ModelSummary(
+        digest: digest, name: nil, architecture: nil, inputs: nil, outputs: nil, source: .imported, task: nil,
+        metrics: nil, sizeBytes: 1, createdAt: "t")
+
     static let all: [Sample] = full + sparse
 
     private static let full: [Sample] = [
+        Sample("ModelSummary", model), Sample("ModelList", ModelList(models: [model, bareModel])),
+        Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1])),
+        Sample("ModelRequest", ModelRequest(name: "n", moveName: true, card: ["c": 1])),
         Sample("Error", ErrorBody(error: error)), Sample("APIError", error), Sample("TaskContext", context),
         Sample("TaskInput", input), Sample("MissingInput", missing), Sample("AttemptUsage", usage),
         Sample("TaskOutput", output), Sample("TokenRequest", TokenRequest(name: "n", role: .worker)),
@@ -134,6 +144,7 @@ enum WireSamples {
         programs: ["p": "00"])
 
     private static let sparse: [Sample] = [
+        Sample("ModelSummary", bareModel), Sample("ModelRequest", ModelRequest()),
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),
         Sample("TaskInput", TaskInput(port: "p", context: .cohort, name: "n", digest: digest, sizeBytes: 0)),
         Sample(
