@@ -72,6 +72,8 @@ enum WireSamples {
         digest: digest, name: nil, architecture: nil, inputs: nil, outputs: nil, source: .imported, task: nil,
         metrics: nil, sizeBytes: 1, createdAt: "t")
 
+    private static let plannedModel = PlanReport.Model(step: "s", input: "i", model: "m", name: "n", digest: digest)
+
     static let all: [Sample] = full + sparse
 
     private static let full: [Sample] = [
@@ -109,7 +111,10 @@ enum WireSamples {
         Sample("PlannedStep", planStep),
         Sample(
             "PlanReport",
-            PlanReport(workflow: "w", subjects: 1, sessions: 1, tasks: 1, steps: [planStep], problems: ["p"])),
+            PlanReport(
+                workflow: "w", subjects: 1, sessions: 1, tasks: 1, steps: [planStep], models: [plannedModel],
+                problems: ["p"])),
+        Sample("PlannedModel", plannedModel),
         Sample("ValidationRequest", ValidationRequest(text: "t", path: "/p")),
         Sample("ValidationReport", ValidationReport(problems: ["p"])),
         Sample("ResultDigest", ResultDigest(digest: digest)),
@@ -145,6 +150,7 @@ enum WireSamples {
 
     private static let sparse: [Sample] = [
         Sample("ModelSummary", bareModel), Sample("ModelRequest", ModelRequest()),
+        Sample("PlannedModel", PlanReport.Model(step: "s", input: "i", model: "m", name: nil, digest: digest)),
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),
         Sample("TaskInput", TaskInput(port: "p", context: .cohort, name: "n", digest: digest, sizeBytes: 0)),
         Sample(
