@@ -1,3 +1,4 @@
+import Artifacts
 import BIDS
 import Foundation
 import HTTPTypes
@@ -79,6 +80,30 @@ import Workflow
             #expect(try await api.send(.delete, "/v1/models/deepmir").status == 404)
             #expect(try await api.send(.get, "/v1/models?limit=0").status == 400)
             #expect(try await api.send(.get, "/v1/models?nam=x").status == 400)
+        }
+    }
+
+    /// The row of an artifact without its bytes is no model: importing the file again mends it.
+    @Test func lostBytesAreAskedForAgain() async throws {
+        try await APIFixture.with { api in
+            let bytes = Array("weights".utf8)
+            let digest = ArtifactDigest(of: bytes)
+            let path = "/v1/models/\(digest)"
+            let request = ModelRequest(name: "deepmir", card: Self.card)
+            #expect(try await api.send(.put, "/v1/artifacts/\(digest)", bytes: bytes).status == 201)
+            #expect(try await api.send(.put, path, json: request).status == 201)
+            #expect(try await api.call(.get, "/v1/fsck", as: CheckReport.self).violations == [])
+            try FileManager.default.removeItem(atPath: api.server.parts.artifacts.path(of: digest))
+            #expect(
+                try await api.call(.get, "/v1/fsck", as: CheckReport.self).violations == [
+                    "The bytes of model \(digest) are not in the store; import it again."
+                ])
+            let asked = try await api.send(.put, path, json: request)
+            #expect(asked.status == 409)
+            #expect(try asked.error.code == "missing_artifact")
+            #expect(try await api.send(.put, "/v1/artifacts/\(digest)", bytes: bytes).status == 201)
+            #expect(try await api.send(.put, path, json: request).status == 200)
+            #expect(try await api.call(.get, "/v1/fsck", as: CheckReport.self).violations == [])
         }
     }
 

@@ -18,6 +18,12 @@ import Testing
         return data
     }
 
+    /// A header whose shape has more numbers than can be counted.
+    private static var huge: Data {
+        let json = Data(#"{"w":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#.utf8)
+        return withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json
+    }
+
     private func object(_ text: String) throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
     }
@@ -79,6 +85,50 @@ import Testing
         #expect(try await program.run("models", "list").output.contains(digest.prefix(12)) == false)
     }
 
+    /// A worker brings the model to a task by its digest, whatever its name stands for by then.
+    @Test func aRunReadsTheModelThatItsWorkflowNames() async throws {
+        let program = try Program()
+        try await program.phantom(subjects: 1)
+        let (weights, workflow, out) = (
+            program.folder + "/net.safetensors", program.folder + "/apply.yaml", program.folder + "/tables"
+        )
+        let bytes = try Self.safetensors([1, 2])
+        try bytes.write(to: URL(fileURLWithPath: weights))
+        try Data(
+            """
+            name: apply
+            parameters: {net: other}
+            steps:
+              apply:
+                kind: command
+                scope: subject
+                inputs:
+                  t1w: {bids: {suffix: T1w, dataset: raw}}
+                  weights: {model: "${net}"}
+                parameters: {program: copy, arguments: ["{inputs.weights}", "{outputs.seen}"], outputs: {seen: seen.safetensors}}
+            """.utf8
+        ).write(to: URL(fileURLWithPath: workflow))
+        let imported = try await program.run("models", "import", weights, "--name", "deepmir")
+        let digest = imported.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(imported.code == 0, "\(imported.errors)")
+        let arguments = [workflow, program.dataset, "--set", "net=deepmir"]
+        let plan = try await program.run("plan", arguments[0], arguments[1], arguments[2], arguments[3])
+        #expect(plan.output.contains("model deepmir of step apply: \(digest)"), "\(plan.output)\(plan.errors)")
+        let unknown = try await program.run("plan", workflow, program.dataset)
+        #expect(unknown.code == 65 && unknown.errors.contains("apply.yaml:9:24: "), "\(unknown.errors)")
+        let ran = try await program.run(
+            "run", arguments[0], arguments[1], arguments[2], arguments[3], "--cores", "1", "--memory-mib", "3000",
+            "--allow-command", "copy=/bin/cp")
+        #expect(ran.code == 0, "\(ran.errors)")
+        let outputs = try await program.run("results", "1", "outputs", "--format", "csv")
+        // What the task saw are the bytes of the model.
+        #expect(outputs.output.contains("seen.safetensors,\(digest),\(bytes.count)"), "\(outputs.output)")
+        #expect(outputs.output.contains("application/vnd.safetensors"))
+        #expect(try await program.run("export", "1", out, "--format", "csv").code == 0)
+        let models = try String(contentsOfFile: out + "/models.csv", encoding: .utf8)
+        #expect(models.contains("\(digest),deepmir,U-Net"), "\(models)")
+    }
+
     @Test func aModelFileIsInspectedWithoutACoordinator() async throws {
         let program = try Program()
         let file = program.folder + "/net.safetensors"
@@ -100,6 +150,7 @@ import Testing
             ("head.safetensors", whole.prefix(40), "is cut short: its header takes"),
             ("tail.safetensors", whole.dropLast(3), "is cut short: its tensors take 8 bytes and 5 are there"),
             ("bare.safetensors", try Self.safetensors([1], card: nil), "has no model card"),
+            ("huge.safetensors", Self.huge, "does not say where tensor w lies"),
             ("odd.safetensors", try Self.safetensors([1], card: "[1]"), "has a damaged model card"),
             ("net.onnx", Data("onnx".utf8), "is an ONNX file"), ("absent.safetensors", nil, "cannot be read"),
         ]

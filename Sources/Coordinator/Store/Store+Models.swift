@@ -35,10 +35,11 @@ extension Store {
 
     /// Registers bytes of the artifact store as a model, or names one.
     ///
+    /// - Parameter hasBytes: whether the bytes are where artifacts are kept: a row alone is no model.
     /// - Returns: the model, and whether it was not known before.
     /// - Throws: `StoreError` where the name cannot be or is taken, the bytes or the card are missing.
     package func putModel(
-        _ digest: ArtifactDigest, _ request: ModelRequest, by actor: String
+        _ digest: ArtifactDigest, _ request: ModelRequest, hasBytes: Bool = true, by actor: String
     ) async throws -> (model: ModelDetail, isNew: Bool) {
         if let name = request.name, !ModelName.isValid(name) { throw StoreError.unusableModelName(name) }
         return try await pool.transaction(repeatable: true) { session in
@@ -52,7 +53,7 @@ extension Store {
             let bytes = try session.first(
                 "SELECT size_bytes FROM artifact WHERE digest = $1 FOR KEY SHARE", [.bytea(digest.bytes)]
             ) { try $0[0] as Int64 }
-            guard bytes != nil else { throw StoreError.missingModelBytes(digest) }
+            guard bytes != nil, hasBytes else { throw StoreError.missingModelBytes(digest) }
             if let card = request.card {
                 try session.execute(
                     """
@@ -97,6 +98,16 @@ extension Store {
                 session, actor: actor, kind: "model.removed",
                 body: ["digest": .string(digest.hex), "name": name.map { .string($0) } ?? .null])
             return (digest, task == nil)
+        }
+    }
+
+    /// Those that came from outside: no task can make them again.
+    func importedModels() async throws -> Set<ArtifactDigest> {
+        try await pool.run { session in
+            Set(
+                try session.query("SELECT digest FROM model WHERE imported") {
+                    try ArtifactDigest(bytes: try $0[0], table: "model")
+                })
         }
     }
 

@@ -61,13 +61,12 @@ struct ModelFile {
         var end: Int64 = 0
         var tensors: [(offset: Int64, tensor: Tensor)] = []
         for (name, entry) in header where name != "__metadata__" {
-            guard let type = entry["dtype"]?.stringValue, let shape = entry["shape"]?.arrayValue,
+            guard let type = entry["dtype"]?.stringValue, let shape = Self.shape(entry["shape"]),
                 let offsets = entry["data_offsets"]?.arrayValue?.compactMap(\.integerValue), offsets.count == 2,
                 0 <= offsets[0], offsets[0] <= offsets[1]
             else { throw failure("is damaged: its header does not say where tensor \(name) lies; copy it again") }
             end = max(end, offsets[1])
-            let lengths = shape.compactMap(\.integerValue).map { Int($0) }
-            tensors.append((offsets[0], Tensor(name: name, type: type, shape: lengths)))
+            tensors.append((offsets[0], Tensor(name: name, type: type, shape: shape)))
         }
         let there = Int64(size) - 8 - Int64(json.count)
         guard there >= end else {
@@ -84,5 +83,18 @@ struct ModelFile {
         }
         self.card = card
         self.tensors = tensors.sorted { ($0.offset, $0.tensor.name) < ($1.offset, $1.tensor.name) }.map(\.tensor)
+    }
+
+    /// Nil for what cannot be the shape of a tensor.
+    private static func shape(_ value: JSONValue?) -> [Int]? {
+        guard let lengths = value?.arrayValue else { return nil }
+        let shape = lengths.compactMap(\.integerValue).map { Int($0) }
+        var count = 1
+        for length in shape {
+            let (product, overflow) = count.multipliedReportingOverflow(by: length)
+            guard length >= 0, !overflow else { return nil }
+            count = product
+        }
+        return shape.count == lengths.count ? shape : nil
     }
 }

@@ -29,7 +29,7 @@ struct ModelsCommand: AsyncParsableCommand {
     static let files = CompletionKind.file(extensions: ["safetensors"])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the models, newest first. The default.")
+        static let configuration = CommandConfiguration(abstract: "List the models, newest first.")
         @Option(name: .long, help: "Only those whose name begins so.", completion: ModelsCommand.names)
         var name: String?
         @Option(name: .long, help: "Show at most this many.") var limit = 1000

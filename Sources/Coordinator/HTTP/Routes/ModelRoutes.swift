@@ -1,3 +1,4 @@
+import Artifacts
 import HTTPTypes
 import Hummingbird
 import Wire
@@ -41,7 +42,8 @@ func modelRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
             let digest = try context.digest("model")
             let body = try await request.decoded(as: ModelRequest.self)
             try body.check()
-            let (detail, isNew) = try await parts.store.putModel(digest, body, by: context.actor)
+            let (detail, isNew) = try await parts.store.putModel(
+                digest, body, hasBytes: try parts.artifacts.contains(digest), by: context.actor)
             return try .json(detail, status: isNew ? .created : .ok, headers: [.location: "/v1/models/\(digest)"])
         },
         APIRoute(
