@@ -26,6 +26,9 @@ struct ModelsCommand: AsyncParsableCommand {
 
     /// Names of models, of a coordinator that is at work.
     static let names = CompletionKind.shellCommand("qsmflow models names 2>/dev/null")
+    /// And model files of the folder that one is in.
+    static let namesAndFiles = CompletionKind.shellCommand(
+        "qsmflow models names 2>/dev/null; ls -d -- *.safetensors 2>/dev/null")
     static let files = CompletionKind.file(extensions: ["safetensors"])
 
     struct List: AsyncParsableCommand {
@@ -137,7 +140,7 @@ struct ModelsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show what is known of a model, or what a model file holds.",
             discussion: "A word with a / or the extension .safetensors is a file, and no coordinator is asked.")
-        @Argument(help: "Name or digest, or a model file.", completion: ModelsCommand.names) var model: String
+        @Argument(help: "Name or digest, or a model file.", completion: ModelsCommand.namesAndFiles) var model: String
         @OptionGroup var output: JSONOption
         @OptionGroup var connection: ConnectionOptions
 
