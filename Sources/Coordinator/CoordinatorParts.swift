@@ -74,10 +74,14 @@ struct CoordinatorParts: Sendable {
     func check(scrub: Bool) async throws -> [String] {
         var violations = try await store.fsck()
         let live = try await store.liveDigests()
+        let imported = try await store.importedModels()
         for digest in live.sorted() where try !artifacts.contains(digest) {
             if try await !store.sources(of: digest).isEmpty { continue }
             if scrub { try await store.disown(artifact: digest) }
-            violations.append("Artifact \(digest) is named by a task but not in the store; run that task again.")
+            violations.append(
+                imported.contains(digest)
+                    ? "The bytes of model \(digest) are not in the store; import it again."
+                    : "Artifact \(digest) is named by a task but not in the store; run that task again.")
         }
         guard scrub else { return violations }
         for entry in try await artifacts.entries() {

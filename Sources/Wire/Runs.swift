@@ -122,17 +122,34 @@ package struct PlanReport: Codable, Sendable {
         }
     }
 
+    /// What a model that the workflow names is now.
+    package struct Model: Codable, Sendable {
+        package var step: String
+        package var input: String
+        /// As the workflow calls it.
+        package var model: String
+        package var name: String?
+        package var digest: ArtifactDigest
+
+        package init(step: String, input: String, model: String, name: String?, digest: ArtifactDigest) {
+            (self.step, self.input, self.model, self.name, self.digest) = (step, input, model, name, digest)
+        }
+    }
+
     package var workflow: String
     package var subjects: Int
     package var sessions: Int
     package var tasks: Int
     package var steps: [Step]
+    package var models: [Model]
     /// `sub-01: …` sentences: who lacks what.
     package var problems: [String]
 
     package init(
-        workflow: String, subjects: Int, sessions: Int, tasks: Int, steps: [Step], problems: [String]
+        workflow: String, subjects: Int, sessions: Int, tasks: Int, steps: [Step], models: [Model] = [],
+        problems: [String]
     ) {
+        self.models = models
         self.workflow = workflow
         self.subjects = subjects
         self.sessions = sessions

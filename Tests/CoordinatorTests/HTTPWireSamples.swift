@@ -65,9 +65,21 @@ enum WireSamples {
     private static let worker = WorkerSummary(
         worker: "w", state: "active", cores: 1, memoryMiB: 2, running: 0, secondsSinceHeartbeat: 0.5, version: "v")
 
+    private static let model = ModelSummary(
+        digest: digest, name: "n", architecture: "U-Net", inputs: ["T1w"], outputs: ["a", "b"], source: .trained,
+        task: task, metrics: ["dice": 0.9], sizeBytes: 1, createdAt: "t")
+    private static let bareModel = ModelSummary(
+        digest: digest, name: nil, architecture: nil, inputs: nil, outputs: nil, source: .imported, task: nil,
+        metrics: nil, sizeBytes: 1, createdAt: "t")
+
+    private static let plannedModel = PlanReport.Model(step: "s", input: "i", model: "m", name: "n", digest: digest)
+
     static let all: [Sample] = full + sparse
 
     private static let full: [Sample] = [
+        Sample("ModelSummary", model), Sample("ModelList", ModelList(models: [model, bareModel])),
+        Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1])),
+        Sample("ModelRequest", ModelRequest(name: "n", moveName: true, card: ["c": 1])),
         Sample("Error", ErrorBody(error: error)), Sample("APIError", error), Sample("TaskContext", context),
         Sample("TaskInput", input), Sample("MissingInput", missing), Sample("AttemptUsage", usage),
         Sample("TaskOutput", output), Sample("TokenRequest", TokenRequest(name: "n", role: .worker)),
@@ -99,7 +111,10 @@ enum WireSamples {
         Sample("PlannedStep", planStep),
         Sample(
             "PlanReport",
-            PlanReport(workflow: "w", subjects: 1, sessions: 1, tasks: 1, steps: [planStep], problems: ["p"])),
+            PlanReport(
+                workflow: "w", subjects: 1, sessions: 1, tasks: 1, steps: [planStep], models: [plannedModel],
+                problems: ["p"])),
+        Sample("PlannedModel", plannedModel),
         Sample("ValidationRequest", ValidationRequest(text: "t", path: "/p")),
         Sample("ValidationReport", ValidationReport(problems: ["p"])),
         Sample("ResultDigest", ResultDigest(digest: digest)),
@@ -134,6 +149,8 @@ enum WireSamples {
         programs: ["p": "00"])
 
     private static let sparse: [Sample] = [
+        Sample("ModelSummary", bareModel), Sample("ModelRequest", ModelRequest()),
+        Sample("PlannedModel", PlanReport.Model(step: "s", input: "i", model: "m", name: nil, digest: digest)),
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),
         Sample("TaskInput", TaskInput(port: "p", context: .cohort, name: "n", digest: digest, sizeBytes: 0)),
         Sample(

@@ -9,7 +9,8 @@ import Testing
         for command in [
             "run", "submit", "status", "tasks", "retry", "rerun", "cancel", "logs", "explain", "results", "sql",
             "export",
-            "report", "index", "validate", "plan", "kinds", "phantom", "coordinator", "worker", "gc", "doctor", "bids",
+            "report", "index", "validate", "plan", "kinds", "models", "phantom", "coordinator", "worker", "gc",
+            "doctor", "bids",
         ] {
             #expect(help.output.contains("  \(command) "), "\(command)")
         }
@@ -28,7 +29,8 @@ import Testing
     /// Reading makes nothing: a mistyped folder must not become an empty server.
     @Test(arguments: [
         ["status"], ["tasks"], ["retry"], ["logs", "1.0"], ["explain", "1.0"], ["results"], ["sql", "-c", "select 1"],
-        ["export", "1", "out"], ["report"], ["cancel"], ["rerun", "1", "--from", "x"], ["workers"], ["gc"], ["fsck"],
+        ["export", "1", "out"], ["report"], ["cancel"], ["models"], ["rerun", "1", "--from", "x"], ["workers"], ["gc"],
+        ["fsck"],
     ])
     func aMistypedStateFolderIsRefused(command: [String]) async throws {
         let program = try Program()

@@ -1,3 +1,4 @@
+import BIDS
 import Wire
 import Workflow
 
@@ -103,6 +104,26 @@ extension IndexRequest {
     func check() throws {
         for (name, path) in [("path", path)] + derivatives.map({ ("derivatives", $0) }) where !path.hasPrefix("/") {
             throw APIFailure.invalid("“\(name)” must be an absolute path, not “\(path)”.", details: [name])
+        }
+    }
+}
+
+extension ModelRequest {
+    /// More than any card of ours by far: a card describes, and does not hold, what a model was made from.
+    static let largestCardBytes = 4 << 20
+
+    func check() throws {
+        guard name != nil || card != nil else {
+            throw APIFailure.invalid("Give a model a name, a card, or both.", details: ["name", "card"])
+        }
+        guard let card else { return }
+        guard card.objectValue != nil else {
+            throw APIFailure.invalid("“card” is \(card.kindName), but must be an object.", details: ["card"])
+        }
+        let bytes = card.canonicalData.count
+        guard bytes <= Self.largestCardBytes else {
+            throw APIFailure.invalid(
+                "“card” has \(bytes) bytes, but must have at most \(Self.largestCardBytes).", details: ["card"])
         }
     }
 }

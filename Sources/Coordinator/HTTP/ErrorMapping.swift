@@ -45,7 +45,7 @@ enum ErrorMapping {
         case "not_found": .notFound
         case "unauthorized": .unauthorized
         case "forbidden": .forbidden
-        case "conflict": .conflict
+        case "conflict", "missing_artifact": .conflict
         case "session_expired", "source_changed": .gone
         case "too_large": .contentTooLarge
         case "digest_mismatch": .unprocessableContent
@@ -109,7 +109,12 @@ enum ErrorMapping {
 
     private static func store(_ error: StoreError, request: String) -> APIFailure {
         switch error {
-        case .tokenExists: APIFailure(.conflict, "conflict", "\(error)")
+        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelBelongsToRun:
+            APIFailure(.conflict, "conflict", "\(error)")
+        case .unknownModel: .notFound("\(error)")
+        case .unusableModelName: .invalid("\(error)", details: ["name"])
+        case .modelWithoutCard: .invalid("\(error)", details: ["card"])
+        case .missingModelBytes: APIFailure(.conflict, "missing_artifact", "\(error)")
         case .emptyTokenName: .invalid("\(error)", details: ["name"])
         case .tooManyTasks: APIFailure(.unprocessableContent, "invalid_run", "\(error)")
         case .unknownView: .notFound("\(error)")

@@ -26,8 +26,8 @@ extension APIContext {
         try value("session", "a session identifier") { UUID(uuidString: $0) }
     }
 
-    func digest() throws -> ArtifactDigest {
-        try value("digest", "a SHA-256 of 64 lower-case hexadecimal digits") { ArtifactDigest(hex: $0) }
+    func digest(_ parameter: String = "digest") throws -> ArtifactDigest {
+        try value(parameter, "a SHA-256 of 64 lower-case hexadecimal digits") { ArtifactDigest(hex: $0) }
     }
 
     func name(_ parameter: String) throws -> String {

@@ -38,6 +38,11 @@ extension Submission {
             sessions: draft.cohort.sessionCount, tasks: tasks.count,
             // In the order of the file, which is the order people know.
             steps: draft.definition.steps.compactMap { steps[$0.name] },
+            models: draft.definition.registeredModels.compactMap { step, input, reference in
+                guard let text = reference.registeredAs, let model = draft.models[text]?.summary else { return nil }
+                return PlanReport.Model(
+                    step: step, input: input, model: text, name: model.name, digest: model.digest)
+            },
             problems: draft.problems(tasks))
     }
 

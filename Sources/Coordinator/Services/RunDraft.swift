@@ -16,6 +16,8 @@ struct RunDraft: Sendable {
     /// Of the workflow file.
     let warnings: [String]
     var covariates: FileReference?
+    /// What the models that the workflow names are at this moment, by what it calls them.
+    var models: [String: NamedModel] = [:]
     /// What the datasets say of themselves and of people was read from these.
     var documents: [Store.RunDocument] = []
     /// Why a file cannot be used, by absolute path.
@@ -56,7 +58,7 @@ struct RunDraft: Sendable {
         do {
             tasks = try Expansion(
                 definition: definition, cohort: cohort, atlases: atlases, covariates: covariates,
-                rerunFrom: request.rerunFrom, salt: salt
+                models: models.mapValues(\.file), rerunFrom: request.rerunFrom, salt: salt
             ).tasks()
         } catch {
             throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")

@@ -63,6 +63,7 @@ struct Submission: Sendable {
                 "The workflow \(request.workflowPath) has errors; nothing was started.",
                 details: parsed.errors.map(\.description))
         }
+        let models = try await models(of: definition, path: request.workflowPath)
         let indexed = try await index.refresh(path: request.dataset, derivatives: request.derivatives)
         let files = try await store.files(in: indexed.ids).map(\.file)
         do {
@@ -77,6 +78,7 @@ struct Submission: Sendable {
                 warnings: parsed.warnings.map(\.description))
             draft.documents = try await store.documents(of: indexed.ids)
             if definition.usesCovariates { draft.covariates = try await covariates(of: draft) }
+            draft.models = models
             return draft
         } catch let error as WorkflowError {
             throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")

@@ -81,6 +81,30 @@ enum ResultRows {
                 .byteaArray(outputs.map(\.1.digest.bytes)), .bigintArray(outputs.map(\.1.sizeBytes)),
                 .textArray(outputs.map(\.1.mediaType)), .jsonbArray(outputs.map { WorkerText.json($0.1.metadata) }),
             ])
+        try insertModels(ended, session)
+    }
+
+    /// Outputs that say that they are models.
+    private static func insertModels(_ ended: [EndedAttempt], _ session: Session) throws {
+        let models = ended.flatMap { item in
+            (item.report?.outputs ?? []).filter(\.isModel).map { (task: item.task, output: $0) }
+        }
+        guard !models.isEmpty else { return }
+        // One that was imported before keeps its name and is a trained one from now on. In the order of the digests, as
+        // everybody does it.
+        try session.execute(
+            """
+            INSERT INTO model (digest, task_id, card)
+            SELECT DISTINCT ON (digest) digest, task_id, card
+            FROM unnest($1::bytea[], $2::bigint[], $3::jsonb[]) AS u (digest, task_id, card)
+            ORDER BY digest, task_id
+            ON CONFLICT (digest) DO UPDATE
+            SET task_id = excluded.task_id, card = excluded.card WHERE model.task_id IS NULL
+            """,
+            [
+                .byteaArray(models.map(\.output.digest.bytes)), .bigintArray(models.map(\.task)),
+                .jsonbArray(models.map { WorkerText.json($0.output.metadata?["card"]) }),
+            ])
     }
 
     private static func insertMeasurements(
@@ -169,7 +193,16 @@ enum ResultRows {
             if output.port.utf8.contains(0) || output.name.utf8.contains(0) || output.mediaType.utf8.contains(0) {
                 return "An output has a zero byte in its name; the program that wrote it must not."
             }
+            if output.isModel, output.metadata?["card"]?.objectValue == nil {
+                return "The output \(output.name) of port \(output.port) is a model without a card; the program that "
+                    + "wrote it must state one."
+            }
         }
         return nil
     }
+}
+
+extension CompletionItem.Output {
+    /// It says of itself that it is a network with its weights.
+    fileprivate var isModel: Bool { metadata?["type"]?.stringValue == "model" }
 }

@@ -11,6 +11,8 @@ struct ResultView: Sendable {
         case run
         /// The view has a column `dataset`, the path of the run's dataset, and a column `runs`.
         case dataset
+        /// The view has a column `digest`: of what tasks of the run made or read.
+        case bytes
         /// The same whatever the run.
         case everything
     }
@@ -33,6 +35,7 @@ struct ResultView: Sendable {
             "inputs", .run, ["ordinal", "port", "from_subject", "from_session", "from_atlas", "name", "digest"]),
         ResultView("documents", .run, ["dataset", "path"]),
         ResultView("step_resources", .run, ["position"]),
+        ResultView("models", .bytes, ["digest"]),
     ]
 
     static func named(_ name: String) -> ResultView? { all.first { $0.name == name } }
@@ -60,6 +63,14 @@ struct ResultView: Sendable {
             case .run: " WHERE v.run = \(run)"
             case .dataset:
                 " WHERE v.dataset = (SELECT dataset_path FROM qsmflow.run WHERE run_id = \(run)) AND \(run) = ANY (v.runs)"
+            case .bytes:
+                """
+                 WHERE decode(v.digest, 'hex') IN (
+                    SELECT i.digest FROM qsmflow.task_input i
+                    WHERE i.task_id >= \(run)::bigint << 24 AND i.task_id < \(run + 1)::bigint << 24
+                    UNION ALL SELECT r.digest FROM qsmflow.task t JOIN qsmflow.artifact_ref r USING (result_id)
+                    WHERE t.run_id = \(run))
+                """
             case .everything: ""
             }
         let keys = order.map { Self.numeric.contains($0) ? "v.\($0)" : "v.\($0) COLLATE \"C\" NULLS FIRST" }

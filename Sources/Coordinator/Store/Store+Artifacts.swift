@@ -81,6 +81,7 @@ extension Store {
                 UNION SELECT digest FROM artifact WHERE verified_at > now() - $1::interval
                 -- Tables made by the coordinator itself, such as covariates, are inputs.
                 UNION SELECT i.digest FROM task_input i JOIN artifact a USING (digest)
+                UNION SELECT digest FROM model WHERE imported OR name IS NOT NULL
                 """, [.interval(grace)])
             var digests: Set<ArtifactDigest> = []
             digests.reserveCapacity(rows.count)
@@ -107,12 +108,14 @@ extension Store {
                     ORDER BY digest FOR UPDATE SKIP LOCKED
                     """, [.byteaArray(part.map(\.bytes)), .interval(grace)]
                 ) { try $0[0] as [UInt8] }
+                try Self.forgetModels(candidates, session)
                 return try session.query(
                     """
                     DELETE FROM artifact a
                     WHERE a.digest = ANY ($1)
                       AND NOT EXISTS (SELECT FROM artifact_ref r WHERE r.digest = a.digest)
                       AND NOT EXISTS (SELECT FROM task_input i WHERE i.digest = a.digest)
+                      AND NOT EXISTS (SELECT FROM model m WHERE m.digest = a.digest)
                     RETURNING a.digest
                     """, [.byteaArray(candidates)]
                 ) { try ArtifactDigest(bytes: try $0[0], table: "artifact") }

@@ -1,5 +1,7 @@
 // What the store can refuse, apart from what PostgreSQL itself reports.
 
+import Workflow
+
 package enum StoreError: Error, Sendable, Equatable {
     case serverTooOld(found: Int, needed: Int)
     case wrongEncoding(String)
@@ -14,6 +16,16 @@ package enum StoreError: Error, Sendable, Equatable {
     case tokenExists(String)
     case emptyTokenName
     case damagedRow(table: String, what: String)
+    case unknownModel(String, nearest: String?)
+    /// Several digests begin with these digits.
+    case ambiguousModel(String, digests: [ArtifactDigest])
+    case unusableModelName(String)
+    case modelNameTaken(String, by: ArtifactDigest)
+    /// The bytes of a model are not in the artifact store.
+    case missingModelBytes(ArtifactDigest)
+    case modelWithoutCard(ArtifactDigest)
+    /// Nothing of it can be removed: it belongs to the run that trained it.
+    case modelBelongsToRun(ArtifactDigest, task: TaskID)
 }
 
 extension StoreError: CustomStringConvertible {
@@ -40,6 +52,22 @@ extension StoreError: CustomStringConvertible {
         case .tokenExists(let name): "There is a token named \"\(name)\" already; revoke it or choose another name."
         case .emptyTokenName: "A token needs a name."
         case .damagedRow(let table, let what): "A row of table \(table) cannot be read: \(what)."
+        case .unknownModel(let text, let nearest):
+            "There is no model “\(text)”"
+                + (nearest.map { "; did you mean \($0)?" } ?? "; `qsmflow models` lists those there are.")
+        case .ambiguousModel(let text, let digests):
+            "Several models start with \(text): \(digests.map { $0.hex.prefix(16) + "…" }.joined(separator: ", ")); "
+                + "give more digits."
+        case .unusableModelName(let name): "“\(name)” cannot name a model; \(ModelName.rule)."
+        case .modelNameTaken(let name, let digest):
+            "The name \(name) belongs to model \(digest.abbreviated); choose another, or move it to this model with "
+                + "--move (moveName over HTTP)."
+        case .missingModelBytes(let digest):
+            "The bytes of model \(digest.abbreviated) are not in the artifact store; send them first."
+        case .modelWithoutCard(let digest): "Model \(digest.abbreviated) is not known yet; send its card too."
+        case .modelBelongsToRun(let digest, let task):
+            "Model \(digest.abbreviated) was trained by task \(task) and has no name; it stays as long as the results of "
+                + "run \(task.run)."
         }
     }
 }

@@ -100,8 +100,8 @@ enum CommandTask: TaskImplementation {
     }
 
     private static func mediaType(of file: String) -> String {
-        for format in [TaskPort.Format.volume, .json, .table, .picture] where file.hasSuffix("." + format.fileExtension)
-        {
+        for format in [TaskPort.Format.volume, .json, .table, .picture, .model]
+        where file.hasSuffix("." + format.fileExtension) {
             return format.mediaType
         }
         return file.hasSuffix(".nii") ? TaskPort.Format.volume.mediaType : TaskPort.Format.file.mediaType

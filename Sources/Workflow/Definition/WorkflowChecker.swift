@@ -173,6 +173,21 @@ struct WorkflowChecker {
                 return nil
             }
             return .covariates
+        case .model(let references):
+            if ![.model, .file].contains(port.format) {
+                error(
+                    input.mark,
+                    "the input \(port.name) takes \(port.format.words), and a model is a network with its weights")
+                return nil
+            }
+            if references.count > 1, port.cardinality != .many {
+                error(
+                    input.mark,
+                    "the input \(port.name) of step \(step.name) takes one model, and \(references.count) are named; "
+                        + "keep one" + (step.kind?.hasOpenPorts == true ? ", or add gather: true" : ""))
+                return nil
+            }
+            return .model(references)
         case .atlas(let role):
             if step.isPerAtlas == nil, !port.cardinality.gathers {
                 error(

@@ -35,6 +35,16 @@ package struct WorkflowDefinition: Hashable, Sendable {
         steps.contains { $0.inputs.contains { $0.source == .covariates } }
     }
 
+    /// Every mention of a model that is not a file, in the order of the file.
+    package var registeredModels: [(step: String, input: String, reference: ModelReference)] {
+        steps.flatMap { step in
+            step.inputs.flatMap { input -> [(step: String, input: String, reference: ModelReference)] in
+                guard case .model(let references) = input.source else { return [] }
+                return references.filter { $0.registeredAs != nil }.map { (step.name, input.port, $0) }
+            }
+        }
+    }
+
     /// Edges between steps, by their places in `steps`.
     package var graph: TaskGraph {
         let place = Dictionary(uniqueKeysWithValues: steps.enumerated().map { ($1.name, $0) })
@@ -103,6 +113,8 @@ package struct StepInput: Hashable, Sendable {
         case atlas(AtlasRole)
         /// Columns of `participants.tsv` and `sessions.tsv`, as JSON.
         case covariates
+        /// Networks with their weights; several only where the port gathers.
+        case model([ModelReference])
     }
 
     package var port: String
@@ -124,6 +136,30 @@ package struct DatasetQuery: Hashable, Sendable {
     package var session: BIDSQuery.Match?
 
     package init(query: BIDSQuery, session: BIDSQuery.Match? = nil) { (self.query, self.session) = (query, session) }
+}
+
+/// A model as an input names it.
+package struct ModelReference: Hashable, Sendable {
+    package enum Place: Hashable, Sendable {
+        /// Absolute path of a file.
+        case file(String)
+        /// Name, digest or beginning of a digest, as written.
+        case registry(String)
+    }
+
+    package var place: Place
+    /// Where it stands in the workflow file, both from 1.
+    package var line: Int
+    package var column: Int
+
+    package init(_ place: Place, line: Int, column: Int) {
+        (self.place, self.line, self.column) = (place, line, column)
+    }
+
+    /// What the registry is asked for; nil for a file.
+    package var registeredAs: String? {
+        if case .registry(let text) = place { text } else { nil }
+    }
 }
 
 /// A file that an atlas folder holds.

@@ -40,6 +40,7 @@ struct InputDraft {
         case file(String)
         case atlas(AtlasRole)
         case covariates
+        case model([ModelReference])
     }
 
     var port: String

@@ -1,8 +1,9 @@
 import BIDS
 
-/// Sources of inputs: `{bids: …}`, `{step: …}`, `{file: …}`, `{atlas: …}`, `{covariates: …}`.
+/// Sources of inputs: `{bids: …}`, `{step: …}`, `{file: …}`, `{atlas: …}`, `{covariates: …}`,
+/// `{model: …}`.
 extension WorkflowReader {
-    static let sourceKeys = ["bids", "step", "file", "atlas", "covariates"]
+    static let sourceKeys = ["bids", "step", "file", "atlas", "covariates", "model"]
     static let queryKeys = ["suffix", "extension", "datatype", "dataset"]
 
     mutating func readInput(_ member: YAMLNode.Member, step: String) -> InputDraft {
@@ -12,7 +13,7 @@ extension WorkflowReader {
             error(
                 member.value.mark,
                 "\(what) is \(member.value.kindName); write one of {bids: {suffix: …}}, {step: name.port}, "
-                    + "{file: path}, {atlas: …}, {covariates: participants}")
+                    + "{file: path}, {model: name}, {atlas: …}, {covariates: participants}")
             return input
         }
         var isStated = false
@@ -61,8 +62,41 @@ extension WorkflowReader {
             if entry.value.text == "participants" { return .covariates }
             error(entry.value.mark, "covariates is \(entry.value.kindName); the only table is participants")
             return nil
+        case "model": return readModels(entry.value, what: what)
         default: return nil
         }
+    }
+
+    /// A model, or a list of models such as the folds of an ensemble.
+    private mutating func readModels(_ node: YAMLNode, what: String) -> InputDraft.Source? {
+        let errorsBefore = problems.count
+        var references: [ModelReference] = []
+        for node in node.elements ?? [node] {
+            for text in labels(node, of: "model of \(what)") {
+                guard let place = modelPlace(text, node.mark, what: what) else { continue }
+                references.append(ModelReference(place, line: node.mark.line, column: node.mark.column))
+            }
+        }
+        if references.isEmpty, problems.count == errorsBefore {
+            error(node.mark, "\(what) names no model; write a name or a digest of `qsmflow models`, or a path")
+        }
+        return problems.count == errorsBefore ? .model(references) : nil
+    }
+
+    private mutating func modelPlace(_ text: String, _ mark: SourceMark, what: String) -> ModelReference.Place? {
+        if text.lowercased().hasSuffix(".onnx") {
+            error(
+                mark,
+                "“\(text)” is an ONNX file; import it with `qsmflow models import`, and write the name it got there")
+            return nil
+        }
+        if ModelName.isPath(text) { return .file(resolved(text)) }
+        if ModelName.isValid(text) || ModelName.isDigestPrefix(text) { return .registry(text) }
+        error(
+            mark,
+            "“\(text)” cannot be a model of \(what); write a name or at least \(ModelName.leastDigits) digits of a digest "
+                + "(`qsmflow models` lists both), or the path of a file with a / or the extension .safetensors")
+        return nil
     }
 
     private mutating func readQuery(_ node: YAMLNode, what: String) -> DatasetQuery? {

@@ -91,6 +91,10 @@ package enum WorkflowSchema {
                 alternative("step", "step.port: output of another step.", ["type": "string"]),
                 alternative("file", "Path, relative to this file.", ["type": "string"]),
                 alternative(
+                    "model",
+                    "A model: its name, its digest (six digits or more) or the path of a file; several where the port "
+                        + "gathers.", oneOrMore(["$ref": "#/$defs/label"])),
+                alternative(
                     "atlas", "A file of the atlas.", ["enum": .array(AtlasRole.allCases.map { .string($0.rawValue) })]),
                 alternative("covariates", "participants.tsv and sessions.tsv as JSON.", ["const": "participants"]),
             ]

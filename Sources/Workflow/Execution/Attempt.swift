@@ -58,7 +58,8 @@ package struct TaskResult: Codable, Sendable {
         package var file: String
         /// e.g. `application/x-nifti`, `image/png`, `application/json`, `text/tab-separated-values`.
         package var mediaType: String
-        /// Facts for readers downstream and for the exported sidecar.
+        /// Facts for readers downstream and for the exported sidecar. `{"type": "model", "card": {…}}` makes the output a
+        /// model that everybody finds, with its model card.
         package var metadata: JSONValue?
 
         package init(port: String, file: String, mediaType: String, metadata: JSONValue? = nil) {

@@ -27,6 +27,9 @@ package struct FileReference: Codable, Hashable, Sendable {
     ) {
         (self.path, self.name, self.metadata, self.digest, self.sizeBytes) = (path, name, metadata, digest, sizeBytes)
     }
+
+    /// A file that the workflow names by its path.
+    package init(path: String) { self.init(path: path, name: path.split(separator: "/").last.map(String.init) ?? path) }
 }
 
 /// Where one input of a task comes from.

@@ -12,18 +12,21 @@ package struct Expansion: Sendable {
     package let atlases: [AtlasFolder]
     /// The participants' covariates as a file; needed when `definition.usesCovariates`.
     package let covariates: FileReference?
+    /// The files of the registered models, by what the workflow calls them; needed for each that it names.
+    package let models: [String: FileReference]
     /// Results are shared only between tasks of equal salt; given to the steps of `rerunFrom` and all after them.
     package let salt: String?
     package let rerunFrom: [String]
 
     package init(
         definition: WorkflowDefinition, cohort: Cohort, atlases: [AtlasFolder], covariates: FileReference? = nil,
-        rerunFrom: [String] = [], salt: String? = nil
+        models: [String: FileReference] = [:], rerunFrom: [String] = [], salt: String? = nil
     ) {
         self.definition = definition
         self.cohort = cohort
         self.atlases = atlases
         self.covariates = covariates
+        self.models = models
         self.rerunFrom = rerunFrom
         self.salt = salt
     }
@@ -89,11 +92,16 @@ package struct Expansion: Sendable {
                                 task.problem = task.problem ?? sentence
                             }
                         case .file(let path):
-                            let name = path.split(separator: "/").last.map(String.init) ?? path
                             task.inputs.append(
                                 InputBinding(
-                                    port: input.port, context: .cohort,
-                                    source: .file(FileReference(path: path, name: name))))
+                                    port: input.port, context: .cohort, source: .file(FileReference(path: path))))
+                        case .model(let references):
+                            for reference in references {
+                                // `checkSources` saw to it that none is missing.
+                                guard let file = file(of: reference) else { continue }
+                                task.inputs.append(
+                                    InputBinding(port: input.port, context: .cohort, source: .file(file)))
+                            }
                         case .atlas(let role):
                             for folder in atlas.map({ [$0] }) ?? atlases {
                                 // Absent only where the input is optional: `checkSources` saw to that.
@@ -123,6 +131,13 @@ package struct Expansion: Sendable {
         return tasks
     }
 
+    private func file(of reference: ModelReference) -> FileReference? {
+        switch reference.place {
+        case .file(let path): FileReference(path: path)
+        case .registry(let text): models[text]
+        }
+    }
+
     private func saltedSteps() throws(WorkflowError) -> Set<Int> {
         var places: Set<Int> = []
         for name in rerunFrom {
@@ -139,6 +154,11 @@ package struct Expansion: Sendable {
             if step.isPerAtlas, atlases.isEmpty { throw .noAtlas(step: step.name) }
             for input in step.inputs {
                 if input.source == .covariates, covariates == nil { throw .noCovariates(step: step.name) }
+                if case .model(let references) = input.source,
+                    let unknown = references.first(where: { file(of: $0) == nil })?.registeredAs
+                {
+                    throw .noModel(unknown, step: step.name)
+                }
                 guard case .atlas(let role) = input.source, !input.isOptional else { continue }
                 if atlases.isEmpty { throw .noAtlas(step: step.name) }
                 if let lacking = atlases.first(where: { $0.files[role] == nil }) {

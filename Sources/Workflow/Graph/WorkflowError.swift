@@ -4,6 +4,7 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
     case atlasLacks(name: String, folder: String, role: AtlasRole, step: String)
     case noAtlas(step: String)
     case noCovariates(step: String)
+    case noModel(String, step: String)
     case unknownParticipants([String], nearest: String?)
     case unknownSession(String, known: [String])
     case unknownStep(String, known: [String])
@@ -23,6 +24,8 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noCovariates(let step):
             return "step \(step) reads the covariates of the participants, but the dataset has no participants.tsv; "
                 + "add the table or remove the step"
+        case .noModel(let text, let step):
+            return "step \(step) reads the model \(text), which is not known; `qsmflow models` lists those there are"
         case .unknownParticipants(let labels, let nearest):
             let names = labels.prefix(10).map { "sub-\($0)" }.joined(separator: ", ")
             let more = labels.count > 10 ? " and \(labels.count - 10) more" : ""

@@ -16,6 +16,7 @@ extension TaskPort.Format {
     package static func ofFile(named name: String) -> TaskPort.Format {
         if name.hasSuffix(".tsv") { return .table }
         if name.hasSuffix(".png") { return .picture }
+        if name.hasSuffix(".safetensors") { return .model }
         return .file
     }
 
@@ -30,6 +31,7 @@ extension TaskPort.Format {
         case .json: "JSON"
         case .table: "a table"
         case .picture: "a picture"
+        case .model: "a model"
         case .file: "a file"
         }
     }

@@ -18,6 +18,8 @@ package struct TaskPort: Codable, Hashable, Sendable {
         case table
         /// PNG.
         case picture
+        /// safetensors, a network's weights with its card.
+        case model
         /// Any bytes.
         case file
 
@@ -28,6 +30,7 @@ package struct TaskPort: Codable, Hashable, Sendable {
             case .transform, .json: "json"
             case .table: "tsv"
             case .picture: "png"
+            case .model: "safetensors"
             case .file: "dat"
             }
         }
@@ -38,6 +41,7 @@ package struct TaskPort: Codable, Hashable, Sendable {
             case .transform, .json: "application/json"
             case .table: "text/tab-separated-values"
             case .picture: "image/png"
+            case .model: "application/vnd.safetensors"
             case .file: "application/octet-stream"
             }
         }

@@ -89,6 +89,9 @@ struct PlanCommand: AsyncParsableCommand {
                 ])
             }
             table.printed()
+            for model in plan.models {
+                Console.print("model \(model.model) of step \(model.step): \(model.digest)")
+            }
             for problem in plan.problems.prefix(50) { Console.print("problem: \(problem)") }
             if plan.problems.count > 50 { Console.print("… and \(plan.problems.count - 50) more (--json lists all)") }
         }

@@ -39,11 +39,16 @@ extension WireSchemas {
             .required("step", .string()), .required("kind", .string()), .required("tasks", count),
             .required("cached", count), .required("problems", count), .required("behind", count),
             .required("behindSteps", .list(of: .string()))),
+        "PlannedModel": .object(
+            "A model that the workflow names, and what it is now.",
+            .required("step", .string()), .required("input", .string()),
+            .required("model", .string("As the workflow calls it.")), .optional("name", .string()),
+            .required("digest", digest)),
         "PlanReport": .object(
             "What a run would do.",
             .required("workflow", .string()), .required("subjects", count), .required("sessions", count),
             .required("tasks", count), .required("steps", .list(of: .reference("PlannedStep"))),
-            .required("problems", .list(of: .string()))),
+            .required("models", .list(of: .reference("PlannedModel"))), .required("problems", .list(of: .string()))),
         "ValidationRequest": .object(
             "A workflow file to check.", .required("text", .string()), .required("path", .string())),
         "ValidationReport": .object(

@@ -5,7 +5,7 @@ import Workflow
 /// schema, so a field that is added to a type and forgotten here is found.
 package enum WireSchemas {
     package static let all: [String: Schema] = shared.merging(sessions) { a, _ in a }.merging(runs) { a, _ in a }
-        .merging(tasks) { a, _ in a }.merging(administration) { a, _ in a }
+        .merging(tasks) { a, _ in a }.merging(models) { a, _ in a }.merging(administration) { a, _ in a }
 
     static let largestCount: Int64 = 2_147_483_647
 

@@ -10,7 +10,7 @@ enum APIRoutes {
         let routes =
             healthRoutes(parts) + sessionRoutes(parts) + artifactRoutes(parts) + uploadRoutes(parts)
             + datasetRoutes(parts) + runRoutes(parts) + taskRoutes(parts) + resultRoutes(parts)
-            + administrationRoutes(parts)
+            + modelRoutes(parts) + administrationRoutes(parts)
         return routes + [documentRoute(describing: routes)]
     }
 

@@ -1,0 +1,25 @@
+import Wire
+import Workflow
+
+extension WireSchemas {
+    static let models: [String: Schema] = [
+        "ModelRequest": .object(
+            "Registers bytes of the artifact store as a model, or names one.",
+            .optional("name", .string("Unique among the models there are.", minLength: 1, maxLength: 100)),
+            .optional("moveName", .boolean("Take the name away from the model that has it.")),
+            .optional("card", .anything("The model card, an object; needed for a model that is not known yet."))),
+        "ModelSummary": .object(
+            "A network with its weights.",
+            .required("digest", digest), .optional("name", .string()),
+            .optional("architecture", .string("As the card names it.")),
+            .optional("inputs", .anything("Input channels, as the card states them.")),
+            .optional("outputs", .anything("Classes or other outputs, as the card states them.")),
+            .required("source", .choice(ModelSummary.Source.allCases.map(\.rawValue))),
+            .optional("task", task), .optional("metrics", .anything("As the card states them.")),
+            .required("sizeBytes", count), .required("createdAt", time)),
+        "ModelDetail": .object(
+            "A model with its card.",
+            .required("summary", .reference("ModelSummary")), .required("card", .anything("An object."))),
+        "ModelList": .object("Models, newest first.", .required("models", .list(of: .reference("ModelSummary")))),
+    ]
+}

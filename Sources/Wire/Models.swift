@@ -1,0 +1,67 @@
+import BIDS
+import Workflow
+
+/// `PUT /v1/models/{digest}`: registers bytes that are in the artifact store as a model, or names a model.
+package struct ModelRequest: Codable, Sendable {
+    /// Nil leaves the name as it is.
+    package var name: String?
+    /// Takes the name away from the model that has it; nil means false.
+    package var moveName: Bool?
+    /// The model card, an object; nil for a model that is known already. What a run trained keeps the card of its task.
+    package var card: JSONValue?
+
+    package init(name: String? = nil, moveName: Bool? = nil, card: JSONValue? = nil) {
+        (self.name, self.moveName, self.card) = (name, moveName, card)
+    }
+}
+
+/// A network with its weights, without the whole card.
+package struct ModelSummary: Codable, Sendable {
+    package enum Source: String, Codable, Sendable, CaseIterable { case trained, imported }
+
+    package var digest: ArtifactDigest
+    package var name: String?
+    /// As the card names it.
+    package var architecture: String?
+    /// Input channels, as the card states them.
+    package var inputs: JSONValue?
+    /// Classes or other outputs, as the card states them.
+    package var outputs: JSONValue?
+    package var source: Source
+    /// Trained by this task.
+    package var task: TaskID?
+    /// As the card states them.
+    package var metrics: JSONValue?
+    package var sizeBytes: Int64
+    /// ISO 8601, UTC.
+    package var createdAt: String
+
+    package init(
+        digest: ArtifactDigest, name: String?, architecture: String?, inputs: JSONValue?, outputs: JSONValue?,
+        source: Source, task: TaskID?, metrics: JSONValue?, sizeBytes: Int64, createdAt: String
+    ) {
+        self.digest = digest
+        self.name = name
+        self.architecture = architecture
+        self.inputs = inputs
+        self.outputs = outputs
+        self.source = source
+        self.task = task
+        self.metrics = metrics
+        self.sizeBytes = sizeBytes
+        self.createdAt = createdAt
+    }
+}
+
+/// `GET /v1/models/{model}`
+package struct ModelDetail: Codable, Sendable {
+    package var summary: ModelSummary
+    package var card: JSONValue
+    package init(summary: ModelSummary, card: JSONValue) { (self.summary, self.card) = (summary, card) }
+}
+
+/// `GET /v1/models`, newest first.
+package struct ModelList: Codable, Sendable {
+    package var models: [ModelSummary]
+    package init(models: [ModelSummary]) { self.models = models }
+}

@@ -1,0 +1,260 @@
+import ArgumentParser
+import BIDS
+import CoordinatorClient
+import Foundation
+import Wire
+import Workflow
+
+struct ModelsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models",
+        abstract: "List, import, export, inspect, name and remove models: networks with their weights.",
+        discussion: """
+            A model is known by the SHA-256 of its bytes, its digest; six digits of it are enough where no other model \
+            begins with them. It may have a name, which stands for one model at a time and may move to a newer one. What \
+            a run trains is a model by itself and stays as long as the results of the run; what is named or imported \
+            stays until it is removed.
+
+            A workflow takes a model with {model: NAME}, {model: DIGEST} or {model: path/to/file.safetensors}. A run \
+            keeps to the model that the name stood for when it was submitted.
+
+            A model file is a safetensors file with a card: JSON text under the key qsmflow.card of its metadata that \
+            says what the network is, takes and gives, what it was trained on and how well it did.
+            """,
+        subcommands: [List.self, Import.self, Export.self, Inspect.self, Name.self, Remove.self, Names.self],
+        defaultSubcommand: List.self)
+
+    /// Names of models, of a coordinator that is at work.
+    static let names = CompletionKind.shellCommand("qsmflow models names 2>/dev/null")
+    /// And model files of the folder that one is in.
+    static let namesAndFiles = CompletionKind.shellCommand(
+        "qsmflow models names 2>/dev/null; ls -d -- *.safetensors 2>/dev/null")
+    static let files = CompletionKind.file(extensions: ["safetensors"])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the models, newest first.")
+        @Option(name: .long, help: "Only those whose name begins so.", completion: ModelsCommand.names)
+        var name: String?
+        @Option(name: .long, help: "Show at most this many.") var limit = 1000
+        @Option(name: .long, help: "Only models after the one of this digest, to go on where a list ended.")
+        var after: String?
+        @OptionGroup var output: JSONOption
+        @OptionGroup var connection: ConnectionOptions
+
+        func validate() throws {
+            guard (1...10_000).contains(limit) else { throw ValidationError("--limit is from 1 to 10000.") }
+        }
+
+        func run() async throws {
+            try await connection.withClient { client in
+                // As everywhere, some digits do.
+                var last: ArtifactDigest?
+                if let after { last = try await client.model(after).summary.digest }
+                let models = try await client.models(name: name, after: last, limit: limit)
+                if try output.printed(models) { return }
+                var table = TextTable(
+                    ["digest", "name", "architecture", "inputs", "outputs", "source", "size", "known since"],
+                    rightAligned: [6])
+                for model in models {
+                    table.add([
+                        model.digest.abbreviated, model.name ?? "", model.architecture ?? "",
+                        ModelText.words(model.inputs),
+                        ModelText.words(model.outputs), ModelText.source(model), Durations.text(bytes: model.sizeBytes),
+                        String(model.createdAt.prefix(19)),
+                    ])
+                }
+                table.printed()
+                if models.isEmpty { Console.note("There is no model yet; `qsmflow models import FILE` brings one.") }
+                if models.count == limit, let last = models.last { Console.note("More: --after \(last.digest)") }
+            }
+        }
+    }
+
+    struct Import: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Bring a model file (safetensors with a card) into the store.",
+            discussion: "Importing the same file again changes nothing but the name. Prints the digest.")
+        @Argument(help: "Model file.", completion: ModelsCommand.files) var file: String
+        @Option(name: .long, help: "Name for it: up to 100 letters, digits, “.”, “_” and “-”.") var name: String?
+        @Flag(name: .long, help: "Take the name away from the model that has it. Runs keep what they were given.")
+        var move = false
+        @OptionGroup var output: JSONOption
+        @OptionGroup var connection: ConnectionOptions
+
+        func validate() throws {
+            if move, name == nil { throw ValidationError("--move moves a name: give it with --name.") }
+        }
+
+        func run() async throws {
+            let path = try ModelImport.modelFile(from: CohortSelection.absolute(file))
+            let card = try ModelFile(path: path).card
+            let read = try FileDigest.sha256(of: path)
+            guard let digest = ArtifactDigest(hex: read.hex) else {
+                preconditionFailure("\(read.hex) is the SHA-256 of a file")
+            }
+            let request = ModelRequest(name: name, moveName: move ? true : nil, card: card)
+            try await connection.withClient(creating: true) { client in
+                let model: ModelDetail
+                do {
+                    model = try await client.putModel(digest, request)
+                } catch let error as APIError where error.code == "missing_artifact" {
+                    // What can be refused was refused before the bytes travel.
+                    try await client.upload(
+                        path, digest: digest, sizeBytes: read.stamp.sizeBytes, mediaType: ModelFile.mediaType)
+                    model = try await client.putModel(digest, request)
+                }
+                if try output.printed(model.summary) { return }
+                Console.print("\(model.summary.digest)")
+            }
+        }
+    }
+
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a model to a file, byte for byte as it was trained or imported.")
+        @Argument(help: "Name or digest.", completion: ModelsCommand.names) var model: String
+        @Argument(help: "File to write, e.g. deepmir.safetensors.", completion: ModelsCommand.files) var file: String
+        @OptionGroup var output: JSONOption
+        @OptionGroup var connection: ConnectionOptions
+
+        func run() async throws {
+            let path = CohortSelection.absolute(file)
+            try await connection.withClient { client in
+                let summary = try await client.model(model).summary
+                let aside = "\(path).part-\(ProcessInfo.processInfo.processIdentifier)"
+                // Checked against the digest on the way; nothing is left of one that was wrong.
+                try await client.download(summary.digest, to: aside)
+                guard rename(aside, path) == 0 else {
+                    let reason = String(cString: strerror(errno))
+                    unlink(aside)
+                    throw CommandFailure("\(path) cannot be written: \(reason); check the folder and its rights")
+                }
+                if try output.printed(summary) { return }
+                Console.print(
+                    "\(path): model \(summary.digest.abbreviated), \(Durations.text(bytes: summary.sizeBytes))")
+            }
+        }
+    }
+
+    struct Inspect: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what is known of a model, or what a model file holds.",
+            discussion: "A word with a / or the extension .safetensors is a file, and no coordinator is asked.")
+        @Argument(help: "Name or digest, or a model file.", completion: ModelsCommand.namesAndFiles) var model: String
+        @OptionGroup var output: JSONOption
+        @OptionGroup var connection: ConnectionOptions
+
+        private struct FileContent: Encodable {
+            var card: JSONValue
+            var tensors: [ModelFile.Tensor]
+        }
+
+        func run() async throws {
+            if ModelName.isPath(model) {
+                let file = try ModelFile(path: CohortSelection.absolute(model))
+                if try output.printed(FileContent(card: file.card, tensors: file.tensors)) { return }
+                let numbers = file.tensors.reduce(0) { $0 + $1.count }
+                Console.print("\(model): \(Counted.text(file.tensors.count, "tensor", "tensors")), \(numbers) numbers")
+                return Console.print(ModelText.card(file.card))
+            }
+            try await connection.withClient { client in
+                let detail = try await client.model(model)
+                if try output.printed(detail) { return }
+                let summary = detail.summary
+                Console.print("model \(summary.digest)")
+                if let name = summary.name { Console.print("name  \(name)") }
+                Console.print("from  \(ModelText.source(summary)), \(summary.createdAt)")
+                Console.print("size  \(Durations.text(bytes: summary.sizeBytes))")
+                Console.print(ModelText.card(detail.card))
+            }
+        }
+    }
+
+    struct Name: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give a model a name, such as one that a run trained.",
+            discussion: "A model with a name stays when the results of its run go.")
+        @Argument(help: "Name or digest that it has.", completion: ModelsCommand.names) var model: String
+        @Argument(help: "Name that it gets.", completion: ModelsCommand.names) var name: String
+        @Flag(name: .long, help: "Take the name away from the model that has it. Runs keep what they were given.")
+        var move = false
+        @OptionGroup var output: JSONOption
+        @OptionGroup var connection: ConnectionOptions
+
+        func run() async throws {
+            try await connection.withClient { client in
+                let digest = try await client.model(model).summary.digest
+                let named = try await client.putModel(digest, ModelRequest(name: name, moveName: move ? true : nil))
+                if try output.printed(named.summary) { return }
+                Console.print("\(name) is model \(digest).")
+            }
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take a model's name away, and an imported model with it.",
+            discussion: """
+                What a run trained stays with the results of the run, without its name. Bytes that no run needs are freed \
+                by `qsmflow gc`.
+                """)
+        @Argument(help: "Name or digest.", completion: ModelsCommand.names) var model: String
+        @OptionGroup var output: JSONOption
+        @OptionGroup var connection: ConnectionOptions
+
+        private struct Outcome: Encodable { var digest: ArtifactDigest, status: String }
+
+        func run() async throws {
+            try await connection.withClient { client in
+                let summary = try await client.model(model).summary
+                let isGone = try await client.removeModel(model)
+                if try output.printed(Outcome(digest: summary.digest, status: isGone ? "removed" : "unnamed")) {
+                    return
+                }
+                Console.print(
+                    isGone
+                        ? "Model \(summary.digest.abbreviated) is removed; runs that were given it keep it."
+                        : "Model \(summary.digest.abbreviated) has no name any more; it stays with the results of "
+                            + "\(summary.task.map { "run \($0.run)" } ?? "its run").")
+            }
+        }
+    }
+
+    /// For shells that complete names: those of a coordinator that is at work, and nothing when none is.
+    struct Names: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the names of the models, one per line.", shouldDisplay: false)
+        @OptionGroup var connection: ConnectionOptions
+
+        func run() async throws {
+            let isAtWork =
+                connection.coordinator != nil || ConnectionOptions.variable("QSMFLOW_COORDINATOR") != nil
+                || connection.stateFolder.announced() != nil
+            guard isAtWork else { return }
+            try await connection.withClient { client in
+                for model in try await client.models(limit: 10_000) {
+                    if let name = model.name { Console.print(name) }
+                }
+            }
+        }
+    }
+}
+
+/// What is known of models, in few words.
+enum ModelText {
+    static func source(_ model: ModelSummary) -> String {
+        model.task.map { "\(model.source.rawValue) by \($0)" } ?? model.source.rawValue
+    }
+
+    /// `T1w, Chimap` of a list of texts or of objects with names; anything else as JSON.
+    static func words(_ value: JSONValue?) -> String {
+        guard let value else { return "" }
+        let names = value.arrayValue?.map { $0.stringValue ?? $0["name"]?.stringValue ?? $0.canonicalString }
+        let text = names?.joined(separator: ", ") ?? value.stringValue ?? value.canonicalString
+        return text.count > 60 ? text.prefix(59) + "…" : text
+    }
+
+    static func card(_ card: JSONValue) -> String {
+        String(decoding: card.prettyData, as: UTF8.self).trimmingCharacters(in: .newlines)
+    }
+}

@@ -1,0 +1,142 @@
+import BIDS
+import Foundation
+import HTTPTypes
+import Postgres
+import Testing
+import Wire
+import Workflow
+
+@testable import Coordinator
+
+/// Runs whose workflow names models.
+@Suite struct HTTPModelRunTests {
+    private static let workflow = """
+        name: apply
+        parameters: {net: deepmir}
+        steps:
+          segment:
+            kind: command
+            scope: session
+            inputs:
+              t1w: {bids: {suffix: T1w}}
+              weights: {model: "${net}"}
+            parameters:
+              program: apply
+              arguments: ["{inputs.t1w}", "{inputs.weights}", "{outputs.labels}"]
+              outputs: {labels: labels.nii.gz}
+        """
+
+    private func request(_ api: APIFixture, net: String? = nil) throws -> RunRequest {
+        let root = api.folder + "/data"
+        for (name, text) in [
+            ("dataset_description.json", #"{"Name": "Small", "BIDSVersion": "1.11.1"}"#),
+            ("sub-01/anat/sub-01_T1w.nii.gz", "T1"),
+        ] {
+            let url = URL(fileURLWithPath: root + "/" + name)
+            guard !FileManager.default.fileExists(atPath: url.path) else { continue }
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: url)
+        }
+        return RunRequest(
+            workflowText: Self.workflow, workflowPath: api.folder + "/apply.yaml", dataset: root,
+            parameters: net.map { ["net": .string($0)] } ?? [:])
+    }
+
+    @discardableResult
+    private func model(_ text: String, name: String?, in api: APIFixture) async throws -> ArtifactDigest {
+        let digest = ArtifactDigest(of: Data(text.utf8))
+        _ = try await api.send(.put, "/v1/artifacts/\(digest)", bytes: Array(text.utf8))
+        let answer = try await api.send(
+            .put, "/v1/models/\(digest)",
+            json: ModelRequest(name: name, moveName: true, card: ["architecture": "U-Net"]))
+        #expect(answer.status == 200 || answer.status == 201)
+        return digest
+    }
+
+    private func weights(of run: RunID, in api: APIFixture) async throws -> TaskInput {
+        let task = try await api.call(.get, "/v1/tasks/\(TaskID(run: run, ordinal: 0))", as: TaskDetail.self)
+        return try #require(task.inputs.first { $0.port == "weights" })
+    }
+
+    @Test func aNameIsResolvedWhenTheRunIsSubmitted() async throws {
+        try await APIFixture.with { api in
+            let old = try await model("old weights", name: "deepmir", in: api)
+            let plan = try await api.call(.post, "/v1/plans", json: try request(api), as: PlanReport.self)
+            #expect(plan.models.map(\.digest) == [old] && plan.models.map(\.model) == ["deepmir"])
+            #expect(plan.models.map(\.step) == ["segment"] && plan.models.map(\.input) == ["weights"])
+            let first = try await api.call(
+                .post, "/v1/runs", json: try request(api), status: 201, as: RunCreated.self
+            ).run
+            let input = try await weights(of: first, in: api)
+            #expect(input.digest == old && input.sizeBytes == 11)
+            // A worker gets the bytes as it gets all artifacts.
+            let bytes = try await api.send(.get, "/v1/artifacts/\(input.digest)", token: try await api.token(.worker))
+            #expect(bytes.body == Array("old weights".utf8))
+
+            // The name moves: the old run keeps what it was given, a new one gets the new model.
+            let new = try await model("new weights", name: "deepmir", in: api)
+            #expect(try await weights(of: first, in: api).digest == old)
+            let changes = try await api.call(.post, "/v1/runs/\(first)/changes", as: SourceChanges.self)
+            #expect(changes.files > 0)
+            let second = try await api.call(
+                .post, "/v1/runs", json: try request(api), status: 201, as: RunCreated.self
+            ).run
+            #expect(try await weights(of: second, in: api).digest == new)
+
+            // Even when nobody else wants the old one: runs that read it keep it.
+            #expect(try await api.send(.delete, "/v1/models/\(old)").status == 200)
+            let database = api.store
+            try await database.pool.run { session in
+                try session.execute("UPDATE artifact SET verified_at = now() - interval '2 days'")
+            }
+            #expect(try await database.forgetArtifacts([old, new]) == [])
+        }
+    }
+
+    /// What is computed with a model is known by its bytes, however it is called.
+    @Test func resultsAreTakenOverWhateverTheModelIsCalled() async throws {
+        try await APIFixture.with { api in
+            let digest = try await model("weights", name: "deepmir", in: api)
+            _ = try await api.call(.post, "/v1/runs", json: try request(api), status: 201, as: RunCreated.self)
+            var worker = Sample.worker
+            worker.kinds = TaskKindCatalog.versions
+            worker.commands = ["apply"]
+            let session = try await api.call(.post, "/v1/sessions", json: worker, status: 201, as: SessionGrant.self)
+            let path = "/v1/sessions/\(session.session)"
+            let leases = try await api.call(
+                .post, path + "/claim", json: Sample.claim(), as: ClaimResponse.self
+            ).leases
+            let done = try await api.call(
+                .post, path + "/complete",
+                json: CompletionRequest(items: [Sample.completion(try #require(leases.first))]),
+                as: CompletionResponse.self)
+            #expect(done.items.map(\.verdict) == [.accepted])
+            try await model("weights", name: "deepmir-v1", in: api)
+            let other = try await model("other weights", name: "deepmir", in: api)
+            for (net, cached) in [
+                ("deepmir-v1", 1), (digest.hex, 1), (String(digest.hex.prefix(8)), 1), ("deepmir", 0), (other.hex, 0),
+            ] {
+                let plan = try await api.call(.post, "/v1/plans", json: try request(api, net: net), as: PlanReport.self)
+                #expect(plan.steps.map(\.cached) == [cached], "\(net)")
+            }
+        }
+    }
+
+    @Test func aModelThatIsNotKnownIsRefusedWithItsPlace() async throws {
+        try await APIFixture.with { api in
+            try await model("weights", name: "deepmir", in: api)
+            for path in ["/v1/plans", "/v1/runs"] {
+                let refused = try await api.send(.post, path, json: try request(api, net: "deepmri"))
+                #expect(refused.status == 422)
+                let error = try refused.error
+                #expect(error.code == "invalid_workflow")
+                #expect(
+                    error.details == [
+                        "\(api.folder)/apply.yaml:9:24: error: there is no model “deepmri”; did you mean deepmir?"
+                    ])
+            }
+            #expect(try await api.call(.get, "/v1/runs", as: RunList.self).runs.isEmpty)
+        }
+    }
+}
