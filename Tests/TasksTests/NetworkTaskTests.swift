@@ -156,7 +156,7 @@ import Workflow
         for n in map.values.indices { map.values[n] += 0.1 }
         try NIfTIFile.write(map, to: other.path + "/map.nii.gz")
         other.add("image", path: other.path + "/map.nii.gz", name: "map.nii.gz", metadata: ["Units": "ppm"])
-        other.add("model", path: folder.path + "/out/model.dat", name: "model.safetensors")
+        other.add("model", path: folder.path + "/out/model.safetensors", name: "model.safetensors")
         let found = try other.perform("network.classify")
         #expect(found.failure == nil, "\(found.failure?.message ?? "")")
         #expect(try other.output("table.tsv").split(separator: "\n")[1].hasPrefix("n/a\tHH\t"))

@@ -8,7 +8,7 @@ package struct Model: Sendable {
     package let weights: Weights
 
     /// The key of the card in the file's metadata.
-    static let metadataKey = "qsmflow_model_card"
+    package static let metadataKey = "qsmflow.card"
 
     /// - Throws: `ModelCardError.inconsistent` or `NetworkError.weights` where card and weights contradict each other.
     package init(card: ModelCard, weights: Weights) throws {

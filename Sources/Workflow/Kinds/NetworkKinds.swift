@@ -18,11 +18,11 @@ extension TaskKindCatalog {
                             + "their classification. Sessions without are left out."),
                     TaskPort("targets", .table, .any, "Classes of lesions: columns lesion (its number) and class."),
                     TaskPort("covariates", .json, .optional, "Columns of participants.tsv: classes of people."),
-                    TaskPort("model", .file, .optional, "Model whose weights the training begins with."),
+                    TaskPort("model", .model, .optional, "Model whose weights the training begins with."),
                     TaskPort("checks", .json, .any, "Reports of image.check: nobody without one takes part."),
                 ],
             outputs: [
-                TaskPort("model", .file, .one, "The model: weights and card in one safetensors file."),
+                TaskPort("model", .model, .one, "The model: weights and card in one safetensors file."),
                 TaskPort("curve", .table, .one, "Loss and metric per epoch."),
                 TaskPort("split", .table, .one, "Who was trained on and who only judged by."),
             ],
@@ -42,7 +42,7 @@ extension TaskKindCatalog {
             summary: "Applies a segmentation model to a person's images.",
             scopes: [.session],
             inputs: imagePorts + [
-                TaskPort("model", .file, .one, "Model of network.train, or imported."),
+                TaskPort("model", .model, .one, "Model of network.train, or imported."),
                 TaskPort("check", .json, .optional, "Report of image.check."),
             ],
             outputs: [
@@ -73,7 +73,7 @@ extension TaskKindCatalog {
             scopes: [.session],
             inputs: imagePorts + [
                 TaskPort("lesions", .labelMap, .optional, "Lesions by number, on the grid of the image."),
-                TaskPort("model", .file, .one, "Model of network.train, or imported."),
+                TaskPort("model", .model, .one, "Model of network.train, or imported."),
                 TaskPort("check", .json, .optional, "Report of image.check."),
             ],
             outputs: [TaskPort("table", .table, .one, "One row per image or lesion: class and probabilities.")],
