@@ -10,7 +10,7 @@ enum Benchmarks {
         [
             GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
             DistanceBenchmark(), ComponentsBenchmark(),
-        ] + ConvolutionBenchmark.all
+        ] + ConvolutionBenchmark.all + NetworkBenchmark.all
 
     /// `only` is a name, or names up to an underscore.
     private static func isChosen(_ name: String, by only: String) -> Bool {

@@ -108,7 +108,8 @@ enum NetworkCheck {
         var results: [(name: String, shape: [Int], values: () -> [Float])] = []
         func add(_ name: String, _ tensor: Tensor) { results.append((name, tensor.shape, { tensor.values })) }
 
-        let inference = try InferencePlan(network, weights: weights, inputs: shapes, threads: threads)
+        let inference = try InferencePlan(
+            network, weights: weights, inputs: shapes, threads: threads, planarInputs: true)
         for (n, output) in try inference.run(all[0].inputs).enumerated() { add("output\(n)", output) }
 
         let storage = ParameterStorage(weights)

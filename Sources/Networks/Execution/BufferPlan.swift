@@ -75,7 +75,7 @@ struct BufferPlan: Sendable {
         for value in 0..<valueCount {
             let root = places[value].root
             let (first, last) = (lives.born[value], max(lives.born[value], lives.lastRead[value]))
-            var buffer = buffers[root] ?? .init(count: program.shapes[root].storedCount, first: first, last: last)
+            var buffer = buffers[root] ?? .init(count: program.storedCount(root), first: first, last: last)
             buffer.first = min(buffer.first, first)
             buffer.last = max(buffer.last, last)
             buffers[root] = buffer

@@ -17,24 +17,29 @@ package final class InferencePlan {
     ///
     /// - Throws: `NetworkError.shape` where the network cannot take these inputs.
     package static func memory(
-        for network: Network, inputs: [FeatureShape], threads: Int, folding: Bool = true
+        for network: Network, inputs: [FeatureShape], threads: Int, folding: Bool = true, planarInputs: Bool = false
     ) throws -> MemoryStatement {
         let form = InferenceForm(network, nil, folds: folding)
-        let (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
+        var (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
+        if planarInputs { program.readInputsAsGiven() }
         return Self.statement(program, BufferPlan(program), form.network.parameters, threads: threads)
     }
 
     /// - Parameters:
     ///   - folding: whether batch normalisation is folded into weights; off, results differ in rounding only.
+    ///   - planarInputs: whether inputs of fewer than 16 channels stay as they are given where only convolutions read
+    ///     them, which takes less memory and time; they are then written to `planarInput(_:)`, not to `input(_:)`.
     /// - Throws: `NetworkError.weights` or `.shape` where weights or inputs do not fit the network.
     package init(
-        _ network: Network, weights: Weights, inputs: [FeatureShape], threads: Int, folding: Bool = true
+        _ network: Network, weights: Weights, inputs: [FeatureShape], threads: Int, folding: Bool = true,
+        planarInputs: Bool = false
     ) throws {
         guard weights.parameters == network.parameters else {
             throw NetworkError.weights("the weights are those of another network")
         }
         let form = InferenceForm(network, weights, folds: folding)
-        let (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
+        var (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
+        if planarInputs { program.readInputsAsGiven() }
         let buffers = BufferPlan(program)
         let tensors = form.orderedTensors
         memory = Self.statement(program, buffers, form.network.parameters, threads: threads)
@@ -78,8 +83,19 @@ package final class InferencePlan {
             activations: 4 * (buffers.count + saved), packedWeights: packed, scratch: scratch, parameters: 4 * kept)
     }
 
-    /// Where input `index` is to be written before `run()`.
-    package func input(_ index: Int = 0) -> FeatureMap { prepared.maps[prepared.program.inputs[index]] }
+    /// Where input `index` is to be written before `run()`, as a feature map.
+    package func input(_ index: Int = 0) -> FeatureMap {
+        let value = prepared.program.inputs[index]
+        precondition(!prepared.program.planarInputs.contains(value), "input \(index) is read in planar order")
+        return prepared.maps[value]
+    }
+
+    /// Where input `index` is to be written before `run()` in planar order (batch, channel, depth, height, width); nil
+    /// where it is a feature map.
+    package func planarInput(_ index: Int = 0) -> UnsafeMutablePointer<Float>? {
+        let value = prepared.program.inputs[index]
+        return prepared.program.planarInputs.contains(value) ? prepared.maps[value].base : nil
+    }
 
     /// Where output `index` is found after `run()`, until the next one.
     package func output(_ index: Int = 0) -> FeatureMap { prepared.maps[outputs[index]] }
@@ -113,7 +129,13 @@ extension PreparedProgram {
             guard tensor.shape.filter({ $0 != 1 }) == axes.filter({ $0 != 1 }) else {
                 throw NetworkError.input("input \(n) is prepared for \(axes) and is given \(tensor.shape)")
             }
-            tensor.values.withUnsafeBufferPointer { maps[value].fill(fromPlanar: $0.baseAddress!, threads: threads) }
+            tensor.values.withUnsafeBufferPointer { source in
+                if program.planarInputs.contains(value) {
+                    maps[value].base.update(from: source.baseAddress!, count: source.count)
+                } else {
+                    maps[value].fill(fromPlanar: source.baseAddress!, threads: threads)
+                }
+            }
         }
     }
 }

@@ -15,6 +15,11 @@ extension PreparedProgram {
         case .transposedConvolutionInputGradient(let geometry, let weight):
             TransposedConvolutionGradient.input(
                 geometry, weight: parameters[weight]!, outputGradient: dy, to: dx, threads: threads)
+        case .convolutionWeightGradient(let geometry, let weight, let bias)
+        where program.planarInputs.contains(step.inputs[0]):
+            ConvolutionGradient.weight(
+                geometry, planar: first.base, shape: first.shape, outputGradient: dy, to: gradients[weight]!,
+                bias: bias.map { gradients[$0]! }, threads: threads)
         case .convolutionWeightGradient(let geometry, let weight, let bias):
             ConvolutionGradient.weight(
                 geometry, input: first, outputGradient: dy, to: gradients[weight]!,

@@ -67,7 +67,7 @@ final class PreparedProgram {
             let (weight, bias) = (values(w, tensors), b.map { values($0, tensors) })
             convolutions[index] = Convolution(
                 geometry, input: program.shapes[step.inputs[0]], weight: weight.base, bias: bias?.base,
-                epilogue: epilogue, threads: threads)
+                epilogue: epilogue, planarInput: program.planarInputs.contains(step.inputs[0]), threads: threads)
             withExtendedLifetime((weight.owner, bias?.owner)) {}
         case .transposedConvolution(let geometry, let w, let b, let epilogue):
             let (weight, bias) = (values(w, tensors), b.map { values($0, tensors) })
@@ -116,7 +116,12 @@ final class PreparedProgram {
         let x = maps[step.inputs[0]]
         let y = maps[step.outputs[0]]
         switch step.operation {
-        case .convolution: convolutions[index]!.apply(x, to: y, threads: threads)
+        case .convolution:
+            if program.planarInputs.contains(step.inputs[0]) {
+                convolutions[index]!.apply(planar: x.base, to: y, threads: threads)
+            } else {
+                convolutions[index]!.apply(x, to: y, threads: threads)
+            }
         case .transposedConvolution: transposedConvolutions[index]!.apply(x, to: y, threads: threads)
         case .normalisation(let normalisation): normalise(normalisation, x, y, mode)
         case .activation(let function): function.forward(x, to: y, threads: threads)
@@ -245,18 +250,30 @@ extension Program {
     func workspaceBytes(threads: Int) -> (packed: Int, scratch: Int) {
         var (packed, scratch) = (0, 0)
         for step in steps {
-            let sizes: (Int) -> Int
+            let input = shapes[step.inputs[0]]
             switch step.operation {
             case .convolution(let geometry, _, _, _):
-                let input = shapes[step.inputs[0]]
-                sizes = { Convolution.workspaceBytes(geometry, input: input, threads: $0) }
+                let weights = Convolution.workspaceBytes(geometry, input: input, threads: 0)
+                packed += weights
+                let all = Convolution.workspaceBytes(geometry, input: input, threads: threads)
+                scratch = max(scratch, all - weights)
             case .transposedConvolution(let geometry, _, _, _):
-                let input = shapes[step.inputs[0]]
-                sizes = { TransposedConvolution.workspaceBytes(geometry, input: input, threads: $0) }
+                let weights = TransposedConvolution.workspaceBytes(geometry, input: input, threads: 0)
+                packed += weights
+                let all = TransposedConvolution.workspaceBytes(geometry, input: input, threads: threads)
+                scratch = max(scratch, all - weights)
+            case .convolutionWeightGradient(let geometry, _, _):
+                scratch = max(scratch, ConvolutionGradient.workspaceBytes(geometry, input: input, threads: threads))
+            case .transposedConvolutionWeightGradient(let geometry, _, _):
+                // The convolution that goes the other way round, from what the layer makes to what it reads.
+                let mirrored = ConvolutionGeometry(
+                    inputChannels: geometry.outputChannels, outputChannels: geometry.inputChannels,
+                    kernel: geometry.kernel, stride: geometry.stride, padding: geometry.padding,
+                    dilation: geometry.dilation, groups: geometry.groups)
+                let output = shapes[step.inputs[1]]
+                scratch = max(scratch, ConvolutionGradient.workspaceBytes(mirrored, input: output, threads: threads))
             default: continue
             }
-            packed += sizes(0)
-            scratch = max(scratch, sizes(threads) - sizes(0))
         }
         return (packed, scratch)
     }

@@ -18,6 +18,8 @@ struct Program: Sendable {
     var shapes: [FeatureShape] = []
     /// Values given from outside; they are never overwritten.
     var inputs: [Int] = []
+    /// Those of the inputs that lie in memory as they are given, batch, channel, depth, height, width, and are no maps.
+    var planarInputs: Set<Int> = []
     var steps: [Step] = []
     /// Results of the network.
     var outputs: [Int] = []
@@ -25,6 +27,27 @@ struct Program: Sendable {
     var outputsLastRead: Int?
     /// Steps of the forward pass; the rest is the backward pass.
     var forwardCount = 0
+
+    /// Leaves inputs of few channels as they are where only convolutions read them: a map of blocks of channels would be
+    /// many times larger.
+    mutating func readInputsAsGiven() {
+        for input in inputs where shapes[input].channels < FeatureShape.lanes {
+            let allCan = steps.allSatisfy { step in
+                guard step.inputs.contains(input) else { return true }
+                switch step.operation {
+                case .convolution: return true
+                case .convolutionWeightGradient: return step.inputs[0] == input && step.inputs[1] != input
+                default: return false
+                }
+            }
+            if allCan { planarInputs.insert(input) }
+        }
+    }
+
+    /// Values that a value takes in memory.
+    func storedCount(_ value: Int) -> Int {
+        planarInputs.contains(value) ? shapes[value].count : shapes[value].storedCount
+    }
 
     mutating func value(_ shape: FeatureShape) -> Int {
         shapes.append(shape)

@@ -61,6 +61,7 @@ package final class TrainingPlan {
         }
         var (program, _) = try Program.forward(network, inputShapes: inputs, training: true)
         program.appendBackwardPass(from: Set(loss.terms.map(\.output)))
+        program.readInputsAsGiven()
         return program
     }
 
