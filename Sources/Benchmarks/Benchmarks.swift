@@ -8,7 +8,7 @@ import Kernels
 enum Benchmarks {
     static let all: [any Benchmark] = [
         GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
-        DistanceBenchmark(), ComponentsBenchmark(),
+        DistanceBenchmark(), ComponentsBenchmark(), PatchBenchmark(), SlidingWindowBenchmark(),
     ]
 
     static func main() throws {
