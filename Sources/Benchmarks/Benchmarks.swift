@@ -9,7 +9,7 @@ enum Benchmarks {
     static let all: [any Benchmark] =
         [
             GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
-            DistanceBenchmark(), ComponentsBenchmark(),
+            DistanceBenchmark(), ComponentsBenchmark(), PatchBenchmark(), SlidingWindowBenchmark(),
         ] + ConvolutionBenchmark.all + NetworkBenchmark.all
 
     /// `only` is a name, or names up to an underscore.

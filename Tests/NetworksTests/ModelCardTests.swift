@@ -195,6 +195,17 @@ struct ModelCardTests {
             #expect(turned.count == grid.count)
             let back = turned.regridded(orientation: Orientation(grid), spacingMillimetres: nil)
             #expect(back.matches(grid, toleranceMillimetres: 1e-9))
+            // Where voxels do not fill the grid exactly, they reach over it on both sides alike.
+            let coarse = grid.regridded(orientation: wanted, spacingMillimetres: SIMD3(2, 2.5, 4))
+            let moved = coarse.centre - grid.centre
+            #expect((moved * moved).sum() < 1e-20)
+            for axis in 0..<3 {
+                let (old, new) = (
+                    turned.spacingMillimetres[axis] * Double([turned.nx, turned.ny, turned.nz][axis]),
+                    coarse.spacingMillimetres[axis] * Double([coarse.nx, coarse.ny, coarse.nz][axis])
+                )
+                #expect(new >= old - 1e-9 && new < old + coarse.spacingMillimetres[axis])
+            }
         }
         #expect(Orientation("RA") == nil && Orientation("RRS") == nil && Orientation("ras") == nil)
     }

@@ -139,6 +139,9 @@ struct TrainingDataTests {
         #expect(index.counts == [12 * 16 * 24 + 10 * 14 * 20 - 216 * 3, 432, 216, 0])
         #expect(index.entries.map(\.count) == [0, 2, 1, 0])
         #expect(index.entries.joined().allSatisfy { $0.voxels.count == 50 })
+        // Kept from all over the class, whose slices are 3 to 8.
+        let slices = index.entries[1][0].voxels.map { Double($0 / (16 * 24)) }
+        #expect(abs(slices.reduce(0, +) / 50 - 5.5) < 0.8)
         var options = PatchOptions(patch: Extent3(4, 4, 4), batch: 4, samplesPerEpoch: 2000)
         options.foregroundFraction = 0.3
         options.classWeights = [0, 1, 3, 5]

@@ -88,7 +88,7 @@ extension ResidualNetwork {
     package func classifier(outputs: Int) throws -> Network {
         var builder = NetworkBuilder()
         let image = try builder.input("image", channels: inputChannels, rank: rank)
-        let pooled = try features(image, in: &builder)
+        let pooled = try addFeatures(image, to: &builder)
         return try builder.network(outputs: [builder.linear("fc", pooled, outputs: outputs)])
     }
 }
