@@ -82,7 +82,8 @@ let package = Package(
         .target(
             name: "Tasks",
             dependencies: [
-                "BIDS", "CSpawn", "Kernels", "NIfTI", "Networks", "Pictures", "Radiomics", "Registration", "Segmentation",
+                "BIDS", "CSpawn", "Kernels", "NIfTI", "Networks", "Pictures", "Radiomics", "Registration",
+                "Segmentation",
                 "Statistics",
                 "Workflow",
             ],
@@ -121,7 +122,8 @@ let package = Package(
             name: "qsmflow",
             dependencies: [
                 "Artifacts", "BIDS", "CSpawn", "Coordinator", "CoordinatorClient", "Kernels", "LocalPostgres",
-                "Networks", "ONNX", "Phantom", "Postgres", "Report", "Tasks", "Wire", "Worker", "Workflow", lifecycle, unixSignals,
+                "Networks", "ONNX", "Phantom", "Postgres", "Report", "Tasks", "Wire", "Worker", "Workflow", lifecycle,
+                unixSignals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -165,7 +167,8 @@ let package = Package(
             name: "PhantomTests", dependencies: ["BIDS", "Kernels", "NIfTI", "Phantom", "TestSupport"],
             swiftSettings: optimised),
         .testTarget(
-            name: "TasksTests", dependencies: ["BIDS", "Kernels", "NIfTI", "Networks", "Tasks", "TestSupport", "Workflow"],
+            name: "TasksTests",
+            dependencies: ["BIDS", "Kernels", "NIfTI", "Networks", "Tasks", "TestSupport", "Workflow"],
             swiftSettings: optimised),
         .testTarget(name: "BIDSTests", dependencies: ["BIDS", "TestSupport"], swiftSettings: common),
         .testTarget(name: "WorkflowTests", dependencies: ["BIDS", "TestSupport", "Workflow"], swiftSettings: common),

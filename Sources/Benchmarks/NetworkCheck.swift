@@ -61,7 +61,8 @@ enum NetworkCheck {
                 loss: .binaryCrossEntropy() + .binaryCrossEntropy().on(output: 1), inputs: [[2, 2, 5, 32, 32]])
         case "rim":
             return Case(
-                network: try QSMRimNet().network(), loss: .binaryCrossEntropy(), inputs: [[4, 2, 32, 32, 32], [4, 527]])
+                network: try QSMRimNet().network(), loss: .binaryCrossEntropy(),
+                inputs: [[4, 2, 32, 32, 32], [4, 527]])
         case "double":
             let net = DoubleBranchUNet(inputChannels: 1, outputChannels: 3)
             return Case(

@@ -35,7 +35,9 @@ struct InferenceForm {
                 return []
             default: return [node]
             }
-        } names: { renamed[$0] ?? $0 }
+        } names: {
+            renamed[$0] ?? $0
+        }
     }
 
     /// Normalising joined maps is joining normalised maps, and those can be folded where a convolution made them.
@@ -80,7 +82,9 @@ struct InferenceForm {
                 channel += channels
             }
             return parts + [Network.Node(name: node.name, layer: node.layer, inputs: inputs)]
-        } names: { movedNames[$0] ?? $0 }
+        } names: {
+            movedNames[$0] ?? $0
+        }
         for copy in copies { copyChannels(of: copy.layer, to: copy.part, copy.channels) }
     }
 
@@ -101,7 +105,9 @@ struct InferenceForm {
             if renamed[node.name] != nil { return [] }
             guard withBias.contains(node.name) else { return [node] }
             return [Network.Node(name: node.name, layer: node.layer.withBias, inputs: node.inputs)]
-        } names: { renamed[$0] ?? $0 }
+        } names: {
+            renamed[$0] ?? $0
+        }
     }
 
     /// w′ = w·s and b′ = (b − mean)·s + shift with s = scale / √(variance + ε), per output channel.

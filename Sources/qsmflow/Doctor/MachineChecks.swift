@@ -1,6 +1,7 @@
 import CoordinatorClient
 import Foundation
 import Postgres
+import Workflow
 
 #if canImport(Glibc)
     import Glibc
