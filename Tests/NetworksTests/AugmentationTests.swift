@@ -206,6 +206,7 @@ struct AugmentationTests {
     @Test("DEEPMIR's variants come in its proportions")
     func deepmir() {
         var (plain, flipped, turned, shifted, other) = (0, 0, 0, 0, 0)
+        var (flippedToo, shiftedFlipped) = (0, 0)
         let flat = Extent3(1, 256, 256)
         for sample in 0..<4000 {
             let draw = DEEPMIRAugmentation().draw(
@@ -218,6 +219,8 @@ struct AugmentationTests {
             if isShifted && isTurned { other += 1 }
             let isFlipped = affine.determinant < 0
             if !isShifted && !isTurned { if isFlipped { flipped += 1 } else { plain += 1 } }
+            if isFlipped && isTurned { flippedToo += 1 }
+            if isFlipped && isShifted { shiftedFlipped += 1 }
             #expect(abs(abs(affine.determinant) - 1) < 1e-12)
         }
         #expect(other == 0)
@@ -226,5 +229,8 @@ struct AugmentationTests {
         #expect((6...36).contains(flipped))
         #expect((880...1045).contains(turned))
         #expect((2920...3095).contains(shifted))
+        // Two thirds of either are flipped as well.
+        #expect((590...695).contains(flippedToo))
+        #expect((1900...2110).contains(shiftedFlipped))
     }
 }

@@ -238,9 +238,9 @@ struct TrainingDataTests {
             reads.withLock { $0.append(index) }
             return all[index]
         }
-        for index in [0, 1, 0, 1, 2, 1, 0] { #expect(try cached.volume(index).name == "\(index)") }
-        // 2 takes the place of 0, which was used before 1; the last 0 has to be read again.
-        #expect(reads.withLock { $0 } == [0, 1, 2, 0])
+        for index in [0, 1, 0, 2, 0, 1] { #expect(try cached.volume(index).name == "\(index)") }
+        // 2 takes the place of 1, which was read after 0 but used before it; the last 1 has to be read again.
+        #expect(reads.withLock { $0 } == [0, 1, 2, 1])
     }
 }
 
