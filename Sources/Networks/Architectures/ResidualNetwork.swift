@@ -89,6 +89,7 @@ extension ResidualNetwork {
         var builder = NetworkBuilder()
         let image = try builder.input("image", channels: inputChannels, rank: rank)
         let pooled = try addFeatures(image, to: &builder)
-        return try builder.network(outputs: [builder.linear("fc", pooled, outputs: outputs)])
+        let logits = try builder.linear("fc", pooled, outputs: outputs)
+        return try builder.network(outputs: [logits])
     }
 }

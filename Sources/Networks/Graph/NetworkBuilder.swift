@@ -48,6 +48,11 @@ package struct NetworkBuilder {
         guard !inputs.isEmpty, !outputs.isEmpty else {
             throw NetworkError.architecture("a network needs at least one input and one output")
         }
+        // A layer added within the call itself goes to another copy of the builder.
+        for output in outputs where values[output.name] == nil {
+            throw NetworkError.architecture(
+                "the output \(output.name) is no layer of this network; add it before the network is made")
+        }
         return Network(inputs: inputs, nodes: nodes, outputs: outputs.map(\.name))
     }
 
