@@ -170,7 +170,7 @@ import Workflow
                 ["classes": [["name": "a", "labels": [7]], ["name": "b", "labels": [7]]]],
                 "label 7 belongs to both a and b"
             ),
-            (["patch": [15, 16, 16]], "encoder1"),
+            (["patch": [15, 16, 16]], "inputs of 16×16×16 would fit"),
             (["loss": ["hinge"]], "there is no loss “hinge”"),
             (["channels": [["modality": "Chimap"], ["modality": "T1w"]]], "lacks one of the 2 channels"),
             (["channels": [["modality": "Chimap", "units": "ppb"]]], "units ppm, not ppb"),

@@ -42,7 +42,7 @@ import Workflow
             let inputs = rule["properties"]?["inputs"]
             #expect(Set(inputs?["properties"]?.objectValue?.keys ?? [:].keys) == Set(kind.inputs.map(\.name)))
             let required = Set(inputs?["required"]?.arrayValue?.compactMap(\.stringValue) ?? [])
-            #expect(required == Set(kind.inputs.filter { $0.cardinality != .optional }.map(\.name)))
+            #expect(required == Set(kind.inputs.filter(\.cardinality.isRequired).map(\.name)))
             let parameters = rule["properties"]?["parameters"]?["properties"]
             #expect(Set(parameters?.objectValue?.keys ?? [:].keys) == Set(kind.parameters.map(\.name)))
         }

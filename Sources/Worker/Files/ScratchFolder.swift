@@ -36,7 +36,7 @@ package final class ScratchFolder: Sendable {
     private static let keptDays = 14.0
 
     private static func removeForgotten(in folder: String) throws {
-        try makeFolder(folder)
+        guard FileManager.default.fileExists(atPath: folder) else { return }
         for name in try names(in: folder) {
             let path = "\(folder)/\(name)"
             var status = stat()
