@@ -1,10 +1,14 @@
 #!/bin/sh
-# The same kernels in SciPy, SimpleITK and others beside ours, in one run: JSON lines in Benchmarks/results/kernels.jsonl.
+# The same kernels in SciPy, SimpleITK and others, and the same convolutions in PyTorch and ONNX Runtime, beside ours, in
+# one run: JSON lines in Benchmarks/results/kernels.jsonl and networks.jsonl.
 set -eu
 cd "$(dirname "$0")/../.."
 [ -d .venv ] || python3 -m venv .venv
-.venv/bin/pip install --quiet --disable-pip-version-check -r Benchmarks/peers/requirements.txt
+.venv/bin/pip install --quiet --disable-pip-version-check -r Benchmarks/peers/requirements.txt \
+    -r Benchmarks/peers/networks-requirements.txt
 swift build -c release --product qsmflow-benchmarks
 mkdir -p Benchmarks/results
 .venv/bin/python Benchmarks/peers/kernels.py --edge "${EDGE:-256}" --repeats "${REPEATS:-5}" \
     --ours .build/release/qsmflow-benchmarks | tee Benchmarks/results/kernels.jsonl
+.venv/bin/python Benchmarks/peers/networks.py --ours .build/release/qsmflow-benchmarks \
+    | tee Benchmarks/results/networks.jsonl

@@ -194,7 +194,7 @@ struct ConvolutionTests {
         var random = SeededGenerator(seed: 11)
         for (size, padding, inputs, outputs) in [
             (Extent3(7, 9, 11), 1, 33, 40), (Extent3(4, 4, 4), 1, 16, 16), (Extent3(5, 3, 6), 0, 20, 50),
-            (Extent3(3, 3, 2), 2, 17, 3), (Extent3(8, 8, 40), 1, 64, 100),
+            (Extent3(3, 3, 2), 2, 17, 3), (Extent3(8, 8, 40), 1, 64, 100), (Extent3(4, 5, 4), 1, 20, 130),
         ] {
             let flat = tile.depth == 1
             let geometry = ConvolutionGeometry(

@@ -15,6 +15,8 @@ final class WinogradConvolution: ConvolutionMethod {
     private let transform: WinogradTransform
     private let tiling: WinogradTiling
     private let layout: Layout
+    /// Blocks of outputs of a piece of work.
+    private let outputChunk: Int
     private let rows: [Int]
     private let steps: [Int]
     private let zeros: FeatureStorage
@@ -56,7 +58,10 @@ final class WinogradConvolution: ConvolutionMethod {
         let perTile =
             (inputs.height * inputs.width + (inputs.depth > 1 ? inputs.depth * outputs.height * outputs.width : 0))
             * (sources + targets) * lanes * MemoryLayout<Float>.size
-        tiling = WinogradTiling(lowered.target, outputs: outputs, tiles: max(8, min(32, 640 * 1024 / perTile)))
+        tiling = WinogradTiling(lowered.target, outputs: outputs, tiles: max(16, min(32, 640 * 1024 / perTile)))
+        // Few blocks of tiles: several pieces each transform the source again for a part of the outputs.
+        let parts = min((8).divided(by: tiling.blockCount), (targets + 1) / 2)
+        outputChunk = parts > 1 ? (targets.divided(by: parts) + 1) / 2 * 2 : targets
 
         let slices = tiling.slicesPerBlock
         transform = WinogradTransform(
@@ -65,10 +70,10 @@ final class WinogradConvolution: ConvolutionMethod {
         let deepSlice = transform.deepCount(blocks: sources)
         // 64 bytes more, so that frequencies do not fall onto the same lines of the cache.
         let sourceFrequency = sources * tiling.tilesPerBlock * lanes + lanes
-        let sumFrequency = targets * tiling.tilesPerBlock * lanes + lanes
+        let sumFrequency = outputChunk * tiling.tilesPerBlock * lanes + lanes
         let resultLine = tiling.slice.width * outputs.width * lanes
         let resultPlane = tiling.slice.height * outputs.height * resultLine + lanes
-        let resultSlice = inputs.depth > 1 ? targets * inputs.depth * resultPlane : 0
+        let resultSlice = inputs.depth > 1 ? outputChunk * inputs.depth * resultPlane : 0
         let planeFrequencies = inputs.height * inputs.width
         let source = slices * deepSlice
         let sums = source + planeFrequencies * sourceFrequency
@@ -159,9 +164,12 @@ final class WinogradConvolution: ConvolutionMethod {
     ) {
         let weightStride = sourceBlocks * Self.lanes * Self.lanes
         let planeFrequencies = inputs.height * inputs.width
-        Parallel.forEach(tiling.blockCount, threads: threads) { index in
+        let parts = targetBlocks.divided(by: outputChunk)
+        Parallel.forEach(tiling.blockCount * parts, threads: threads) { index in
             Scratch.with(layout.count) { scratch in
-                let slices = tiling.slices(ofBlock: index)
+                let slices = tiling.slices(ofBlock: index / parts)
+                let firstBlock = index % parts * outputChunk
+                let blocks = firstBlock..<min(targetBlocks, firstBlock + outputChunk)
                 let tiles = slices.reduce(0) { $0 + $1.tileCount }
                 if inputs.depth > 1 {
                     for (n, slice) in slices.enumerated() {
@@ -179,23 +187,24 @@ final class WinogradConvolution: ConvolutionMethod {
                     }
                     multiplySets(
                         planeFrequencies, scratch + layout.source, layout.sourceFrequency, rows, tiles, steps,
-                        sourceBlocks, packed + depth * planeFrequencies * targetBlocks * weightStride,
-                        targetBlocks * weightStride, weightStride, targetBlocks, scratch + layout.sums,
+                        sourceBlocks,
+                        packed + (depth * planeFrequencies * targetBlocks + firstBlock) * weightStride,
+                        targetBlocks * weightStride, weightStride, blocks.count, scratch + layout.sums,
                         layout.sumFrequency, tiling.tilesPerBlock * Self.lanes, rows, zeros.base)
                     for (n, slice) in slices.enumerated() {
                         if inputs.depth > 1 {
                             finishPlane(
-                                slice, to: scratch + layout.results + n * layout.resultSlice, depth: depth,
+                                slice, blocks, to: scratch + layout.results + n * layout.resultSlice, depth: depth,
                                 scratch: scratch)
                         } else {
-                            finishPlane(slice, to: target, bias: bias, slope: slope, scratch: scratch)
+                            finishPlane(slice, blocks, to: target, bias: bias, slope: slope, scratch: scratch)
                         }
                     }
                 }
                 if inputs.depth > 1 {
                     for (n, slice) in slices.enumerated() {
                         finishDepth(
-                            slice, scratch + layout.results + n * layout.resultSlice, to: target, bias: bias,
+                            slice, blocks, scratch + layout.results + n * layout.resultSlice, to: target, bias: bias,
                             slope: slope, outside: scratch + layout.outside)
                     }
                 }
@@ -203,26 +212,27 @@ final class WinogradConvolution: ConvolutionMethod {
         }
     }
 
-    /// Sums of a row of tiles back along width, into the lines between the passes.
+    /// Sums of a row of tiles back along width, into the lines between the passes; `number` counts the blocks of outputs
+    /// of the piece.
     private func finishWidth(
-        _ slice: WinogradTiling.Slice, block: Int, row: Int, scratch: UnsafeMutablePointer<Float>
+        _ slice: WinogradTiling.Slice, number: Int, row: Int, scratch: UnsafeMutablePointer<Float>
     ) {
         let tile = slice.firstTile + row * slice.columns.count
         winogradOutputTiles(
-            inputs.width, scratch + layout.sums + (block * tiling.tilesPerBlock + tile) * Self.lanes,
+            inputs.width, scratch + layout.sums + (number * tiling.tilesPerBlock + tile) * Self.lanes,
             layout.sumFrequency, slice.columns.count, scratch + layout.lines, layout.line, inputs.height)
     }
 
     /// Back along width and height, for one frequency of depth.
     private func finishPlane(
-        _ slice: WinogradTiling.Slice, to results: UnsafeMutablePointer<Float>, depth: Int,
+        _ slice: WinogradTiling.Slice, _ blocks: Range<Int>, to results: UnsafeMutablePointer<Float>, depth: Int,
         scratch: UnsafeMutablePointer<Float>
     ) {
         withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: outputs.height) { starts in
-            for block in 0..<targetBlocks {
+            for number in 0..<blocks.count {
                 for row in 0..<slice.lines.count {
-                    finishWidth(slice, block: block, row: row, scratch: scratch)
-                    let plane = results + block * layout.resultBlock + depth * layout.resultPlane
+                    finishWidth(slice, number: number, row: row, scratch: scratch)
+                    let plane = results + number * layout.resultBlock + depth * layout.resultPlane
                     for height in 0..<outputs.height {
                         starts[height] = plane + (row * outputs.height + height) * layout.resultLine
                     }
@@ -236,7 +246,8 @@ final class WinogradConvolution: ConvolutionMethod {
 
     /// Back along width and height, to the target: where there is no transform along depth.
     private func finishPlane(
-        _ slice: WinogradTiling.Slice, to target: FeatureMap, bias: UnsafePointer<Float>, slope: Float,
+        _ slice: WinogradTiling.Slice, _ blocks: Range<Int>, to target: FeatureMap, bias: UnsafePointer<Float>,
+        slope: Float,
         scratch: UnsafeMutablePointer<Float>
     ) {
         let lanes = Self.lanes
@@ -244,10 +255,10 @@ final class WinogradConvolution: ConvolutionMethod {
         let column = slice.columns.lowerBound * outputs.width
         let count = min(slice.columns.count * outputs.width, size.width - column)
         withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: outputs.height) { starts in
-            for block in 0..<targetBlocks {
+            for (number, block) in blocks.enumerated() {
                 let map = target.block(block, image: slice.image) + slice.depth * size.height * size.width * lanes
                 for row in 0..<slice.lines.count {
-                    finishWidth(slice, block: block, row: row, scratch: scratch)
+                    finishWidth(slice, number: number, row: row, scratch: scratch)
                     for height in 0..<outputs.height {
                         let line = (slice.lines.lowerBound + row) * outputs.height + height
                         starts[height] =
@@ -263,7 +274,7 @@ final class WinogradConvolution: ConvolutionMethod {
     }
 
     private func finishDepth(
-        _ slice: WinogradTiling.Slice, _ results: UnsafePointer<Float>, to target: FeatureMap,
+        _ slice: WinogradTiling.Slice, _ blocks: Range<Int>, _ results: UnsafePointer<Float>, to target: FeatureMap,
         bias: UnsafePointer<Float>, slope: Float, outside: UnsafeMutablePointer<Float>
     ) {
         let lanes = Self.lanes
@@ -273,7 +284,7 @@ final class WinogradConvolution: ConvolutionMethod {
         let firstLine = slice.lines.lowerBound * outputs.height
         let lineCount = min(slice.lines.count * outputs.height, size.height - firstLine)
         withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: outputs.depth) { starts in
-            for block in 0..<targetBlocks {
+            for (number, block) in blocks.enumerated() {
                 let map = target.block(block, image: slice.image)
                 for line in 0..<lineCount {
                     for depth in 0..<outputs.depth {
@@ -282,7 +293,7 @@ final class WinogradConvolution: ConvolutionMethod {
                         starts[depth] = plane < size.depth ? map + position * lanes : outside
                     }
                     winogradOutputLines(
-                        inputs.depth, results + block * layout.resultBlock + line * layout.resultLine,
+                        inputs.depth, results + number * layout.resultBlock + line * layout.resultLine,
                         layout.resultPlane, count, starts.baseAddress!, bias + block * lanes, slope)
                 }
             }
