@@ -18,6 +18,7 @@ import torch
 from network_check import Interpreter
 
 SHAPES = {"unet3d": (1, 1, 128, 128, 128), "deepmir": (1, 3, 256, 256), "resnet18": (32, 2, 32, 32, 32)}
+TRAINING_SHAPES = {"deepmir": (8, 3, 256, 256)}
 MODES = ("eager", "channels_last", "compile")
 
 
@@ -27,7 +28,8 @@ def peer(network: str, work: str, mode: str, threads: int, seconds: float, descr
     model = Interpreter(json.loads(description.read_text()))
     generator = torch.Generator().manual_seed(1)
     weights = model.parameters(generator)
-    x = torch.randn(*SHAPES[network], generator=generator)
+    shapes = SHAPES | (TRAINING_SHAPES if work == "training" else {})
+    x = torch.randn(*shapes[network], generator=generator)
     if mode == "channels_last":
         last = {5: torch.channels_last_3d, 4: torch.channels_last}
         x = x.contiguous(memory_format=last[x.dim()])

@@ -68,7 +68,8 @@ struct NetworkBenchmark: Benchmark {
             let shape = FeatureShape(batch: 1, channels: 1, size: Extent3(repeating: 128))
             return (try net.network(), shape, .crossEntropy())
         case "deepmir":
-            let shape = FeatureShape(batch: 1, channels: 3, size: Extent3(1, 256, 256))
+            // The batch of the released code's training; slices come one by one to be segmented.
+            let shape = FeatureShape(batch: work == .training ? 8 : 1, channels: 3, size: Extent3(1, 256, 256))
             return (try UNet.deepMIR(inputChannels: 3).network(), shape, .crossEntropy())
         default:
             var builder = NetworkBuilder()

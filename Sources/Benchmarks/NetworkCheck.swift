@@ -22,7 +22,8 @@ enum NetworkCheck {
     }
 
     static let names = [
-        "unet3d", "unet3d-swish", "unet3d-tutorial", "deepmir", "resunet3d", "unet3d-instance", "resnet18", "slices", "rim", "double",
+        "unet3d", "unet3d-swish", "unet3d-tutorial", "deepmir", "resunet3d", "unet3d-instance", "resnet18", "slices",
+        "rim", "double",
     ]
 
     static func makeCase(_ name: String) throws -> Case {
@@ -37,10 +38,11 @@ enum NetworkCheck {
             var net = UNet.tutorial(inputChannels: 1, classes: 2)
             net.dropout = []
             return Case(network: try net.network(), loss: .crossEntropy(), inputs: [[1, 1, 32, 32, 32]])
-        case "deepmir":
+        case "deepmir", "deepmir-swish":
+            var net = UNet.deepMIR(inputChannels: 2)
+            net.activation = name == "deepmir" ? .relu : .swish
             return Case(
-                network: try UNet.deepMIR(inputChannels: 2).network(), loss: .crossEntropy(),
-                inputs: [[2, 2, 64, 96]])
+                network: try net.network(), loss: .crossEntropy(), inputs: [[2, 2, 96, 128]], learningRate: 1e-5)
         case "resunet3d":
             var net = UNet.residual(inputChannels: 2, classes: 4)
             net.widths = [10, 20, 40]
@@ -58,14 +60,16 @@ enum NetworkCheck {
             var x = try ResidualNetwork.resNet18(inputChannels: 2).addFeatures(image, to: &builder)
             x = try builder.linear("fc", x, outputs: 3)
             return Case(
-                network: try builder.network(outputs: [x]), loss: .crossEntropy(), inputs: [[4, 2, 32, 32, 32]])
+                network: try builder.network(outputs: [x]), loss: .crossEntropy(), inputs: [[4, 2, 32, 32, 32]],
+                learningRate: 1e-6)
         case "slices":
             return Case(
                 network: try SliceSequenceNetwork(inputChannels: 2).network(),
                 loss: .binaryCrossEntropy() + .binaryCrossEntropy().on(output: 1), inputs: [[2, 2, 5, 32, 32]])
         case "rim":
             return Case(
-                network: try QSMRimNet().network(), loss: .binaryCrossEntropy(), inputs: [[4, 2, 32, 32, 32], [4, 527]])
+                network: try QSMRimNet().network(), loss: .binaryCrossEntropy(),
+                inputs: [[4, 2, 32, 32, 32], [4, 527]])
         case "double":
             let net = DoubleBranchUNet(inputChannels: 1, outputChannels: 3)
             return Case(

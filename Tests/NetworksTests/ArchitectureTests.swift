@@ -42,7 +42,10 @@ struct ArchitectureTests {
         #expect(named["layer4.1.relu2"]?.size == Extent3(2, 3, 4))
         #expect(network.sizeDivisor == Extent3(repeating: 16))
         #expect(shapes.last == FeatureShape(batch: 3, channels: 512, size: .one))
-        #expect(network.parameters.contains { $0.name == "layer4.0.downsample.0.weight" && $0.shape == [512, 256, 1, 1, 1] })
+        #expect(
+            network.parameters.contains {
+                $0.name == "layer4.0.downsample.0.weight" && $0.shape == [512, 256, 1, 1, 1]
+            })
     }
 
     @Test func theResNetsPyTorchNamesAreTorchvisions() throws {

@@ -54,7 +54,8 @@ struct OptimiserTests {
         let (b1, b2, decay) = (Double(Float(0.9)), Double(Float(0.99)), Double(Float(0.05)))
         let optimiser: Optimiser =
             decoupled
-            ? .adamW(beta2: 0.99, epsilon: 1e-6, weightDecay: 0.05) : .adam(beta2: 0.99, epsilon: 1e-6, weightDecay: 0.05)
+            ? .adamW(beta2: 0.99, epsilon: 1e-6, weightDecay: 0.05)
+            : .adam(beta2: 0.99, epsilon: 1e-6, weightDecay: 0.05)
         compare(optimiser) { w, g, moments, step, rate in
             var gradient = g
             if decoupled { w -= rate * decay * w } else { gradient += decay * w }

@@ -92,9 +92,18 @@ struct SafetensorsTests {
             (folder + "/none", "cannot be opened for reading"),
             (try file(two, data: 11), "is cut short: its tensors take 12 bytes and 11 are there"),
             (try file(two, data: 13), "1 bytes at its end belong to no tensor"),
-            (try file(two, data: 12, length: 4000), "is cut short: its header takes 4000 bytes and \(two.utf8.count + 12) are there"),
-            (try file(two, data: 12, length: 1 << 40), "is no safetensors file: its header would take 1099511627776 bytes"),
-            (try file(two, data: 12, length: 20), "is no safetensors file: its header is no JSON, or a number in it is not whole"),
+            (
+                try file(two, data: 12, length: 4000),
+                "is cut short: its header takes 4000 bytes and \(two.utf8.count + 12) are there"
+            ),
+            (
+                try file(two, data: 12, length: 1 << 40),
+                "is no safetensors file: its header would take 1099511627776 bytes"
+            ),
+            (
+                try file(two, data: 12, length: 20),
+                "is no safetensors file: its header is no JSON, or a number in it is not whole"
+            ),
             (try file("[1,2]", data: 0), "has a damaged safetensors header:  is not what belongs there"),
             (
                 try file("{\(tensor("a", "[2]", 0, 8)),\(tensor("b", "[1]", 4, 8))}", data: 8),
@@ -108,7 +117,10 @@ struct SafetensorsTests {
                 try file("{\(tensor("a", "[3]", 0, 8))}", data: 8),
                 "tensor a of shape [3] and type F32 takes 12 bytes and is given 8"
             ),
-            (try file("{\(tensor("a", "[2]", 0, 8, type: "F7"))}", data: 8), "tensor a is of the type F7, which is not known"),
+            (
+                try file("{\(tensor("a", "[2]", 0, 8, type: "F7"))}", data: 8),
+                "tensor a is of the type F7, which is not known"
+            ),
             (try file("{\(tensor("a", "[-2,-1]", 0, 8))}", data: 8), "tensor a has the shape [-2, -1]"),
             (
                 try file("{\(tensor("a", "[4611686018427387904,4]", 0, 8))}", data: 8),

@@ -76,7 +76,8 @@ struct TrainingPlanTests {
                 return NetworkFixtures.classes(shape.batch * shape.positions, of: shape.channels, &random)
             }
             let labels = (0..<shape.count).map { _ in Float(random.next() % 2) }
-            return .values(Tensor(shape: [shape.batch, 1, shape.size.depth, shape.size.height, shape.size.width], values: labels))
+            return .values(
+                Tensor(shape: [shape.batch, 1, shape.size.depth, shape.size.height, shape.size.width], values: labels))
         }
         return Problem(
             network: network, loss: loss, batch: Batch(inputs: inputs, targets: targets),

@@ -98,7 +98,8 @@ package struct UNet: Hashable, Sendable, Codable {
             throw NetworkError.architecture("a U-Net needs a positive width for every level, not \(widths)")
         }
         guard dropout.isEmpty || dropout.count == widths.count else {
-            throw NetworkError.architecture("\(dropout.count) dropout rates for \(widths.count) levels; give one per level")
+            throw NetworkError.architecture(
+                "\(dropout.count) dropout rates for \(widths.count) levels; give one per level")
         }
     }
 

@@ -24,7 +24,9 @@ package struct ArenaLayout: Sendable {
         func area(_ n: Int) -> Int { buffers[n].count * (buffers[n].last - buffers[n].first + 1) }
         let orders = [
             indices.sorted { (buffers[$0].count, $1) > (buffers[$1].count, $0) },
-            indices.sorted { (buffers[$0].first, -buffers[$0].count, $0) < (buffers[$1].first, -buffers[$1].count, $1) },
+            indices.sorted {
+                (buffers[$0].first, -buffers[$0].count, $0) < (buffers[$1].first, -buffers[$1].count, $1)
+            },
             indices.sorted { (area($0), $1) > (area($1), $0) },
             indices.sorted { (buffers[$0].last, $1) > (buffers[$1].last, $0) },
         ]
@@ -34,9 +36,10 @@ package struct ArenaLayout: Sendable {
         (offsets, count) = (best.offsets, best.count)
 
         let steps = Set(buffers.map(\.first))
-        lowerBound = steps.map { step in
-            buffers.reduce(0) { $1.first <= step && step <= $1.last ? $0 + Self.rounded($1.count) : $0 }
-        }.max() ?? 0
+        lowerBound =
+            steps.map { step in
+                buffers.reduce(0) { $1.first <= step && step <= $1.last ? $0 + Self.rounded($1.count) : $0 }
+            }.max() ?? 0
     }
 
     private static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }

@@ -54,7 +54,9 @@ struct BufferPlan: Sendable {
                 let there = place(x)
                 let end = there.channel + program.shapes[x].blocks * FeatureShape.lanes
                 let isNeeded = (0..<valueCount).contains { other in
-                    guard !step.outputs.contains(other), lives.born[other] < s, lives.lastRead[other] > s else { return false }
+                    guard !step.outputs.contains(other), lives.born[other] < s, lives.lastRead[other] > s else {
+                        return false
+                    }
                     let place = place(other)
                     let otherEnd = place.channel + program.shapes[other].blocks * FeatureShape.lanes
                     return place.root == there.root && place.channel < end && there.channel < otherEnd

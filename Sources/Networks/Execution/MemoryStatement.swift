@@ -13,7 +13,8 @@ package struct MemoryStatement: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         func mebibytes(_ bytes: Int) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
-        return "\(mebibytes(total)): \(mebibytes(activations)) feature maps, \(mebibytes(packedWeights)) packed weights, "
+        return
+            "\(mebibytes(total)): \(mebibytes(activations)) feature maps, \(mebibytes(packedWeights)) packed weights, "
             + "\(mebibytes(parameters)) parameters, \(mebibytes(scratch)) working memory"
     }
 }

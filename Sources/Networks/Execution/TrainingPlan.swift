@@ -156,7 +156,9 @@ package final class TrainingPlan {
         var gradients: [Int: FeatureMap] = [:]
         if differentiating {
             for step in program.steps[program.forwardCount...] {
-                if case .lossGradient(let output) = step.operation { gradients[output] = prepared.maps[step.outputs[0]] }
+                if case .lossGradient(let output) = step.operation {
+                    gradients[output] = prepared.maps[step.outputs[0]]
+                }
             }
         }
         var value = LossValue(total: 0, terms: [])

@@ -80,7 +80,9 @@ extension Layer {
     private func first(of inputs: [ValueKind]) throws(LayerProblem) -> ValueKind {
         switch self {
         case .concatenation, .addition:
-            guard inputs.count >= 2 else { throw LayerProblem("joins two inputs or more, and is given \(inputs.count)") }
+            guard inputs.count >= 2 else {
+                throw LayerProblem("joins two inputs or more, and is given \(inputs.count)")
+            }
         case .multiplication:
             guard inputs.count == 2 else { throw LayerProblem("multiplies two inputs, and is given \(inputs.count)") }
         default:

@@ -52,7 +52,8 @@ extension Network {
         for input in inputs { reductions[input.name] = [1, 1, 1] }
         var largest = [1, 1, 1]
         for node in nodes {
-            var reduction = node.inputs.compactMap { reductions[$0] }.max { $0.reduce(1, *) < $1.reduce(1, *) }
+            var reduction =
+                node.inputs.compactMap { reductions[$0] }.max { $0.reduce(1, *) < $1.reduce(1, *) }
                 ?? [1, 1, 1]
             let (down, up) = node.layer.scales
             for axis in 0..<3 { reduction[axis] = max(1, reduction[axis] * down[axis] / up[axis]) }

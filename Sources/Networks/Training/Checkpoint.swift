@@ -22,7 +22,9 @@ extension Trainer {
         if let average { add("average.", average.base) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        func text(_ value: some Encodable) throws -> String { String(decoding: try encoder.encode(value), as: UTF8.self) }
+        func text(_ value: some Encodable) throws -> String {
+            String(decoding: try encoder.encode(value), as: UTF8.self)
+        }
         try SafetensorsWriter.write(
             tensors,
             metadata: [
@@ -41,7 +43,9 @@ extension Trainer {
         let file = try SafetensorsFile(path: path)
         func problem(_ text: String) -> NetworkError { .file(path: path, problem: text) }
         func decode<Value: Decodable>(_ type: Value.Type, _ key: String) throws -> Value {
-            guard let text = file.metadata[key] else { throw problem("is no checkpoint of a training: it lacks the \(key)") }
+            guard let text = file.metadata[key] else {
+                throw problem("is no checkpoint of a training: it lacks the \(key)")
+            }
             do {
                 return try JSONDecoder().decode(type, from: Data(text.utf8))
             } catch {

@@ -79,7 +79,8 @@ extension Loss.Kind {
     ///   - gradient: of the logits; `weight` times the gradient of this term is written, or added.
     ///   - values: the target as a map, where it is one.
     func evaluate(
-        _ logits: FeatureMap, _ target: Target, values: FeatureMap?, gradient: FeatureMap?, weight: Double, adding: Bool,
+        _ logits: FeatureMap, _ target: Target, values: FeatureMap?, gradient: FeatureMap?, weight: Double,
+        adding: Bool,
         threads: Int
     ) -> Double {
         switch (self, target) {

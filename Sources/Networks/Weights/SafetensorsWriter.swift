@@ -20,7 +20,8 @@ package enum SafetensorsWriter {
             let bytes = 4 * shape.reduce(1, *)
             let axes = shape.map(String.init).joined(separator: ",")
             json.append(
-                "\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(axes)],\"data_offsets\":[\(offset),\(offset + bytes)]}")
+                "\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(axes)],\"data_offsets\":[\(offset),\(offset + bytes)]}"
+            )
             offset += bytes
         }
         var header = Data("{\(json.joined(separator: ","))}".utf8)
@@ -138,7 +139,8 @@ extension Weights {
         }
         guard problems.isEmpty else {
             throw NetworkError.file(
-                path: file.path, problem: "does not hold the weights of this network: it "
+                path: file.path,
+                problem: "does not hold the weights of this network: it "
                     + problems.joined(separator: ", "))
         }
         try self.init(parameters: parameters, tensors: parameters.map { try file.tensor(prefix + $0.name) })
