@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Builds our networks in PyTorch from their JSON, gives both sides the same weights and batches, and compares outputs,
-gradients and the losses of twenty steps of Adam.
+gradients, running statistics and the losses of twenty steps of Adam.
 
 Weights and batches are made by PyTorch and cross over as safetensors files, so that reading and writing them is compared
 as well. One line of JSON per network; exits with 1 where a difference is larger than allowed.
@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-OUTPUT, GRADIENT, CURVE = 1e-4, 1e-4, 1e-3
+OUTPUT, GRADIENT, EDGES, CURVE = 1e-4, 1e-4, 1e-2, 1e-3
+ALL = "unet3d,unet3d-swish,unet3d-tutorial,deepmir,deepmir-swish,resunet3d,unet3d-instance,resnet18,slices,rim,double"
 
 
 def extent(value: dict, rank: int) -> tuple:
@@ -30,6 +31,9 @@ class Interpreter:
     def __init__(self, network: dict):
         self.network = network
         self.ranks = {value["name"]: value["rank"] for value in network["inputs"]}
+        functions = [
+            node["layer"]["activation"]["function"] for node in network["nodes"] if self.kind(node) == "activation"]
+        self.has_edges = any("relu" in function or "leakyRelu" in function for function in functions)
         self.is_random = any(self.kind(node) in ("dropout", "deepSMOTE") for node in network["nodes"])
 
     @staticmethod
@@ -209,29 +213,24 @@ def relative(ours: torch.Tensor, theirs: torch.Tensor, scale: float | None = Non
     return difference / max(theirs.abs().max().item(), scale or 0, 1e-12)
 
 
-def largest_relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    return ((ours.double() - theirs.double()).abs() / theirs.double().abs()).max().item()
-
-
-def train(network: Interpreter, description: dict, weights: dict, batches: list, precision: torch.dtype) -> tuple:
+def train(network: Interpreter, description: dict, weights: dict, batches: list) -> tuple:
     """Losses of all steps; gradients of the first, and running statistics after it."""
     running = {key for key in weights if "running_" in key}
-    learned = {key: value.to(precision, copy=True).requires_grad_(key not in running) for key, value in weights.items()}
+    learned = {key: value.clone().requires_grad_(key not in running) for key, value in weights.items()}
     optimiser = torch.optim.Adam(
         [value for key, value in learned.items() if key not in running], lr=description["learningRate"])
     losses, gradients, statistics = [], {}, {}
     for step in range(description["steps"]):
         inputs, targets = batches[step % len(batches)]
         optimiser.zero_grad()
-        outputs = network.run(learned, [x.to(precision) for x in inputs], True)
-        value = cost(description["loss"], outputs, [target.to(precision) for target in targets])
+        value = cost(description["loss"], network.run(learned, inputs, True), targets)
         value.backward()
         if step == 0:
             gradients = {key: learned[key].grad.clone() for key in learned if key not in running}
             statistics = {key: learned[key].clone() for key in running}
         optimiser.step()
         losses.append(value.item())
-    return torch.tensor(losses, dtype=precision), gradients, statistics
+    return torch.tensor(losses), gradients, statistics
 
 
 def check(ours: str, name: str, threads: int, folder: Path) -> dict:
@@ -264,30 +263,23 @@ def check(ours: str, name: str, threads: int, folder: Path) -> dict:
     line["output"] = max(relative(result[f"output{n}"], output) for n, output in enumerate(expected))
     passed = line["output"] < OUTPUT
     if not network.is_random:
-        losses, gradients, statistics = train(network, description, weights, batches, torch.float32)
-        exact, exact_gradients, exact_statistics = train(network, description, weights, batches, torch.float64)
-        names = sorted(gradients)
+        losses, gradients, statistics = train(network, description, weights, batches)
         # A bias before a normalisation has the gradient 0 but for rounding: measured by the largest gradient.
-        scale = 0.01 * max(gradient.abs().max().item() for gradient in exact_gradients.values())
-        ours = {key: result[f"gradient.{key}"] for key in names}
+        scale = 0.01 * max(gradient.abs().max().item() for gradient in gradients.values())
         line["gradient"], line["worst_gradient"] = max(
-            (relative(ours[key], gradients[key], scale), key) for key in names)
-        for side, values in (("ours", ours), ("torch", gradients)):
-            line[f"gradient_{side}_to_double"] = max(
-                relative(values[key], exact_gradients[key], scale) for key in names)
-        line["curve"] = largest_relative(result["losses"], losses)
-        line["curve_ours_to_double"] = largest_relative(result["losses"], exact)
-        line["curve_torch_to_double"] = largest_relative(losses, exact)
-        line["first_loss"], line["last_loss"] = losses[0].item(), losses[-1].item()
+            (relative(result[f"gradient.{key}"], gradient, scale), key) for key, gradient in gradients.items())
+        squares = sum((result[f"gradient.{key}"] - gradient).square().sum() for key, gradient in gradients.items())
+        line["whole_gradient"] = (squares / sum(g.square().sum() for g in gradients.values())).sqrt().item()
         line["running_statistics"] = max(
             (relative(result[f"statistics.{key}"], value) for key, value in statistics.items()), default=0.0)
-        # Where a value lies on the edge of a ReLU, rounding decides whether its gradient counts: both sides then differ
-        # from double precision by far more than rounding, and from each other.
-        near = lambda found, allowed, ours, theirs: found < allowed or ours < 2 * theirs + allowed
-        passed = passed and line["running_statistics"] < OUTPUT
-        passed = passed and near(
-            line["gradient"], GRADIENT, line["gradient_ours_to_double"], line["gradient_torch_to_double"])
-        passed = passed and near(line["curve"], CURVE, line["curve_ours_to_double"], line["curve_torch_to_double"])
+        line["curve"] = ((result["losses"] - losses).abs() / losses.abs()).max().item()
+        line["first_loss"], line["last_loss"] = losses[0].item(), losses[-1].item()
+        # Where a value lies within rounding of a ReLU's edge, rounding decides whether its gradient counts, and single
+        # gradients differ by more than rounding (PyTorch's from its own in double precision as well): networks without
+        # such edges are held to every single gradient, the others to the gradient as a whole.
+        gradient, allowed = ("whole_gradient", EDGES) if network.has_edges else ("gradient", GRADIENT)
+        passed = passed and line[gradient] < allowed
+        passed = passed and line["running_statistics"] < OUTPUT and line["curve"] < CURVE
     line["passed"] = passed
     return line
 
@@ -295,7 +287,7 @@ def check(ours: str, name: str, threads: int, folder: Path) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ours", required=True, help="the executable qsmflow-benchmarks")
-    parser.add_argument("--networks", default="unet3d,unet3d-tutorial,deepmir,resunet3d,unet3d-instance,resnet18,slices,rim,double")
+    parser.add_argument("--networks", default=ALL)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

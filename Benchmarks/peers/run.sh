@@ -1,6 +1,7 @@
 #!/bin/sh
 # The same kernels in SciPy, SimpleITK and others, and the same convolutions in PyTorch and ONNX Runtime, beside ours, in
-# one run: JSON lines in Benchmarks/results/kernels.jsonl and networks.jsonl.
+# one run: JSON lines in Benchmarks/results/kernels.jsonl and networks.jsonl. Then whole networks: that both compute the
+# same (network_check.jsonl), and how long and in how much memory (whole_networks.jsonl).
 set -eu
 cd "$(dirname "$0")/../.."
 [ -d .venv ] || python3 -m venv .venv
@@ -12,3 +13,7 @@ mkdir -p Benchmarks/results
     --ours .build/release/qsmflow-benchmarks | tee Benchmarks/results/kernels.jsonl
 .venv/bin/python Benchmarks/peers/networks.py --ours .build/release/qsmflow-benchmarks \
     | tee Benchmarks/results/networks.jsonl
+.venv/bin/python Benchmarks/peers/network_check.py --ours .build/release/qsmflow-benchmarks \
+    | tee Benchmarks/results/network_check.jsonl
+.venv/bin/python Benchmarks/peers/whole_networks.py --ours .build/release/qsmflow-benchmarks \
+    | tee Benchmarks/results/whole_networks.jsonl

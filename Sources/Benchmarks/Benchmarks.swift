@@ -17,6 +17,13 @@ enum Benchmarks {
         name == only || name.hasPrefix(only + "_")
     }
 
+    /// The most memory this process has had so far.
+    private static var peakBytes: Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+    }
+
     static func main() throws {
         var arguments = Array(CommandLine.arguments.dropFirst())
         if arguments.first == "onnx" { return try ONNXRun.main(Array(arguments.dropFirst())) }
@@ -29,6 +36,10 @@ enum Benchmarks {
         let repeats = Int(option("--repeats") ?? "5") ?? 5
         let threads = Int(option("--threads") ?? "1") ?? 1
         let only = option("--only")
+        if let name = option("--describe-network") {
+            let network = try NetworkBenchmark(network: name, work: .inference).problem().network
+            return print(String(decoding: try JSONEncoder().encode(network), as: UTF8.self))
+        }
         if let folder = option("--network-check") {
             let name = option("--network") ?? "unet3d"
             if arguments.contains("--describe") { return try NetworkCheck.describe(name, folder: folder) }
@@ -49,7 +60,7 @@ enum Benchmarks {
             var line: [String: Any] = [
                 "name": benchmark.name, "tool": "qsmflow", "edge": edge, "threads": threads,
                 "minimum_s": seconds[0], "median_s": seconds[seconds.count / 2], "checksum": checksum,
-                "instruction_set": "\(InstructionSet.active)",
+                "instruction_set": "\(InstructionSet.active)", "peak_bytes": peakBytes,
             ]
             if let operations = benchmark.operations { line["gigaflops"] = operations / seconds[0] * 1e-9 }
             let data = try JSONSerialization.data(withJSONObject: line, options: [.sortedKeys])

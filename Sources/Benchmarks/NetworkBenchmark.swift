@@ -3,7 +3,7 @@ import Kernels
 import Networks
 
 /// Whole networks: one application to a batch, or one step of training (forward, backward, Adam). Sizes do not follow
-/// `--edge`: they are those that Benchmarks/peers/networks_whole.py runs in PyTorch.
+/// `--edge`: they are those that Benchmarks/peers/whole_networks.py runs in PyTorch.
 struct NetworkBenchmark: Benchmark {
     enum Work: String {
         case inference
@@ -60,7 +60,7 @@ struct NetworkBenchmark: Benchmark {
         FileHandle.standardError.write(Data("\(name) takes \(memory)\n".utf8))
     }
 
-    private func problem() throws -> (network: Network, shape: FeatureShape, loss: Loss) {
+    func problem() throws -> (network: Network, shape: FeatureShape, loss: Loss) {
         switch network {
         case "unet3d":
             var net = UNet(rank: 3, inputChannels: 1, outputChannels: 2, widths: [16, 32, 64, 128, 256])
@@ -68,7 +68,8 @@ struct NetworkBenchmark: Benchmark {
             let shape = FeatureShape(batch: 1, channels: 1, size: Extent3(repeating: 128))
             return (try net.network(), shape, .crossEntropy())
         case "deepmir":
-            let shape = FeatureShape(batch: 1, channels: 3, size: Extent3(1, 256, 256))
+            // The batch of the released code's training; slices come one by one to be segmented.
+            let shape = FeatureShape(batch: work == .training ? 8 : 1, channels: 3, size: Extent3(1, 256, 256))
             return (try UNet.deepMIR(inputChannels: 3).network(), shape, .crossEntropy())
         default:
             var builder = NetworkBuilder()

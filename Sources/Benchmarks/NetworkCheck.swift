@@ -16,27 +16,33 @@ enum NetworkCheck {
         let loss: Loss
         /// Of one batch, as PyTorch would have them.
         let inputs: [[Int]]
+        /// Of Adam: what deep networks follow closely for some steps. Biases before a normalisation have no gradient but
+        /// rounding, which Adam makes as large as any other.
+        var learningRate = 1e-4
     }
 
     static let names = [
-        "unet3d", "unet3d-tutorial", "deepmir", "resunet3d", "unet3d-instance", "resnet18", "slices", "rim", "double",
+        "unet3d", "unet3d-swish", "unet3d-tutorial", "deepmir", "resunet3d", "unet3d-instance", "resnet18", "slices",
+        "rim", "double",
     ]
 
     static func makeCase(_ name: String) throws -> Case {
         switch name {
-        case "unet3d":
+        case "unet3d", "unet3d-swish":
             var net = UNet(rank: 3, inputChannels: 1, outputChannels: 3, widths: [16, 32, 64])
-            net.dropout = []
+            net.activation = name == "unet3d" ? .relu : .swish
             return Case(
-                network: try net.network(), loss: .crossEntropy() + .dice(), inputs: [[2, 1, 16, 24, 20]])
+                network: try net.network(), loss: .crossEntropy() + .dice(), inputs: [[2, 1, 16, 24, 20]],
+                learningRate: 1e-3)
         case "unet3d-tutorial":
             var net = UNet.tutorial(inputChannels: 1, classes: 2)
             net.dropout = []
             return Case(network: try net.network(), loss: .crossEntropy(), inputs: [[1, 1, 32, 32, 32]])
-        case "deepmir":
+        case "deepmir", "deepmir-swish":
+            var net = UNet.deepMIR(inputChannels: 2)
+            net.activation = name == "deepmir" ? .relu : .swish
             return Case(
-                network: try UNet.deepMIR(inputChannels: 2).network(), loss: .crossEntropy(),
-                inputs: [[2, 2, 64, 96]])
+                network: try net.network(), loss: .crossEntropy(), inputs: [[2, 2, 96, 128]], learningRate: 1e-5)
         case "resunet3d":
             var net = UNet.residual(inputChannels: 2, classes: 4)
             net.widths = [10, 20, 40]
@@ -54,7 +60,8 @@ enum NetworkCheck {
             var x = try ResidualNetwork.resNet18(inputChannels: 2).addFeatures(image, to: &builder)
             x = try builder.linear("fc", x, outputs: 3)
             return Case(
-                network: try builder.network(outputs: [x]), loss: .crossEntropy(), inputs: [[4, 2, 32, 32, 32]])
+                network: try builder.network(outputs: [x]), loss: .crossEntropy(), inputs: [[4, 2, 32, 32, 32]],
+                learningRate: 1e-6)
         case "slices":
             return Case(
                 network: try SliceSequenceNetwork(inputChannels: 2).network(),
@@ -73,7 +80,6 @@ enum NetworkCheck {
 
     static let batches = 4
     static let steps = 20
-    static let learningRate = 1e-3
 
     /// The network, its loss and the sizes of its batches, for the other side.
     static func describe(_ name: String, folder: String) throws {
@@ -87,7 +93,7 @@ enum NetworkCheck {
         }
         let description = Description(
             network: entry.network, loss: entry.loss, inputs: entry.inputs, batches: batches, steps: steps,
-            learningRate: learningRate)
+            learningRate: entry.learningRate)
         try JSONEncoder().encode(description).write(to: URL(fileURLWithPath: "\(folder)/network.json"))
     }
 
@@ -130,7 +136,7 @@ enum NetworkCheck {
                     add("statistics.\(parameter.name)", tensor)
                 }
             }
-            optimiser.update(learningRate: learningRate, threads: threads)
+            optimiser.update(learningRate: entry.learningRate, threads: threads)
         }
         add("losses", Tensor(shape: [steps], values: losses))
         let final = storage.weights

@@ -11,9 +11,11 @@ package final class Convolution: Sendable {
     ///   - bias: one value per output channel.
     ///   - planarInput: whether `apply(planar:)` will be used: for the first layer of a network, which then reads the
     ///     network's input as it is. Fewer than 16 input channels.
+    ///   - isTrained: whether `repack` follows every application, so that the time it takes counts.
     package init(
         _ geometry: ConvolutionGeometry, input: FeatureShape, weight: UnsafePointer<Float>,
-        bias: UnsafePointer<Float>?, epilogue: Epilogue, planarInput: Bool = false, threads: Int
+        bias: UnsafePointer<Float>?, epilogue: Epilogue, planarInput: Bool = false, isTrained: Bool = false,
+        threads: Int
     ) {
         precondition(input.channels == geometry.inputChannels, "\(input) into \(geometry.inputChannels) channels")
         guard let lowered = LoweredConvolution.convolution(geometry, input: input) else {
@@ -21,7 +23,8 @@ package final class Convolution: Sendable {
         }
         (self.geometry, self.input, output) = (geometry, input, lowered.target)
         prepared = PreparedConvolution(
-            lowered, weight: weight, bias: bias, epilogue: epilogue, planarSource: planarInput, threads: threads)
+            lowered, weight: weight, bias: bias, epilogue: epilogue, planarSource: planarInput, isTrained: isTrained,
+            threads: threads)
     }
 
     package func apply(_ input: FeatureMap, to output: FeatureMap, threads: Int) {
@@ -39,8 +42,11 @@ package final class Convolution: Sendable {
     }
 
     /// Bytes of the packed weights and of the scratch of `threads` threads; 0 when the kernel does not fit.
-    package static func workspaceBytes(_ geometry: ConvolutionGeometry, input: FeatureShape, threads: Int) -> Int {
-        LoweredConvolution.convolution(geometry, input: input)?.workspaceBytes(threads: threads) ?? 0
+    package static func workspaceBytes(
+        _ geometry: ConvolutionGeometry, input: FeatureShape, isTrained: Bool = false, threads: Int
+    ) -> Int {
+        LoweredConvolution.convolution(geometry, input: input)?.workspaceBytes(threads: threads, isTrained: isTrained)
+            ?? 0
     }
 }
 
@@ -90,8 +96,8 @@ extension LoweredConvolution {
         return inputGradient(geometry.mirrored, outputGradient: input, input: size)
     }
 
-    func workspaceBytes(threads: Int) -> Int {
-        let method = method()
+    func workspaceBytes(threads: Int, isTrained: Bool = false) -> Int {
+        let method = method(packingCounts: isTrained)
         return (method.packedCount + threads * method.scratchCount) * MemoryLayout<Float>.stride
     }
 }
@@ -109,11 +115,11 @@ private final class PreparedConvolution: Sendable {
 
     init(
         _ lowered: LoweredConvolution, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?, epilogue: Epilogue,
-        planarSource: Bool = false, threads: Int
+        planarSource: Bool = false, isTrained: Bool = false, threads: Int
     ) {
         self.lowered = lowered
         planarMethod = planarSource ? DirectConvolution(lowered, planarSource: true) : nil
-        method = planarMethod ?? lowered.method()
+        method = planarMethod ?? lowered.method(packingCounts: isTrained)
         slope = epilogue.slope
         packed = FeatureStorage(count: method.packedCount)
         self.bias = FeatureStorage(count: lowered.target.blocks * FeatureShape.lanes)

@@ -1,6 +1,6 @@
 import Kernels
 
-/// The central part of a map, and parts of its channels: plain copies.
+/// The central part of a map.
 enum CentreCrop {
     static func forward(_ x: FeatureMap, to y: FeatureMap, threads: Int) {
         forEachRow(x, y, threads: threads) { large, small, count in small.update(from: large, count: count) }
@@ -32,25 +32,6 @@ enum CentreCrop {
                     let row = ((d + d0) * outer.height + h + h0) * outer.width + w0
                     body(from + row * lanes, to + (d * inner.height + h) * inner.width * lanes, inner.width * lanes)
                 }
-            }
-        }
-    }
-
-    /// Channels from `first` on, as many as `y` has; padding channels of y are zero.
-    static func copyChannels(of x: FeatureMap, from first: Int, to y: FeatureMap, threads: Int) {
-        let lanes = FeatureShape.lanes
-        Parallel.forEach(y.shape.batch * y.shape.blocks, threads: threads) { piece in
-            let (image, block) = (piece / y.shape.blocks, piece % y.shape.blocks)
-            let target = y.block(block, image: image)
-            for lane in 0..<lanes {
-                let channel = block * lanes + lane
-                guard channel < y.shape.channels else {
-                    for p in 0..<y.shape.positions { target[p * lanes + lane] = 0 }
-                    continue
-                }
-                let from = first + channel
-                let source = x.block(from / lanes, image: image) + from % lanes
-                for p in 0..<y.shape.positions { target[p * lanes + lane] = source[p * lanes] }
             }
         }
     }

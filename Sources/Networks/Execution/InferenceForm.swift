@@ -6,6 +6,9 @@ struct InferenceForm {
     private(set) var network: Network
     /// By name; nil where only shapes and memory are of interest.
     private(set) var tensors: [String: Tensor]?
+    /// Factors of the rows of weights, by name, a row being what is left when the axes before it are fixed; they are
+    /// applied while the weights are packed, so that no second set of weights is ever in memory.
+    private(set) var rowFactors: [String: [Double]] = [:]
 
     /// - Parameter folds: whether batch normalisation is folded; results differ in rounding only.
     init(_ network: Network, _ weights: Weights?, folds: Bool = true) {
@@ -24,6 +27,13 @@ struct InferenceForm {
     var orderedTensors: [Tensor] {
         guard let tensors else { return [] }
         return network.parameters.map { tensors[$0.name]! }
+    }
+
+    /// Those of `orderedTensors` whose rows are multiplied, with the factors.
+    var orderedRowFactors: [Int: [Double]] {
+        var factors: [Int: [Double]] = [:]
+        for (n, parameter) in network.parameters.enumerated() { factors[n] = rowFactors[parameter.name] }
+        return factors
     }
 
     private mutating func dropTrainingLayers() {
@@ -112,7 +122,7 @@ struct InferenceForm {
 
     /// w′ = w·s and b′ = (b − mean)·s + shift with s = scale / √(variance + ε), per output channel.
     private mutating func fold(_ name: String, _ settings: NormalisationSettings, into node: Network.Node) {
-        guard tensors != nil, var weight = tensors?["\(node.name).weight"] else { return }
+        guard let weight = tensors?["\(node.name).weight"] else { return }
         let mean = tensors!["\(name).running_mean"]!.values
         let variance = tensors!["\(name).running_var"]!.values
         let scale = tensors!["\(name).weight"]?.values
@@ -126,14 +136,7 @@ struct InferenceForm {
             let centred = Double(old?[c] ?? 0) - Double(mean[c])
             return Float(centred * factors[c] + Double(shift?[c] ?? 0))
         }
-        let rows = node.layer.outputChannels(ofWeight: weight.shape)
-        let perRow = weight.values.count / rows.count
-        for (row, channel) in rows.enumerated() {
-            for n in row * perRow..<(row + 1) * perRow {
-                weight.values[n] = Float(Double(weight.values[n]) * factors[channel])
-            }
-        }
-        tensors!["\(node.name).weight"] = weight
+        rowFactors["\(node.name).weight"] = node.layer.outputChannels(ofWeight: weight.shape).map { factors[$0] }
         tensors!["\(node.name).bias"] = Tensor(shape: [channels], values: bias)
     }
 

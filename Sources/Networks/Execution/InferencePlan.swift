@@ -13,7 +13,7 @@ package final class InferencePlan {
     private let outputs: [Int]
     private let parameters: FeatureStorage
 
-    /// The memory a plan would take, without taking it.
+    /// The memory a plan would take, without taking it; the weights it is made from are the caller's.
     ///
     /// - Throws: `NetworkError.shape` where the network cannot take these inputs.
     package static func memory(
@@ -58,7 +58,8 @@ package final class InferencePlan {
         }
         parameters = storage
         prepared = PreparedProgram(
-            program, buffers, parameters: pointers, gradients: [], tensors: tensors, threads: threads)
+            program, buffers, parameters: pointers, gradients: [], tensors: tensors,
+            rowFactors: form.orderedRowFactors, threads: threads)
     }
 
     /// Parameters that are read as they are, not packed.

@@ -41,9 +41,11 @@ final class PreparedProgram {
 
     /// - Parameters:
     ///   - tensors: the values of those parameters that are nil in `parameters`, all or none of them.
+    ///   - rowFactors: by parameter, factors of the equally long rows of its tensor.
     init(
         _ program: Program, _ buffers: BufferPlan, parameters: [UnsafeMutablePointer<Float>?],
-        gradients: [UnsafeMutablePointer<Float>?], tensors: [Tensor] = [], threads: Int
+        gradients: [UnsafeMutablePointer<Float>?], tensors: [Tensor] = [], rowFactors: [Int: [Double]] = [:],
+        threads: Int
     ) {
         (self.program, self.buffers, self.threads) = (program, buffers, threads)
         (self.parameters, self.gradients) = (parameters, gradients)
@@ -58,19 +60,23 @@ final class PreparedProgram {
             offset += size.count
         }
         self.saved = saved
-        for (s, step) in program.steps.enumerated() { prepare(s, step, tensors) }
+        for (s, step) in program.steps.enumerated() { prepare(s, step, tensors, rowFactors) }
     }
 
-    private func prepare(_ index: Int, _ step: Program.Step, _ tensors: [Tensor]) {
+    private func prepare(
+        _ index: Int, _ step: Program.Step, _ tensors: [Tensor], _ rowFactors: [Int: [Double]]
+    ) {
         switch step.operation {
         case .convolution(let geometry, let w, let b, let epilogue):
-            let (weight, bias) = (values(w, tensors), b.map { values($0, tensors) })
+            let (weight, bias) = (values(w, tensors, rowFactors[w]), b.map { values($0, tensors, nil) })
             convolutions[index] = Convolution(
                 geometry, input: program.shapes[step.inputs[0]], weight: weight.base, bias: bias?.base,
-                epilogue: epilogue, planarInput: program.planarInputs.contains(step.inputs[0]), threads: threads)
+                epilogue: epilogue, planarInput: program.planarInputs.contains(step.inputs[0]),
+                isTrained: program.isTrained,
+                threads: threads)
             withExtendedLifetime((weight.owner, bias?.owner)) {}
         case .transposedConvolution(let geometry, let w, let b, let epilogue):
-            let (weight, bias) = (values(w, tensors), b.map { values($0, tensors) })
+            let (weight, bias) = (values(w, tensors, rowFactors[w]), b.map { values($0, tensors, nil) })
             transposedConvolutions[index] = TransposedConvolution(
                 geometry, input: program.shapes[step.inputs[0]], weight: weight.base, bias: bias?.base,
                 epilogue: epilogue, threads: threads)
@@ -80,11 +86,18 @@ final class PreparedProgram {
     }
 
     /// A parameter to be packed: where it is, or a copy that lives as long as the result.
-    private func values(_ parameter: Int, _ tensors: [Tensor]) -> ParameterValues {
+    private func values(_ parameter: Int, _ tensors: [Tensor], _ rowFactors: [Double]?) -> ParameterValues {
         if let pointer = parameters[parameter] { return ParameterValues(base: pointer, owner: nil) }
-        let storage = FeatureStorage(count: tensors[parameter].values.count)
-        tensors[parameter].values.withUnsafeBufferPointer {
-            storage.base.update(from: $0.baseAddress!, count: $0.count)
+        let count = tensors[parameter].values.count
+        let storage = FeatureStorage(count: count)
+        tensors[parameter].values.withUnsafeBufferPointer { source in
+            guard let base = source.baseAddress else { return }
+            guard let rowFactors else { return storage.base.update(from: base, count: count) }
+            let length = count / rowFactors.count
+            Parallel.forEach(rowFactors.count, threads: threads) { row in
+                let factor = rowFactors[row]
+                for n in row * length..<(row + 1) * length { storage.base[n] = Float(Double(base[n]) * factor) }
+            }
         }
         return ParameterValues(base: storage.base, owner: storage)
     }
@@ -209,7 +222,7 @@ final class PreparedProgram {
 
     private func copyChannels(of x: FeatureMap, from first: Int, value: Int, to output: Int) {
         if buffers.isWithin(output, value, channel: first) { return }
-        CentreCrop.copyChannels(of: x, from: first, to: maps[output], threads: threads)
+        ChannelCopy.copy(of: x, from: first, to: maps[output], threads: threads)
     }
 
     func copy(_ x: FeatureMap, to y: FeatureMap) {
@@ -253,9 +266,9 @@ extension Program {
             let input = shapes[step.inputs[0]]
             switch step.operation {
             case .convolution(let geometry, _, _, _):
-                let weights = Convolution.workspaceBytes(geometry, input: input, threads: 0)
+                let weights = Convolution.workspaceBytes(geometry, input: input, isTrained: isTrained, threads: 0)
                 packed += weights
-                let all = Convolution.workspaceBytes(geometry, input: input, threads: threads)
+                let all = Convolution.workspaceBytes(geometry, input: input, isTrained: isTrained, threads: threads)
                 scratch = max(scratch, all - weights)
             case .transposedConvolution(let geometry, _, _, _):
                 let weights = TransposedConvolution.workspaceBytes(geometry, input: input, threads: 0)

@@ -44,6 +44,9 @@ struct Program: Sendable {
         }
     }
 
+    /// Whether there is a backward pass.
+    var isTrained: Bool { forwardCount < steps.count }
+
     /// Values that a value takes in memory.
     func storedCount(_ value: Int) -> Int {
         planarInputs.contains(value) ? shapes[value].count : shapes[value].storedCount
