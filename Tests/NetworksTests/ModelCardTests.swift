@@ -18,7 +18,7 @@ private func network(channels: Int = 2, classes: Int = 3) throws -> Network {
 
 private func card(_ policy: ModelCard.Geometry.Policy = .refuse) throws -> ModelCard {
     var card = ModelCard(
-        name: "nuclei", task: .segmentation, network: try network(),
+        name: "nuclei", task: .segmentation, architecture: "U-Net, 3-D, 4-8", network: try network(),
         channels: [
             .init(
                 modality: "Chimap", units: "ppm", normalisation: .clip(lower: -0.25, upper: 0.25, low: -1, high: 1)),

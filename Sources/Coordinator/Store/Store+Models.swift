@@ -165,7 +165,8 @@ extension Store {
 
     /// As the view `models` has them.
     private static let modelColumns = """
-        m.digest, m.name, coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture'), m.card -> 'inputs',
+        m.digest, m.name, coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture'),
+        coalesce(m.card -> 'inputs', jsonb_path_query_array(m.card, '$.channels[*].modality')),
         coalesce(m.card -> 'classes', m.card -> 'outputs'), m.task_id, m.card -> 'metrics', a.size_bytes,
         \(iso8601("m.created_at"))
         """

@@ -9,6 +9,8 @@ package struct ModelCard: Sendable, Hashable, Codable {
     package var format = ModelCard.currentFormat
     package var name: String
     package var task: Task
+    /// What kind of network it is, for people: "U-Net, 3-D, 16-32-64".
+    package var architecture: String
     package var network: Network
     /// One per channel of the network's image input, in order.
     package var channels: [Channel]
@@ -134,11 +136,13 @@ package struct ModelCard: Sendable, Hashable, Codable {
     }
 
     package init(
-        name: String, task: Task, network: Network, channels: [Channel], geometry: Geometry, classes: [String],
+        name: String, task: Task, architecture: String, network: Network, channels: [Channel], geometry: Geometry,
+        classes: [String],
         output: SegmentationNetwork.Output, inference: SlidingWindowOptions? = nil, source: Source,
         softwareVersion: String
     ) {
-        (self.name, self.task, self.network, self.channels) = (name, task, network, channels)
+        (self.name, self.task, self.architecture) = (name, task, architecture)
+        (self.network, self.channels) = (network, channels)
         (self.geometry, self.classes, self.output, self.inference) = (geometry, classes, output, inference)
         (self.source, self.softwareVersion) = (source, softwareVersion)
     }

@@ -68,7 +68,8 @@ struct ClassificationTraining {
         var net = ResidualNetwork.resNet18(inputChannels: parameters.channels.count)
         net.rank = parameters.rank
         var card = ModelCard(
-            name: environment.request.step, task: .classification, network: try net.classifier(outputs: names.count),
+            name: environment.request.step, task: .classification, architecture: "ResNet-18, \(net.rank)-D",
+            network: try net.classifier(outputs: names.count),
             channels: parameters.channels, geometry: geometry, classes: names, output: .softmax, source: .trained,
             softwareVersion: Version.text)
         var settings = parameters.settings

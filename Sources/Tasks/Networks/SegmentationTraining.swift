@@ -58,7 +58,8 @@ struct SegmentationTraining {
         judging.samplesPerEpoch = Self.samples(environment, people.validation.count)
 
         var card = ModelCard(
-            name: environment.request.step, task: .segmentation, network: network, channels: parameters.channels,
+            name: environment.request.step, task: .segmentation, architecture: Self.architecture(net), network: network,
+            channels: parameters.channels,
             geometry: geometry, classes: names, output: .softmax,
             inference: SlidingWindowOptions(
                 window: parameters.patch, padding: .background, lateralPairs: parameters.spatial.lateralPairs),
@@ -68,6 +69,12 @@ struct SegmentationTraining {
             card: card, data: try data(people.training, options, share: 2),
             validation: people.validation.isEmpty ? nil : try data(people.validation, judging, share: 4),
             metric: .dice(classes: classes), settings: parameters.settings)
+    }
+
+    /// What the model card calls it.
+    private static func architecture(_ net: UNet) -> String {
+        let kind = net.block == .residual ? "residual U-Net" : "U-Net"
+        return "\(kind), \(net.rank)-D, \(net.widths.map(String.init).joined(separator: "-"))"
     }
 
     private static func samples(_ environment: TaskEnvironment, _ sessions: Int) -> Int {

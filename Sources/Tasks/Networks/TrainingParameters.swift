@@ -1,4 +1,5 @@
 import BIDS
+import Foundation
 import Kernels
 import Networks
 import Workflow
@@ -91,38 +92,19 @@ struct TrainingParameters {
     private static func channel(
         _ value: JSONValue, number: Int, _ refuse: (String) -> TaskResult.Failure
     ) throws -> ModelCard.Channel {
-        guard let modality = value["modality"]?.stringValue else {
-            throw refuse("channel \(number + 1) names no modality (Chimap, T1w, FLAIR …)")
-        }
-        let isChi = modality == "Chimap"
-        let units = value["units"]?.stringValue ?? (isChi ? "ppm" : "arbitrary")
-        guard !isChi || units == "ppm" else { throw refuse("a Chimap channel has the units ppm, not \(units)") }
-        let range = (value["range"]?.arrayValue ?? []).compactMap(\.doubleValue)
-        func bounds(_ low: Double, _ high: Double) throws -> (Double, Double) {
-            if range.isEmpty { return (low, high) }
-            guard range.count == 2, range[0] < range[1] else {
-                throw refuse("range of \(modality) is two rising numbers, not \(value["range"]?.canonicalString ?? "")")
-            }
-            return (range[0], range[1])
-        }
-        let name = value["normalise"]?.stringValue ?? (isChi ? "clip" : "percentiles")
-        let normalisation: IntensityNormalisation
-        switch name {
-        case "none": normalisation = .none
-        case "clip":
-            guard isChi || !range.isEmpty else { throw refuse("clip of \(modality) needs range: [low, high]") }
-            let (low, high) = try bounds(-0.25, 0.25)
-            normalisation = .clip(lower: Float(low), upper: Float(high), low: -1, high: 1)
-        case "zscore": normalisation = .zScore(over: .volume)
-        case "zscore_mask": normalisation = .zScore(over: .mask, outsideMask: 0)
-        case "percentiles":
-            let (low, high) = try bounds(0.5, 99.5)
-            normalisation = .percentiles(lower: low, upper: high, low: -1, high: 1, over: .nonZero)
-        default:
+        let description: ChannelDescription
+        do {
+            description = try JSONDecoder().decode(ChannelDescription.self, from: value.canonicalData)
+        } catch {
             throw refuse(
-                "\(modality) is to be normalised by “\(name)”; there are none, clip, zscore, zscore_mask, percentiles")
+                "channel \(number + 1) is {modality: Chimap, units: ppm, normalise: clip, range: [-0.25, 0.25]} or a part of it "
+                    + "with the modality, not \(value.canonicalString)")
         }
-        return ModelCard.Channel(modality: modality, units: units, normalisation: normalisation)
+        do {
+            return try description.channel()
+        } catch {
+            throw refuse(error.description)
+        }
     }
 
     private static func loss(

@@ -1,17 +1,51 @@
+import BIDS
 import Foundation
+import Networks
+import ONNX
+import Workflow
 
 /// Makes a model file of what `qsmflow models import` is given. Formats of other programs are converted here, and only
 /// here.
 enum ModelImport {
-    /// - Returns: path of a model file; the one given where it is one.
-    /// - Throws: `CommandFailure` for a format that cannot be converted.
-    static func modelFile(from path: String) throws -> String {
-        switch URL(fileURLWithPath: path).pathExtension.lowercased() {
-        case "onnx":
+    /// - Parameters:
+    ///   - description: file that says what an ONNX file does not: `ModelDescription`.
+    ///   - folder: where a converted file is put.
+    /// - Returns: path of a model file, the one given where it is one; and what the conversion changed.
+    /// - Throws: `CommandFailure`, one sentence naming the file.
+    static func modelFile(
+        from path: String, description: String?, convertedIn folder: URL
+    ) throws -> (path: String, notes: [String]) {
+        guard URL(fileURLWithPath: path).pathExtension.lowercased() == "onnx" else {
+            guard description == nil else {
+                throw CommandFailure(
+                    "\(path) has its own model card; --description is for ONNX files, which have none",
+                    code: ExitStatus.badData)
+            }
+            return (path, [])
+        }
+        guard let description else {
             throw CommandFailure(
-                "\(path) is an ONNX file, which this qsmflow cannot convert; export the network as safetensors with a card",
-                code: ExitStatus.badData)
-        default: return path
+                "\(path) is an ONNX file, which does not say what its images and classes are; describe them in JSON and give that with --description "
+                    + "(see `qsmflow models import --help`)", code: ExitStatus.badData)
+        }
+        do {
+            let told = try ModelDescription(path: description)
+            let found = try ONNXImport(path: path)
+            let digest = try FileDigest.sha256(of: path)
+            var card = try told.card(
+                found.network, size: found.inputSizes.first ?? nil,
+                source: .imported(
+                    file: URL(fileURLWithPath: path).lastPathComponent, digest: digest.hex, producer: found.producer),
+                softwareVersion: Version.text)
+            card.notes += found.notes
+            let model = try Model(card: card, weights: found.weights)
+            let target = folder.appending(path: "model.safetensors").path
+            try model.write(to: target)
+            return (target, found.notes)
+        } catch let failure as CommandFailure {
+            throw failure
+        } catch {
+            throw CommandFailure("\(error)", code: ExitStatus.badData)
         }
     }
 }

@@ -72,9 +72,24 @@ struct ModelsCommand: AsyncParsableCommand {
 
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Bring a model file (safetensors with a card) into the store.",
-            discussion: "Importing the same file again changes nothing but the name. Prints the digest.")
+            abstract: "Bring a model file (safetensors with a card) or an ONNX file into the store.",
+            discussion: """
+                Importing the same file again changes nothing but the name. Prints the digest.
+
+                An ONNX file is converted. It does not say what its images are: describe them in a JSON file, e.g.
+
+                  {"name": "nuclei", "classes": ["background", "caudate", "putamen"],
+                   "channels": [{"modality": "Chimap", "normalise": "clip", "range": [-0.25, 0.25]}],
+                   "spacing_mm": [1, 1, 1], "orientation": "RAS", "window": [96, 96, 96]}
+
+                normalise is none, clip, zscore, zscore_mask or percentiles. Further members: task (segmentation or \
+                classification), output (softmax, sigmoid or probabilities), other_grids (resample or refuse), \
+                architecture, licence, notes.
+                """)
         @Argument(help: "Model file.", completion: ModelsCommand.files) var file: String
+        @Option(
+            name: .long, help: "JSON file that describes the images and classes of an ONNX file.", completion: .file())
+        var description: String?
         @Option(name: .long, help: "Name for it: up to 100 letters, digits, “.”, “_” and “-”.") var name: String?
         @Flag(name: .long, help: "Take the name away from the model that has it. Runs keep what they were given.")
         var move = false
@@ -86,7 +101,14 @@ struct ModelsCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let path = try ModelImport.modelFile(from: CohortSelection.absolute(file))
+            let scratch = FileManager.default.temporaryDirectory.appending(path: "qsmflow-import-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+            // What is left behind is in the folder of temporary files.
+            defer { try? FileManager.default.removeItem(at: scratch) }
+            let (path, notes) = try ModelImport.modelFile(
+                from: CohortSelection.absolute(file), description: description.map(CohortSelection.absolute),
+                convertedIn: scratch)
+            for note in notes { Console.note(note) }
             let card = try ModelFile(path: path).card
             let read = try FileDigest.sha256(of: path)
             guard let digest = ArtifactDigest(hex: read.hex) else {

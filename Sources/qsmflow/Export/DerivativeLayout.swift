@@ -24,7 +24,8 @@ struct DerivativeLayout: Sendable {
     /// What `.bidsignore` lists: files that BIDS has no name for yet. Folders stand without a slash at the end, as the
     /// standard's validator asks for a pattern that matches the folder itself.
     static let ignored = [
-        "*_xfm.*", "*_roistats.tsv", "*_roistats.json", "**/figures", "**/reports", "cohort", "other", "tables", "logs",
+        "*_xfm.*", "*_roistats.tsv", "*_roistats.json", "*_classes.tsv", "**/figures", "**/reports", "cohort", "models",
+        "other", "tables", "logs",
     ]
 
     private let files: RunFiles
@@ -90,6 +91,13 @@ struct DerivativeLayout: Sendable {
         case ("registration.atlas", "affine"): transform(file, from: "T1w", to: atlas(file), "affine", ".json")
         case ("registration.atlas", "warp"): transform(file, from: "T1w", to: atlas(file), "warp", ".nii.gz")
         case ("registration.atlas", "inverse_warp"): transform(file, from: atlas(file), to: "T1w", "warp", ".nii.gz")
+        case ("network.segment", "labels"):
+            anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "dseg", ".nii.gz")
+        case ("network.segment", "table"):
+            anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "dseg", ".tsv")
+        case ("network.classify", "table"): anatomical(file, ["desc": "network"], "classes", ".tsv")
+        case ("network.train", "model"): "models/\(file.step).safetensors"
+        case ("network.train", _): "models/\(file.step)_\(file.port)\(suffix(of: file))"
         case ("roi.statistics", "table"): anatomical(file, ["space": "Chimap", "desc": "regions"], "roistats", ".tsv")
         case ("subject.aggregate", "table"): anatomical(file, ["desc": "aggregate"], "roistats", ".tsv")
         case ("qc.pictures", "chimap_mosaic"): beside(file, "figures", ["desc": "chimap"], "qc", ".png")
@@ -105,6 +113,13 @@ struct DerivativeLayout: Sendable {
         let inputs = files.inputs(of: file)
         guard let target = inputs.first(where: { $0.port == "target" })?.digest else { return false }
         return inputs.contains { $0.port == "t1w" && $0.digest == target }
+    }
+
+    /// What the image is that a network was shown, as its name says: Chimap, T1w.
+    private func imageSuffix(of file: MadeFile) -> String {
+        let name = files.inputs(of: file).first { $0.port == "image" }?.name ?? ""
+        // A name that is not BIDS says nothing.
+        return (try? BIDSName(parsing: name))?.suffix ?? "image"
     }
 
     private func anatomical(_ file: MadeFile, _ entities: [String: String], _ suffix: String, _ ending: String)
@@ -190,6 +205,10 @@ struct DerivativeLayout: Sendable {
         case ("labels.refine", "labels"):
             return described(
                 "Regions with the borders that the susceptibility map shows", ["image", "labels", "mask"],
+                reference: reference("image"))
+        case ("network.segment", "labels"):
+            return described(
+                "Regions found by a network", ["image", "image2", "image3", "image4", "model", "mask"],
                 reference: reference("image"))
         case ("labels.native", "labels_t1w"):
             return described(

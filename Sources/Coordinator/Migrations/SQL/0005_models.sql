@@ -17,7 +17,7 @@ CREATE VIEW models AS
 SELECT encode(m.digest, 'hex') AS digest,
        m.name,
        coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture') AS architecture,
-       m.card -> 'inputs' AS inputs,
+       coalesce(m.card -> 'inputs', jsonb_path_query_array(m.card, '$.channels[*].modality')) AS inputs,
        coalesce(m.card -> 'classes', m.card -> 'outputs') AS outputs,
        CASE WHEN m.task_id IS NULL THEN 'imported' ELSE 'trained' END AS source,
        m.task_id >> 24 AS run,
