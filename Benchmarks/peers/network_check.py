@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-OUTPUT, GRADIENT, EDGES, CURVE = 1e-4, 1e-4, 1e-2, 1e-3
+OUTPUT, GRADIENT, EDGES, CURVE = 1e-4, 1e-4, 3e-2, 1e-3
 ALL = "unet3d,unet3d-swish,unet3d-tutorial,deepmir,deepmir-swish,resunet3d,unet3d-instance,resnet18,slices,rim,double"
 
 
