@@ -16,7 +16,15 @@ package enum SystemReason {
         case .fileReadInapplicableStringEncoding, .fileReadCorruptFile, .fileReadUnknownStringEncoding:
             return "it is not text in UTF-8"
         case .fileReadTooLarge: return text(EFBIG)
-        default: return "the system refused it, error \(error.code)"
+        default:
+            // Foundation does not say why it could not read, most often a folder.
+            if error.domain == NSCocoaErrorDomain, let path = error.userInfo[NSFilePathErrorKey] as? String {
+                var isFolder: ObjCBool = false
+                if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+                    return text(EISDIR)
+                }
+            }
+            return "the system does not say why"
         }
     }
 

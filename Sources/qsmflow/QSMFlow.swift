@@ -64,7 +64,9 @@ struct QSMFlow: AsyncParsableCommand {
             if CommandLine.arguments.count > 1, CommandLine.arguments[1] == RunTaskCommand.name {
                 RunTaskCommand.runAndExit(Array(CommandLine.arguments.dropFirst(2)))
             }
-            try Self.checkCommand(CommandLine.arguments.dropFirst().first)
+            let words = CommandLine.arguments.dropFirst()
+            try Self.checkCommand(words.first)
+            if words.first == "help" { try Self.checkCommand(words.dropFirst().first) }
             // A task of its own, awaited right here, so that a signal can cancel it.
             let work = Task {
                 var command = try parseAsRoot()

@@ -15,6 +15,8 @@ import Testing
         }
         let reason = SystemReason.of(try #require(refused))
         #expect(!reason.contains("could") && !reason.hasPrefix("error "), "\(reason)")
+        let folder = #expect(throws: (any Error).self) { _ = try String(contentsOfFile: "/", encoding: .utf8) }
+        #expect(SystemReason.of(try #require(folder)) == "Is a directory")
         #expect(SystemReason.of(NSError(domain: NSPOSIXErrorDomain, code: Int(ENOSPC))) == "No space left on device")
     }
 }

@@ -26,6 +26,31 @@ import Testing
         #expect(outcome.code == 64 && outcome.errors.contains("did you mean 'status'?"), "\(outcome.errors)")
     }
 
+    @Test func helpForASlipOfTheKeyboardIsAnswered() async throws {
+        let outcome = try await Program().run("help", "rn")
+        #expect(outcome.code == 64 && outcome.errors.contains("did you mean 'run'?"), "\(outcome.errors)")
+        #expect(try await Program().run("help", "run").code == 0)
+    }
+
+    /// People write a run's number where a task's belongs.
+    @Test func aRunIsNoTask() async throws {
+        let outcome = try await Program().run("explain", "1")
+        #expect(outcome.code == 64 && outcome.errors.contains("3.17"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("0.1"), "\(outcome.errors)")
+    }
+
+    @Test func aDatasetIsNoWorkflowAndNoStateFolder() async throws {
+        let program = try Program()
+        let dataset = program.folder + "/data"
+        try FileManager.default.createDirectory(atPath: dataset + "/sub-01", withIntermediateDirectories: true)
+        let swapped = try await program.run("run", dataset, Program.workflow)
+        #expect(swapped.code == 65, "\(swapped.errors)")
+        #expect(swapped.errors.contains("\(dataset) is a folder") && swapped.errors.contains("first"))
+        let refused = try await program.run("run", Program.workflow, dataset, "--state", dataset)
+        #expect(refused.code == 1 && refused.errors.contains("no state folder"), "\(refused.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: dataset) == ["sub-01"])
+    }
+
     /// Reading makes nothing: a mistyped folder must not become an empty server.
     @Test(arguments: [
         ["status"], ["tasks"], ["retry"], ["logs", "1.0"], ["explain", "1.0"], ["results"], ["sql", "-c", "select 1"],

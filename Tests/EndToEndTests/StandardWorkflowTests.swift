@@ -1,3 +1,4 @@
+import BIDS
 import Foundation
 import Testing
 
@@ -75,6 +76,26 @@ import Testing
         let html = try String(contentsOfFile: page, encoding: .utf8)
         #expect(html.contains("Volumes, mm³") && html.contains("left_caudate"))
         #expect(!html.contains("not referenced") && !html.contains("grid of the susceptibility map"))
+
+        // What a plan finds done is what a run takes over, atlas files and all that is behind them included.
+        let plan = try await program.run(
+            "plan", Program.root + "/workflows/volumes.yaml", program.dataset, "--atlas", program.atlas, "--json")
+        let planned = try JSONValue.parse(plan.output)
+        for step in planned["steps"]?.arrayValue ?? [] {
+            #expect(step["cached"] == step["tasks"], "\(step["step"] ?? .null): \(plan.output)")
+        }
+        #expect((planned["steps"]?.arrayValue?.count ?? 0) >= 5, "\(plan.errors)")
+
+        // Numbers of tasks are names: 1.10 is not 1.1.
+        let status = try await program.run("results", "1", "task_status")
+        #expect(status.output.contains(" 1.0 ") && status.output.contains(" 1.10 "), "\(status.output)")
+        let tasks = try JSONValue.parse(try await program.run("tasks", "1", "--json").output)
+        #expect(tasks[0]?["id"] == "1.0" && tasks[0]?["state"] == "succeeded", "\(tasks)")
+        #expect(tasks[0]?["task"]?.integerValue == 1 << 24)
+        let step = try await program.run("retry", "1", "--step", "nope")
+        #expect(step.code == 65 && step.errors.contains("labels"), "\(step.errors)")
+        let person = try await program.run("retry", "1", "--subject", "77")
+        #expect(person.code == 65 && person.errors.contains("001, 002"), "\(person.errors)")
 
         let folder = program.folder + "/export"
         let export = try await program.run("export", "1", folder, "--format", "bids")

@@ -6,9 +6,9 @@ extension Submission {
     /// What a run would do, without digesting any image: a result counts as there when it can be named, that is, when the
     /// digests of all that it is made from are known.
     func plan(_ request: RunRequest) async throws -> PlanReport {
-        let draft = try await draft(request)
+        var draft = try await draft(request)
+        try await recallDigests(of: &draft)
         let tasks = try draft.expand()
-        let cached = try await knownTasks(tasks)
         var steps: [String: PlanReport.Step] = [:]
         // By ordinal: those that cannot run, of themselves or behind another.
         var stopped: Set<Int> = []
@@ -30,9 +30,9 @@ extension Submission {
                     }
                 }
             }
-            if cached.contains(task.ordinal) { step.cached += 1 }
             steps[task.step] = step
         }
+        for ordinal in try await knownTasks(tasks, stopped: stopped) { steps[tasks[ordinal].step]?.cached += 1 }
         return PlanReport(
             workflow: draft.definition.name, subjects: draft.cohort.subjects.count,
             sessions: draft.cohort.sessionCount, tasks: tasks.count,
@@ -46,18 +46,37 @@ extension Submission {
             problems: draft.problems(tasks))
     }
 
+    /// Digests of files that the index does not hold, such as those of atlases, as far as earlier runs computed them.
+    private func recallDigests(of draft: inout RunDraft) async throws {
+        var used: Set<String> = []
+        for task in try draft.expand() {
+            for input in task.inputs {
+                if case .file(let file) = input.source, file.digest == nil { used.insert(file.path) }
+            }
+        }
+        // A file that cannot be looked at is not known: the run says what is wrong with it.
+        let stamped = used.sorted().compactMap { path in (try? FileStamp.of(path)).map { (path: path, stamp: $0) } }
+        let known = try await store.knownDigests(stamped)
+        draft.accept(
+            stamped.compactMap { file in
+                known[file.path].map { Store.DigestedFile(path: file.path, stamp: file.stamp, digest: $0) }
+            })
+    }
+
     /// Ordinals of the tasks whose results are known, found level by level: what a task reads is known once the results
     /// before it are.
-    private func knownTasks(_ tasks: [ExpandedTask]) async throws -> Set<Int> {
+    private func knownTasks(_ tasks: [ExpandedTask], stopped: Set<Int>) async throws -> Set<Int> {
         var outputs: [Int: [KnownOutput]] = [:]
         for level in Self.levels(tasks) {
             var keys: [Int: ArtifactDigest] = [:]
             for ordinal in level {
                 let task = tasks[ordinal]
-                guard let inputs = Self.inputs(of: task, outputs) else { continue }
+                guard let read = Self.inputs(of: task, outputs, stopped),
+                    !task.fanIn.isTolerant || read.shortage(under: task.fanIn) == nil
+                else { continue }
                 keys[ordinal] = CacheKey.make(
-                    kind: task.kind, kindVersion: task.kindVersion, parameters: task.parameters, inputs: inputs,
-                    missing: [], context: task.context, salt: task.cacheSalt)
+                    kind: task.kind, kindVersion: task.kindVersion, parameters: task.parameters, inputs: read.inputs,
+                    missing: read.missing, context: task.context, salt: task.cacheSalt)
             }
             let known = try await store.knownOutputs(Array(Set(keys.values)))
             for (ordinal, key) in keys { outputs[ordinal] = known[key] }
@@ -80,28 +99,38 @@ extension Submission {
         return levels
     }
 
-    /// What the task would read; nil while something of it is not known.
-    private static func inputs(of task: ExpandedTask, _ outputs: [Int: [KnownOutput]]) -> [TaskInput]? {
+    /// What the task would read, and what it would do without, as the store puts it together (`TaskInputs.resolve`); nil
+    /// while something of it is not known.
+    private static func inputs(
+        of task: ExpandedTask, _ outputs: [Int: [KnownOutput]], _ stopped: Set<Int>
+    ) -> ResolvedInputs? {
         guard task.problem == nil else { return nil }
-        var inputs: [TaskInput] = []
+        var read = ResolvedInputs()
         for input in task.inputs {
             switch input.source {
             case .file(let file):
                 guard let digest = file.digest, let size = file.sizeBytes else { return nil }
-                inputs.append(
+                read.inputs.append(
                     TaskInput(
                         port: input.port, context: input.context, name: file.name, digest: digest, sizeBytes: size,
                         sourcePath: file.path, metadata: file.metadata))
             case .output(let parent, let port):
-                guard let files = outputs[parent]?.filter({ $0.port == port }), !files.isEmpty else { return nil }
-                inputs += files.map { file in
+                guard outputs[parent] != nil || (task.fanIn.isTolerant && stopped.contains(parent)) else { return nil }
+                let files = outputs[parent]?.filter { $0.port == port } ?? []
+                read.inputs += files.map { file in
                     TaskInput(
                         port: input.port, context: input.context, name: file.name, digest: file.digest,
                         sizeBytes: file.sizeBytes, metadata: file.metadata)
                 }
+                if files.isEmpty {
+                    // The reason is no part of the key.
+                    read.missing.append(MissingInput(port: input.port, context: input.context, reason: ""))
+                }
+                let before = read.ports[input.port] ?? (0, 0)
+                read.ports[input.port] = (before.present + files.count, before.total + max(1, files.count))
             }
         }
-        return inputs
+        return read
     }
 }
 

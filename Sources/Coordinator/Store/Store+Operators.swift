@@ -95,6 +95,27 @@ extension Store {
         return count
     }
 
+    /// What a filter names that a run does not have; nil when it has all of it.
+    package func unknownNames(_ filter: TaskFilter, of run: RunID) async throws -> String? {
+        try await report { session in
+            func known(_ column: String) throws -> [String] {
+                try session.query(
+                    """
+                    SELECT DISTINCT \(column) FROM task t JOIN step s USING (step_id)
+                    WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24 AND \(column) IS NOT NULL ORDER BY 1
+                    """, [.bigint(run.rawValue)]
+                ) { try $0[0] as String }
+            }
+            func fault(_ what: String, _ plural: String, _ wanted: [String]?, _ known: [String]) -> String? {
+                guard let name = wanted?.first(where: { !known.contains($0) }) else { return nil }
+                let list = known.prefix(50).joined(separator: ", ") + (known.count > 50 ? ", …" : "")
+                return "Run \(run) has no \(what) “\(name)”; its \(plural) are \(list)."
+            }
+            return try fault("step", "steps", filter.steps, filter.steps == nil ? [] : known("s.name"))
+                ?? fault("person", "people", filter.subjects, filter.subjects == nil ? [] : known("t.subject"))
+        }
+    }
+
     /// Failed tasks among those meant that were stored as unable to run: a file of theirs is missing or cannot be read.
     package func unrunnable(_ filter: TaskFilter) async throws -> Int {
         let condition = TaskCondition(filter)

@@ -54,6 +54,9 @@ struct PhantomWriteCommand: AsyncParsableCommand {
             Console.print("maps           \(summary.reconstruction)")
             Console.print("atlas          \(summary.atlas)")
             Console.print("truth          \(summary.truthTable)")
+            Console.print(
+                "run it with    qsmflow run workflows/subcortical.yaml \(summary.rawData) --derivatives "
+                    + "\(summary.reconstruction) --atlas phantom=\(summary.atlas)")
         }
     }
 }

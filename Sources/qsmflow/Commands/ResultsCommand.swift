@@ -53,7 +53,8 @@ struct ResultsCommand: AsyncParsableCommand {
             guard let view else { return try await listViews(reader, format) }
             switch format {
             case .table:
-                let table = TextTable(try await reader.table(view))
+                let table = TextTable(
+                    try await reader.table(view), cuts: output == nil && Console.outputIsTerminal)
                 if let output {
                     let text = table.lines().map { $0 + "\n" }.joined()
                     try OutputFile.write(Data(text.utf8), to: output)
@@ -88,26 +89,39 @@ struct ResultsCommand: AsyncParsableCommand {
 }
 
 extension TextTable {
-    /// For people: numbers short and to the right, long texts cut.
-    init(_ table: CommaSeparatedTable) {
+    /// Cells that are read to their end, however long.
+    private static let reasons: Set<String> = ["reason", "message", "warning", "description"]
+
+    /// For people: numbers short and to the right.
+    ///
+    /// - Parameter cuts: whether long texts other than reasons are cut, as on a terminal.
+    init(_ table: CommaSeparatedTable, cuts: Bool) {
         var numeric: Set<Int> = []
-        for column in table.columns.indices {
+        for (column, name) in table.columns.enumerated() where !Self.namesTasks(name) {
             let cells = table.rows.compactMap { $0[column] }
             if !cells.isEmpty, cells.allSatisfy({ Double($0) != nil }) { numeric.insert(column) }
         }
         self.init(table.columns, rightAligned: numeric)
         for row in table.rows {
-            add(row.enumerated().map { column, cell in Self.cell(cell, isNumber: numeric.contains(column)) })
+            add(
+                row.enumerated().map { column, cell in
+                    Self.cell(
+                        cell, isNumber: numeric.contains(column),
+                        cuts: cuts && !Self.reasons.contains(table.columns[column]))
+                })
         }
     }
 
-    private static func cell(_ text: String?, isNumber: Bool) -> String {
+    /// Task 1.10 is another than task 1.1: these are names and no decimals.
+    private static func namesTasks(_ column: String) -> Bool { column == "task" || column.hasSuffix("_task") }
+
+    private static func cell(_ text: String?, isNumber: Bool, cuts: Bool) -> String {
         guard let text else { return "" }
         if isNumber {
             guard text.contains("."), let value = Double(text) else { return text }
             return String(format: "%.6g", value)
         }
         let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-        return line.count > 80 ? line.prefix(79) + "…" : line
+        return cuts && line.count > 80 ? line.prefix(79) + "…" : line
     }
 }

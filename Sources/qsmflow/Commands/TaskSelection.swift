@@ -47,7 +47,11 @@ extension RunID: ExpressibleByArgument {
 }
 
 extension TaskID: ExpressibleByArgument {
-    public init?(argument: String) { self.init(argument) }
+    /// A bare number is no task: people mean a run by it.
+    public init?(argument: String) {
+        guard argument.contains(".") else { return nil }
+        self.init(argument)
+    }
 }
 
 extension TokenRole: ExpressibleByArgument {}

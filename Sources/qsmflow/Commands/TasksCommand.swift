@@ -13,13 +13,25 @@ struct TasksCommand: AsyncParsableCommand {
     @OptionGroup var output: JSONOption
     @OptionGroup var connection: ConnectionOptions
 
+    /// A task as JSON: as the interface gives it, with the number that people use and the state in a word.
+    private struct Listed: Encodable {
+        var task: TaskID, id: String, step: String, kind: String, context: TaskContext, state: String, running: Bool
+        var attempts: Int, outcome: AttemptOutcome?, message: String?, wallMilliseconds: Int?, worker: String?
+
+        init(_ task: TaskSummary) {
+            (self.task, id, step, kind, context) = (task.task, "\(task.task)", task.step, task.kind, task.context)
+            (state, running, attempts, outcome) = ("\(task.state)", task.running, task.attempts, task.outcome)
+            (message, wallMilliseconds, worker) = (task.message, task.wallMilliseconds, task.worker)
+        }
+    }
+
     func run() async throws {
         try await connection.withClient { client in
             let number = try await selection.resolve(client)
             var filter = which.filter(run: number, limit: limit)
             filter.after = after
             let tasks = try await client.tasks(filter)
-            if try output.printed(tasks) { return }
+            if try output.printed(tasks.map(Listed.init)) { return }
             var table = TextTable(
                 ["task", "step", "for", "state", "attempts", "took", "worker", "message"], rightAligned: [4, 5])
             for task in tasks {

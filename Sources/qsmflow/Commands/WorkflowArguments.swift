@@ -58,6 +58,12 @@ struct CohortSelection: ParsableArguments {
     }
 
     static func text(of workflow: String) throws -> String {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: absolute(workflow), isDirectory: &isFolder), isFolder.boolValue {
+            throw CommandFailure(
+                "\(workflow) is a folder, where a workflow file belongs: the workflow is named first, then the dataset",
+                code: ExitStatus.badData)
+        }
         do {
             return try String(contentsOfFile: absolute(workflow), encoding: .utf8)
         } catch {

@@ -23,7 +23,32 @@ struct StateFolder {
     private var announcement: String { path + "/coordinator.json" }
     private var lock: String { path + "/coordinator.lock" }
 
+    /// What a state folder holds at its top; `lost+found` is a file system's own.
+    private static let parts: Set<String> = [
+        "postgres", "artifacts", "scratch", "cache", "logs", "coordinator.json", "coordinator.json.part",
+        "coordinator.lock", "lost+found",
+    ]
+
+    /// - Throws: `CommandFailure` for a folder that holds other things, such as a dataset.
+    private func checkContents() throws {
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        let names: [String]
+        do {
+            names = try FileManager.default.contentsOfDirectory(atPath: path)
+        } catch {
+            throw CommandFailure(
+                "The state folder \(path) cannot be read (\(SystemReason.of(error))); name another with --state")
+        }
+        // One that has a server, or the lock that every state folder begins with, is ours, whatever else was put there.
+        guard !names.isEmpty, !names.contains("coordinator.lock"), !names.contains("postgres"),
+            let other = names.sorted().first(where: { !Self.parts.contains($0) })
+        else { return }
+        throw CommandFailure(
+            "\(path) holds other things (\(other)) and is no state folder; name a new or empty folder with --state")
+    }
+
     func create() throws {
+        try checkContents()
         do {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])

@@ -91,6 +91,9 @@ func runRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
                 throw APIFailure.invalid("“run” differs from the run in the path.", details: ["run"])
             }
             filter.run = run
+            if let unknown = try await parts.store.unknownNames(filter, of: run) {
+                throw APIFailure(.unprocessableContent, "invalid_filter", unknown)
+            }
             let stuck = try await parts.store.unrunnable(filter)
             let count = try await parts.store.retry(filter, by: context.actor)
             return try .json(Affected(tasks: count, cannotRun: stuck))
