@@ -23,12 +23,17 @@ static const unsigned char models[] = {
 #embed "../Coordinator/Migrations/SQL/0005_models.sql"
 };
 
+static const unsigned char flags[] = {
+#embed "../Coordinator/Migrations/SQL/0006_flags.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
     {"0003_documents", documents, sizeof documents},
     {"0004_people_and_volumes", people_and_volumes, sizeof people_and_volumes},
     {"0005_models", models, sizeof models},
+    {"0006_flags", flags, sizeof flags},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

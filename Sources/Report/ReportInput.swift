@@ -8,6 +8,8 @@ package struct ReportInput: Sendable {
     package var participants: [Participant] = []
     package var regions: [Region] = []
     package var effects: [Effect] = []
+    /// Why there are no effects, or fewer than meant, in sentences.
+    package var effectNotes: [String] = []
     package var pictures: [Picture] = []
     package var failures: [Failure] = []
     package var missing: [Missing] = []

@@ -16,6 +16,7 @@ enum Stylesheet {
         .cards{display:flex;flex-wrap:wrap;gap:12px;list-style:none;padding:0}.cards li{background:var(--soft);border-radius:8px;padding:10px 16px;min-width:130px}.cards b{display:block;font-size:1.5em}
         table{border-collapse:collapse;margin:10px 0;max-width:100%;font-size:.93em}caption{text-align:left;font-weight:600;padding:6px 0}
         th,td{padding:4px 12px 4px 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;overflow-wrap:anywhere}tbody th{font-weight:500}
+        tbody th{overflow-wrap:break-word}.sortable tbody th{min-width:6em}.wide{overflow-x:auto}.wide table{max-width:none}.wide th{white-space:nowrap;overflow-wrap:normal}
         .facts th{color:var(--quiet);white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}tr.found{font-weight:600}
         .sortable thead th{cursor:pointer}.sortable thead th[aria-sort=ascending]::after{content:" ↑"}.sortable thead th[aria-sort=descending]::after{content:" ↓"}
         code,pre{font:.9em/1.45 ui-monospace,monospace;overflow-wrap:anywhere}pre{white-space:pre-wrap;background:var(--soft);padding:8px;max-height:22em;overflow:auto}

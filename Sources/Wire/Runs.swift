@@ -212,13 +212,19 @@ package struct RunSummary: Codable, Sendable {
     package var remainingSeconds: Double?
     /// True of a run that is not settled while no worker is connected: nothing will happen until one is.
     package var waitsForWorker: Bool?
+    /// Tasks that succeeded with something to say; nil in lists of runs.
+    package var warnedTasks: Int?
+    /// The first warning of some of them, those over the whole cohort first, each with its task.
+    package var warnings: [String]?
 
     package init(
         run: RunID, name: String, workflow: String, dataset: String, state: RunState, counts: TaskCounts,
         steps: [StepCounts]?, createdAt: String, finishedAt: String?, elapsedSeconds: Double, remainingSeconds: Double?,
-        waitsForWorker: Bool? = nil
+        waitsForWorker: Bool? = nil, warnedTasks: Int? = nil, warnings: [String]? = nil
     ) {
         self.waitsForWorker = waitsForWorker
+        self.warnedTasks = warnedTasks
+        self.warnings = warnings
         self.run = run
         self.name = name
         self.workflow = workflow

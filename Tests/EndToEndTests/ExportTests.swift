@@ -177,6 +177,14 @@ import Testing
             let digest = try await program.run("results", "1", "--digest")
             #expect(digest.output.count == 65)
         }
+        // Tables of another format take the place of these whole; what no export wrote is kept, and said.
+        let folder = program.folder + "/tables-csv"
+        #expect(try await program.run("export", "1", folder, "--format", "tsv").code == 0)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        #expect(names.contains("qc.tsv") && names.filter { $0.hasSuffix(".csv") } == [])
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: folder + "/notes.txt"))
+        let refused = try await program.run("export", "1", folder, "--format", "csv")
+        #expect(refused.code == 1 && refused.errors.contains("notes.txt"), "\(refused.errors)")
     }
 
     @Test func theReportStandsAlone() async throws {

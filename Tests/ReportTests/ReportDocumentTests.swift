@@ -79,6 +79,10 @@ import Testing
         var input = SampleReport.input(participants: 3)
         input.effects = []
         #expect(!ReportDocument(input).html().contains("href=\"#effects\""))
+        // One that was meant to have some says why it has not.
+        input.effectNotes = ["Step model could model no region over 3 people."]
+        let page3 = ReportDocument(input).html()
+        #expect(page3.contains("href=\"#effects\"") && page3.contains("no region over 3 people."))
     }
 
     @Test func hostileTextStaysText() {
@@ -161,6 +165,15 @@ import Testing
         #expect(axis.ticks.allSatisfy { $0 >= axis.low && $0 <= axis.high })
         #expect(abs(axis.pixel(axis.low) - 100) < 1e-9 && abs(axis.pixel(axis.high)) < 1e-9)
         #expect(Set(axis.ticks.map(axis.label)).count == axis.ticks.count)
+    }
+
+    /// Volumes have six figures: the title of the axis stands beside them.
+    @Test func ticksLeaveRoomForTheTitle() throws {
+        let axis = Axis([120_000, 910_000], pixels: (100, 0))
+        let widest = try #require(axis.ticks.map { axis.label($0).count }.max())
+        #expect(widest == 6)
+        // A figure is 7 units wide at this size; the title's line ends at 13.
+        #expect(PlotFrame.left - 5 - 7 * Double(widest) > 13)
     }
 
     @Test func fitsFollowTheModel() throws {

@@ -136,6 +136,11 @@ extension Store {
             """, [id]
         ) { try $0.decode(Int64.self, Int.self, String.self) }
         guard let origin else { return }
+        let warnings =
+            try session.first(
+                "SELECT r.warnings FROM task t JOIN result r USING (result_id) WHERE t.task_id = $1", [id]
+            ) { try $0[0] as [String] } ?? []
+        defer { answer.reasons += warnings.map { "It warns: \(sentence($0))" } }
         let source = TaskID(rawValue: origin.0)
         if source == summary.task {
             answer.reasons.append("It ran: attempt \(origin.1) succeeded and its result is stored.")

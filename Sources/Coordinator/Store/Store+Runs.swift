@@ -17,7 +17,27 @@ extension Store {
 
     /// A run with its steps; nil when there is none.
     package func run(_ run: RunID) async throws -> RunSummary? {
-        try await report { session in try Self.summaries([run.rawValue], withSteps: true, session).first }
+        try await report { session in
+            guard var summary = try Self.summaries([run.rawValue], withSteps: true, session).first else { return nil }
+            try Self.addWarnings(to: &summary, session)
+            return summary
+        }
+    }
+
+    /// A model that could not be fitted is no failure, but whoever reads "succeeded" must hear of it.
+    private static func addWarnings(to summary: inout RunSummary, _ session: Session) throws {
+        let rows = try session.query(
+            """
+            SELECT t.task_id, s.name, t.subject, t.session, t.atlas, r.warnings[1], (count(*) OVER ())::int
+            FROM task t JOIN step s USING (step_id) JOIN result r USING (result_id)
+            WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24 AND cardinality(r.warnings) > 0
+            ORDER BY t.subject IS NOT NULL, t.task_id LIMIT 5
+            """, [.bigint(summary.run.rawValue)]
+        ) { try $0.decode(Int64.self, String.self, String?.self, String?.self, String?.self, String.self, Int.self) }
+        summary.warnedTasks = rows.first?.6 ?? 0
+        summary.warnings = rows.map { task, step, subject, label, atlas, text, _ in
+            "\(TaskID(rawValue: task))  \(step)  \(TaskContext(subject: subject, session: label, atlas: atlas)): \(text)"
+        }
     }
 
     /// What a run was asked for; nil when there is none.

@@ -42,7 +42,8 @@ struct Axis {
 struct PlotFrame {
     static let width = 320.0
     static let height = 230.0
-    static let left = 50.0
+    /// Room for ticks of six characters beside the title.
+    static let left = 66.0
     static let right = 310.0
     static let top = 12.0
     static let bottom = 188.0

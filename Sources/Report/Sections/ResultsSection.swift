@@ -1,7 +1,8 @@
 extension ReportInput {
     /// Cohort effects: a forest plot and a table per term, the first term unfolded.
     func effectsSection(_ options: ReportOptions) -> HTML {
-        guard !effects.isEmpty else { return .empty }
+        guard !effects.isEmpty || !effectNotes.isEmpty else { return .empty }
+        let notes = effectNotes.html { "<p>\($0)</p>" }
         var order: [String] = []
         var byTerm: [String: [Effect]] = [:]
         for effect in effects {
@@ -23,7 +24,7 @@ extension ReportInput {
                 \(Self.effectTable(effects, options))</details>
                 """
         }
-        return "<section id=\"effects\"><h2>Cohort effects</h2>\(blocks)</section>"
+        return "<section id=\"effects\"><h2>Cohort effects</h2>\(notes)\(blocks)</section>"
     }
 
     private static func effectTable(_ effects: [Effect], _ options: ReportOptions) -> HTML {
@@ -97,7 +98,7 @@ extension ReportInput {
             }
             let note: HTML = table.note.map { "<p class=\"quiet\">\($0)</p>" } ?? .empty
             return
-                "<h3>\(table.title)</h3>\(note)<table class=\"sortable\"><thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table>"
+                "<h3>\(table.title)</h3>\(note)<div class=\"wide\" tabindex=\"0\"><table class=\"sortable\"><thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table></div>"
         }
         return "<section id=\"tables\"><h2>Tables</h2>\(blocks)</section>"
     }

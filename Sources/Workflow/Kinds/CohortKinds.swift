@@ -50,11 +50,15 @@ extension TaskKindCatalog {
             outputs: [TaskPort("table", .table, .one, "One row per person and number.")],
             parameters: [
                 TaskParameter(
-                    "threshold", .number(1...20), default: 3.5, "Robust z score from which a value is flagged.")
+                    "threshold", .number(1...20), default: 3.5,
+                    "Robust z score from which a value is flagged, unless its difference from the median is negligible."
+                )
             ],
             measurements: [
                 MeasurementDeclaration("robust_z", unit: "1", "Robust z score of a quality number (term names it)."),
-                MeasurementDeclaration("flag", unit: "1", "1 when the person is an outlier in that number."),
+                MeasurementDeclaration(
+                    "flag", unit: "1",
+                    "1 when the person is an outlier in that number by more than a negligible difference."),
             ],
             resources: TaskResources(cores: 1, memoryMiB: 512), timeoutSeconds: 600),
     ]

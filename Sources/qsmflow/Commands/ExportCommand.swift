@@ -12,7 +12,8 @@ struct ExportCommand: AsyncParsableCommand {
             --format bids writes images, tables, pictures and reports with their sidecars. An earlier export in the \
             folder is replaced as a whole once the new one is complete; a folder that holds anything else is refused.
 
-            The other formats write one file per result view, with a description of every column in documentation.
+            The other formats write one file per result view, with a description of every column in documentation; they \
+            replace an earlier export of tables in the same way.
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case bids, csv, tsv, json }
@@ -38,10 +39,12 @@ struct ExportCommand: AsyncParsableCommand {
             let reader = ResultReader(client: client, run: run)
             let views = Set(
                 try await reader.table("documentation").rows(needing: ["view_name"]).map { $0.text("view_name") })
-            try OutputFile.createFolder(folder)
+            let target = try ExportFolder(replacing: folder) { try ExportFolder.checkTables($0, views: views) }
             for view in views.sorted() {
-                try await reader.write(view, format: format.rawValue, to: "\(folder)/\(view).\(format.rawValue)")
+                try await reader.write(
+                    view, format: format.rawValue, to: target.place("\(view).\(format.rawValue)"))
             }
+            try target.publish()
             if try output.printed(views.sorted()) { return }
             Console.print("\(folder): \(views.count) tables")
         }

@@ -82,6 +82,19 @@ enum RunReport {
             ])
         }
         table.printed()
+        showWarnings(run)
+    }
+
+    private static func showWarnings(_ run: RunSummary) {
+        guard let count = run.warnedTasks, count > 0, let warnings = run.warnings, let first = warnings.first else {
+            return
+        }
+        Console.print("")
+        Console.print(
+            Console.coloured("Warnings", .bold)
+                + " of \(Counted.tasks(count)); `qsmflow logs \(first.prefix { $0 != " " })` shows all of one task")
+        for warning in warnings { Console.print("  \(warning)") }
+        if count > warnings.count { Console.print("  … and \(count - warnings.count) more tasks") }
     }
 
     /// The reasons, most frequent first, each with those it befell.

@@ -18,6 +18,8 @@ final class ExportFolder: Sendable {
     /// Where it is written.
     private let root: String
     private let isReplacement: Bool
+    /// Refuses a folder that holds anything but an export of this kind.
+    private let check: @Sendable (String) throws -> Void
     /// Below the root, of this export.
     private let placed = Mutex<Set<String>>([])
     /// Holds the lock of the part folder.
@@ -26,11 +28,18 @@ final class ExportFolder: Sendable {
     /// Adds to what is there.
     init(addingTo folder: String) throws {
         (path, root, isReplacement, descriptor) = (folder, folder, false, -1)
+        check = { try Self.check($0) }
         try OutputFile.createFolder(folder)
     }
 
     /// Replaces what is there when it is published.
-    init(replacing folder: String) throws {
+    ///
+    /// - Parameter check: refuses a folder that holds anything but an earlier export.
+    init(
+        replacing folder: String, check: @escaping @Sendable (String) throws -> Void = { try ExportFolder.check($0) }
+    ) throws {
+        try check(folder)
+        self.check = check
         // A link to the folder stays one.
         path = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
         let place = URL(fileURLWithPath: path)
@@ -83,6 +92,28 @@ final class ExportFolder: Sendable {
         }
     }
 
+    /// As `check`, for a folder of tables: every export of them begins with the one that describes the others.
+    static func checkTables(_ folder: String, views: Set<String>) throws {
+        guard FileManager.default.fileExists(atPath: folder) else { return }
+        let contents: [String]
+        do {
+            contents = try FileManager.default.contentsOfDirectory(atPath: folder)
+        } catch {
+            throw CommandFailure("\(folder) is not a folder that can be read; name another")
+        }
+        let endings = ["csv", "tsv", "json"]
+        let ours = Set(views.flatMap { view in endings.map { "\(view).\($0)" } })
+        guard !contents.isEmpty else { return }
+        guard endings.contains(where: { contents.contains("documentation.\($0)") }) else {
+            throw CommandFailure("\(folder) is not empty and holds no tables of ours; name a new or empty folder")
+        }
+        if let name = contents.sorted().first(where: { !ours.contains($0) && !$0.contains(".part-") }) {
+            throw CommandFailure(
+                "\(folder) holds an earlier export and also \(name), which no export wrote; move that away, or name a new "
+                    + "folder")
+        }
+    }
+
     /// Where a file of the dataset is written now.
     func place(_ file: String) -> String {
         placed.withLock { _ = $0.insert(file) }
@@ -116,7 +147,7 @@ final class ExportFolder: Sendable {
         try removeLeftovers()
         guard FileManager.default.fileExists(atPath: path) else { return try move(root, path) }
         // Once more: somebody may have put something there meanwhile.
-        try Self.check(path)
+        try check(path)
         if qsm_exchange(root, path) == 0 { return try remove(root) }
         // A file system that cannot exchange: for a moment there is none, and the earlier one is beside it.
         let earlier = root + "-earlier"

@@ -4,9 +4,14 @@ import Workflow
 
 /// What a run did, as prose with its sources: one paragraph per kind of step that it has.
 enum ReportMethods {
-    static func paragraphs(_ definition: WorkflowDefinition) -> [String] {
+    /// - Parameter unfitted: steps that were to fit models and fitted none.
+    static func paragraphs(_ definition: WorkflowDefinition, unfitted: Set<String> = []) -> [String] {
         var seen: Set<String> = []
         let steps = definition.steps.compactMap { step -> String? in
+            if unfitted.contains(step.name) {
+                return
+                    "Step \(step.name) was to model the regions over the cohort and could model none: nothing here rests on it."
+            }
             guard seen.insert(step.kind).inserted else { return nil }
             return text(step, atlases: definition.atlases.count, hasMap: hasSusceptibilityMap(definition))
         }
@@ -92,15 +97,17 @@ enum ReportMethods {
         case "cohort.qc":
             return
                 "Quality numbers were scored against the cohort by 0.6745 (value − median) / median absolute deviation and "
-                + "flagged from ±\(value("threshold")) on [Iglewicz 1993]."
+                + "flagged from ±\(value("threshold")) on [Iglewicz 1993], unless the difference from the median is negligible "
+                + "(below 0.01 for the inverse error in mm and the least Jacobian, 0.005 for the similarity, 0.00001 for the "
+                + "folded fraction)."
         case "command":
             return "Step \(step.name) ran the program “\(value("program"))”."
         default: return nil
         }
     }
 
-    static func citations(_ definition: WorkflowDefinition) -> [ReportInput.Citation] {
-        let text = paragraphs(definition).joined(separator: " ")
+    static func citations(_ definition: WorkflowDefinition, unfitted: Set<String> = []) -> [ReportInput.Citation] {
+        let text = paragraphs(definition, unfitted: unfitted).joined(separator: " ")
         let sources: [(mark: String, text: String, doi: String?)] = [
             (
                 // Always, except where nothing is about susceptibility.

@@ -66,7 +66,7 @@ struct RunReportBuilder: Sendable {
         input.failures = Self.failures(failures)
         let files = try await RunFiles(reader)
         input.pictures = try await pictures(files, quality)
-        let baselines = try await addCohortReports(files, to: &input)
+        let (baselines, unfitted) = try await addCohortReports(files, to: &input)
         input.effects = Self.effects(effects, baselines)
         input.provenance = provenance(files, request)
         if let definition = Self.definition(request) {
@@ -74,8 +74,8 @@ struct RunReportBuilder: Sendable {
                 let members = (step.parameters.objectValue ?? [:]).sorted { $0.key < $1.key }
                 return (step.name, members.map { ReportInput.Fact($0.key, $0.value.canonicalString) })
             }.filter { !$0.facts.isEmpty }
-            input.methods = ReportMethods.paragraphs(definition)
-            input.citations = ReportMethods.citations(definition)
+            input.methods = ReportMethods.paragraphs(definition, unfitted: unfitted)
+            input.citations = ReportMethods.citations(definition, unfitted: unfitted)
         }
         return input
     }
@@ -230,11 +230,12 @@ struct RunReportBuilder: Sendable {
 
     /// Who a model does without and which covariates it leaves out, as its report says.
     ///
-    /// - Returns: what its categorical covariates are compared with.
+    /// - Returns: what its categorical covariates are compared with, and the steps that modelled no region.
     private func addCohortReports(
         _ files: RunFiles, to input: inout ReportInput
-    ) async throws -> [Comparison: String] {
+    ) async throws -> (baselines: [Comparison: String], unfitted: Set<String>) {
         var baselines: [Comparison: String] = [:]
+        var unfitted: Set<String> = []
         for file in files.made where file.context == .cohort && file.port == "report" {
             let report = try JSONValue.parse(Data(try await bytes(of: file)))
             for item in report["missing"]?.arrayValue ?? [] {
@@ -250,6 +251,15 @@ struct RunReportBuilder: Sendable {
                         title: "Covariates that \(file.step) leaves out", columns: ["Covariate", "Why"],
                         rows: excluded.map { [$0.key, $0.value.stringValue ?? ""] }))
             }
+            if report["models"]?.arrayValue?.isEmpty == true {
+                unfitted.insert(file.step)
+                let people = report["subjects"]?.arrayValue?.count ?? 0
+                let reasons = report["regions_without_model"]?.objectValue ?? [:]
+                let why = reasons.sorted { $0.key < $1.key }.first.map { " \($0.key): \($0.value.stringValue ?? "")." }
+                input.effectNotes.append(
+                    "Step \(file.step) could model no region over \(people == 1 ? "1 person" : "\(people) people")."
+                        + (why ?? " They are too few for its terms."))
+            }
             for model in report["models"]?.arrayValue ?? [] {
                 for (term, level) in model["baselines"]?.objectValue ?? [:] {
                     let region = model["region"]?.stringValue ?? ""
@@ -257,7 +267,7 @@ struct RunReportBuilder: Sendable {
                 }
             }
         }
-        return baselines
+        return (baselines, unfitted)
     }
 
     // MARK: Pictures

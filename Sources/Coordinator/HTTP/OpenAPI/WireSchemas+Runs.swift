@@ -76,7 +76,9 @@ extension WireSchemas {
             .optional("steps", .list(of: .reference("StepCounts"))), .required("createdAt", time),
             .optional("finishedAt", time), .required("elapsedSeconds", .number()),
             .optional("remainingSeconds", .number()),
-            .optional("waitsForWorker", .boolean("Not settled, and no worker is connected."))),
+            .optional("waitsForWorker", .boolean("Not settled, and no worker is connected.")),
+            .optional("warnedTasks", count),
+            .optional("warnings", .list(of: .string(), "The first warning of some tasks, each with its task."))),
         "RunList": .object("Runs, newest first.", .required("runs", .list(of: .reference("RunSummary")))),
         "ResultDigest": .object(
             "A digest over the results of a run.",
