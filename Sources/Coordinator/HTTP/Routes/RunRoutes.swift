@@ -82,7 +82,7 @@ func runRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
         APIRoute(
             .post, "/v1/runs/{run}/retry", .operators, operation: "retryTasks", tag: tag,
             summary: "Puts failed and cancelled tasks back in line, with those they block.", parameters: [run],
-            body: .json("TaskFilter"), answers: [.init(200, .json("Affected"), "Tasks put back.")], errors: [404]
+            body: .json("TaskFilter"), answers: [.init(200, .json("Affected"), "Tasks put back.")], errors: [404, 422]
         ) { request, context in
             let run = try context.run()
             _ = try await parts.existing(run: run)
