@@ -4,8 +4,10 @@ import Foundation
 enum ConstantFolding {
     /// What the node gives, or nil when it is not among those that can be carried out.
     ///
-    /// - Parameter inputs: one per input of the node; nil where an optional input is left out.
-    static func fold(_ node: ONNXNode, _ inputs: [ONNXConstant?]) throws -> ONNXConstant? {
+    /// - Parameters:
+    ///   - inputs: one per input of the node; nil where an optional input is left out.
+    ///   - file: to which the node belongs: data of its attributes may lie beside it.
+    static func fold(_ node: ONNXNode, _ inputs: [ONNXConstant?], in file: ONNXFile) throws -> ONNXConstant? {
         func integers(_ n: Int) throws -> [Int]? {
             guard n < inputs.count, let constant = inputs[n] else { return nil }
             guard let values = constant.integers else { throw NodeProblem.invalid("needs whole numbers in input \(n)") }
@@ -14,27 +16,16 @@ enum ConstantFolding {
         guard let first = inputs.first.flatMap({ $0 }) else { return nil }
         switch node.opType {
         case "Identity", "Dropout": return first
-        case "Cast":
-            // Whole-number types by the numbers of the format.
-            let toInteger = [2, 3, 4, 5, 6, 7, 9, 12, 13].contains(node.integer("to", 1))
-            if toInteger { return ONNXConstant(shape: first.shape, .integers(first.floats.map { Int($0) })) }
-            return ONNXConstant(shape: first.shape, .floats(first.floats))
+        case "Cast": return try cast(first, to: node.integer("to", 1))
         case "ConstantOfShape":
-            let shape = try integers(0) ?? []
-            guard shape.reduce(1, *) <= 1 << 20, shape.allSatisfy({ $0 >= 0 }) else { return nil }
-            guard let value = node.attribute("value")?.t else {
-                return ONNXConstant(shape: shape, .floats([Float](repeating: 0, count: shape.reduce(1, *))))
-            }
-            let one = try ONNXConstant(value, folder: .init(fileURLWithPath: "/"), path: "")
-            switch one.values {
-            case .floats(let v): return ONNXConstant(shape: shape, .floats(repeated(v, shape)))
-            case .integers(let v): return ONNXConstant(shape: shape, .integers(repeated(v, shape)))
-            }
-        case "Shape": return ONNXConstant(integers: first.shape)
+            return try filled(
+                integers(0) ?? [],
+                node.attribute("value").map { try ONNXConstant($0.t, folder: file.folder, path: file.path) })
+        case "Shape": return ONNXConstant(integers: Array(first.shape[shapeRange(node, rank: first.shape.count)]))
         case "Size": return ONNXConstant(shape: [], .integers([first.count]))
         case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
             return ONNXConstant(shape: try newShape(node, first, integers(1)), first.values)
-        case "Transpose": return transposed(first, node.integers("perm"))
+        case "Transpose": return transposed(first, try node.integers("perm"))
         case "Concat": return try concatenated(node, inputs.compactMap { $0 })
         case "Gather":
             guard let indices = try integers(1), first.shape.count == 1 else { return nil }
@@ -45,15 +36,34 @@ enum ConstantFolding {
             }
             return ONNXConstant(shape: inputs[1]?.shape ?? [], first.picking(picked))
         case "Slice": return try sliced(node, first, inputs.count > 1 ? integers : { _ in nil })
-        case "Add", "Sub", "Mul", "Div": return try arithmetic(node.opType, first, inputs.last.flatMap { $0 })
+        case "Add", "Sub", "Mul", "Div":
+            guard inputs.count == 2, let second = inputs[1] else { return nil }
+            return try arithmetic(node.opType, first, second)
         case "Floor": return ONNXConstant(shape: first.shape, .floats(first.floats.map { $0.rounded(.down) }))
         case "Ceil": return ONNXConstant(shape: first.shape, .floats(first.floats.map { $0.rounded(.up) }))
         default: return nil
         }
     }
 
-    private static func repeated<Value>(_ value: [Value], _ shape: [Int]) -> [Value] {
-        value.isEmpty ? [] : [Value](repeating: value[0], count: shape.reduce(1, *))
+    /// Which axes a `Shape` gives: all, or from version 15 on those from `start` up to `end`.
+    static func shapeRange(_ node: ONNXNode, rank: Int) -> Range<Int> {
+        func inside(_ place: Int) -> Int { min(max(place < 0 ? place + rank : place, 0), rank) }
+        let start = inside(node.place("start") ?? 0)
+        return start..<max(start, inside(node.place("end") ?? rank))
+    }
+
+    /// - Parameter value: one number; nil for zero.
+    private static func filled(_ shape: [Int], _ value: ONNXConstant?) throws -> ONNXConstant {
+        guard let count = Bounds.count(shape), count <= Bounds.folded else {
+            throw NodeProblem.invalid("makes a tensor of the impossible shape \(shape)")
+        }
+        switch value?.values ?? .floats([0]) {
+        case .floats(let values) where values.count == 1:
+            return ONNXConstant(shape: shape, .floats([Float](repeating: values[0], count: count)))
+        case .integers(let values) where values.count == 1:
+            return ONNXConstant(shape: shape, .integers([Int](repeating: values[0], count: count)))
+        default: throw NodeProblem.invalid("fills with \(value?.count ?? 0) values; it takes one")
+        }
     }
 
     private static func newShape(_ node: ONNXNode, _ constant: ONNXConstant, _ given: [Int]?) throws -> [Int] {
@@ -61,30 +71,46 @@ enum ConstantFolding {
         switch node.opType {
         case "Reshape":
             guard let given else { throw NodeProblem.invalid("has no shape to go to") }
-            shape = given.enumerated().map { n, axis in axis == 0 && n < constant.shape.count ? constant.shape[n] : axis
+            let keepsZeros = try node.integer("allowzero", 0) != 0
+            shape = given.enumerated().map { n, axis in
+                axis == 0 && !keepsZeros && n < constant.shape.count ? constant.shape[n] : axis
             }
             if let open = shape.firstIndex(of: -1) {
-                let rest = shape.reduce(1) { $1 == -1 ? $0 : $0 * $1 }
+                shape[open] = 1
+                guard let rest = Bounds.count(shape) else {
+                    throw NodeProblem.invalid("gives a tensor of \(constant.shape) the impossible shape \(given)")
+                }
                 shape[open] = rest == 0 ? 0 : constant.count / rest
             }
         case "Flatten":
-            let axis = node.integer("axis", 1)
+            let axis = try node.integer("axis", 1)
             let split = axis < 0 ? axis + shape.count : axis
+            guard (0...shape.count).contains(split) else {
+                throw NodeProblem.invalid("flattens from axis \(axis) a tensor of \(shape.count) axes")
+            }
             shape = [shape.prefix(split).reduce(1, *), shape.dropFirst(split).reduce(1, *)]
         case "Squeeze":
-            let axes = (given ?? node.integers("axes"))?.map { $0 < 0 ? $0 + shape.count : $0 }
+            let axes = try (given ?? node.integers("axes")).map { try Set(axesOf($0, rank: shape.count)) }
             shape = shape.enumerated().filter { n, axis in axes.map { !$0.contains(n) } ?? (axis != 1) }.map(\.element)
         default:
-            let axes = (given ?? node.integers("axes")) ?? []
-            let rank = shape.count + axes.count
-            for axis in axes.map({ $0 < 0 ? $0 + rank : $0 }).sorted() where axis <= shape.count {
-                shape.insert(1, at: axis)
-            }
+            let axes = try (given ?? node.integers("axes")) ?? []
+            for axis in try axesOf(axes, rank: shape.count + axes.count).sorted() { shape.insert(1, at: axis) }
         }
-        guard shape.reduce(1, *) == constant.count else {
+        guard Bounds.count(shape) == constant.count else {
             throw NodeProblem.invalid("gives a tensor of \(constant.shape) the shape \(shape)")
         }
         return shape
+    }
+
+    /// Axes counted from the front, each once.
+    ///
+    /// - Throws: `NodeProblem.invalid` where a tensor of `rank` axes does not have one, or it is named twice.
+    static func axesOf(_ axes: [Int], rank: Int) throws -> [Int] {
+        let found = axes.map { $0 < 0 ? $0 + rank : $0 }
+        guard found.allSatisfy({ (0..<rank).contains($0) }), Set(found).count == found.count else {
+            throw NodeProblem.invalid("names the axes \(axes) of a tensor of \(rank)")
+        }
+        return found
     }
 
     private static func transposed(_ constant: ONNXConstant, _ permutation: [Int]?) -> ONNXConstant? {
@@ -109,9 +135,10 @@ enum ConstantFolding {
 
     private static func concatenated(_ node: ONNXNode, _ parts: [ONNXConstant]) throws -> ONNXConstant? {
         guard parts.count == node.input.count, parts.allSatisfy({ $0.shape.count == 1 }) else { return nil }
-        let integers = parts.compactMap(\.integers)
-        if integers.count == parts.count, parts.allSatisfy({ if case .integers = $0.values { true } else { false } }) {
-            return ONNXConstant(integers: integers.flatMap { $0 })
+        // A file may double its tensors node by node.
+        guard parts.reduce(0, { $0 + $1.count }) <= Bounds.folded else { return nil }
+        if parts.allSatisfy({ if case .integers = $0.values { true } else { false } }) {
+            return ONNXConstant(integers: parts.compactMap(\.integers).flatMap { $0 })
         }
         let floats = parts.flatMap(\.floats)
         return ONNXConstant(shape: [floats.count], .floats(floats))
@@ -121,16 +148,17 @@ enum ConstantFolding {
     private static func sliced(
         _ node: ONNXNode, _ constant: ONNXConstant, _ given: (Int) throws -> [Int]?
     ) throws -> ONNXConstant? {
-        let starts = try given(1) ?? node.integers("starts")
-        let ends = try given(2) ?? node.integers("ends")
+        let starts = try given(1) ?? node.places("starts")
+        let ends = try given(2) ?? node.places("ends")
         let axes = try given(3) ?? node.integers("axes") ?? [0]
-        let step = try given(4)?.first ?? 1
+        var step = try given(4)?.first ?? 1
         guard let start = starts?.first, let end = ends?.first, starts?.count == 1, axes.count == 1, step != 0 else {
             return nil
         }
-        let axis = axes[0] < 0 ? axes[0] + constant.shape.count : axes[0]
-        guard constant.shape.indices.contains(axis) else { return nil }
+        let axis = try axesOf(axes, rank: constant.shape.count)[0]
         let count = constant.shape[axis]
+        // Longer steps go to the end as well.
+        step = min(max(step, -count - 1), count + 1)
         func inside(_ n: Int, _ range: ClosedRange<Int>) -> Int {
             min(max(n < 0 ? n + count : n, range.lowerBound), range.upperBound)
         }
@@ -146,47 +174,17 @@ enum ConstantFolding {
         let inner = constant.shape.dropFirst(axis + 1).reduce(1, *)
         let outer = constant.shape.prefix(axis).reduce(1, *)
         var picked: [Int] = []
-        for o in 0..<outer {
+        // Where there are no values, axes may be as long as they like.
+        for o in 0..<(constant.count == 0 ? 0 : outer) {
             for index in indices { for i in 0..<inner { picked.append((o * count + index) * inner + i) } }
         }
         return ONNXConstant(shape: shape, constant.picking(picked))
-    }
-
-    private static func arithmetic(_ operation: String, _ a: ONNXConstant, _ b: ONNXConstant?) throws -> ONNXConstant? {
-        guard let b, a.count == b.count || a.count == 1 || b.count == 1 else { return nil }
-        let shape = a.count >= b.count ? a.shape : b.shape
-        let count = max(a.count, b.count)
-        if case .integers(let x) = a.values, case .integers(let y) = b.values {
-            let values = try (0..<count).map { n -> Int in
-                let (p, q) = (x[x.count == 1 ? 0 : n], y[y.count == 1 ? 0 : n])
-                switch operation {
-                case "Add": return p &+ q
-                case "Sub": return p &- q
-                case "Mul": return p &* q
-                default:
-                    guard q != 0 else { throw NodeProblem.invalid("divides by zero") }
-                    return p / q
-                }
-            }
-            return ONNXConstant(shape: shape, .integers(values))
-        }
-        let (x, y) = (a.floats, b.floats)
-        let values = (0..<count).map { n -> Float in
-            let (p, q) = (x[x.count == 1 ? 0 : n], y[y.count == 1 ? 0 : n])
-            switch operation {
-            case "Add": return p + q
-            case "Sub": return p - q
-            case "Mul": return p * q
-            default: return p / q
-            }
-        }
-        return ONNXConstant(shape: shape, .floats(values))
     }
 }
 
 extension ONNXConstant {
     /// The values at flat places.
-    fileprivate func picking(_ places: [Int]) -> Values {
+    func picking(_ places: [Int]) -> Values {
         switch values {
         case .floats(let values): .floats(places.map { values[$0] })
         case .integers(let values): .integers(places.map { values[$0] })

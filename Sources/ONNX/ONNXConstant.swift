@@ -41,14 +41,8 @@ extension ONNXConstant {
     /// - Parameter folder: where files of external data lie, beside the model.
     init(_ tensor: ONNXTensorValue, folder: URL, path: String) throws {
         func refuse(_ problem: String) -> ONNXError { .file(path: path, problem: "tensor \(tensor.name) \(problem)") }
-        guard tensor.dims.allSatisfy({ $0 >= 0 && $0 < 1 << 31 }) else { throw refuse("has a negative size") }
         shape = tensor.dims.map { Int($0) }
-        var count = 1
-        for axis in shape {
-            let (product, overflow) = count.multipliedReportingOverflow(by: axis)
-            guard !overflow, product < 1 << 40 else { throw refuse("has the impossible shape \(tensor.dims)") }
-            count = product
-        }
+        guard let count = Bounds.count(shape) else { throw refuse("has the impossible shape \(tensor.dims)") }
         guard let type = ElementType(rawValue: tensor.dataType) else {
             throw refuse("has the element type \(tensor.dataType); only floating-point and whole numbers are read")
         }
@@ -77,24 +71,63 @@ extension ONNXConstant {
     ) throws -> Data {
         let entries = Dictionary(tensor.externalData.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
         guard let location = entries["location"], !location.isEmpty else { throw refuse("names no file for its data") }
-        // A model may come from anywhere: it may name files beside itself and no others.
-        guard !location.hasPrefix("/"), !location.split(separator: "/").contains("..") else {
+        func number(_ key: String, _ otherwise: Int) throws -> Int {
+            guard let text = entries[key] else { return otherwise }
+            guard let value = Int(text), value >= 0 else {
+                throw refuse("has the \(key) “\(text)” in \(location), which is no number of bytes; export it again")
+            }
+            return value
+        }
+        let offset = try number("offset", 0)
+        let length = try number("length", bytes)
+        guard length == bytes else {
+            throw refuse("takes \(bytes) bytes by its shape and \(length) of \(location); export the model again")
+        }
+        let url = try confined(location, to: folder, refuse)
+        do {
+            let handle = try FileHandle(forReadingFrom: url)
+            defer { try? handle.close() }  // only read from
+            let size = try handle.seekToEnd()
+            guard UInt64(offset) <= size, UInt64(bytes) <= size - UInt64(offset) else {
+                throw refuse(
+                    "takes \(bytes) bytes from byte \(offset) of \(url.path), which ends before; the file is truncated")
+            }
+            try handle.seek(toOffset: UInt64(offset))
+            let data = try handle.read(upToCount: bytes) ?? Data()
+            guard data.count == bytes else {
+                throw refuse("lies in \(url.path), which became shorter while it was read")
+            }
+            return data
+        } catch let error as ONNXError {
+            throw error
+        } catch {
+            throw refuse("lies in \(url.path), which cannot be read; check its rights and the disk")
+        }
+    }
+
+    /// A model may come from anywhere: it may name files beside itself and no others, not by way of a link either.
+    private static func confined(
+        _ location: String, to folder: URL, _ refuse: (String) -> ONNXError
+    ) throws -> URL {
+        guard !location.hasPrefix("/"), !location.contains("\0"), !location.split(separator: "/").contains("..") else {
             throw refuse("lies in \(location), outside the folder of the model; keep its data beside it")
         }
-        let offset = entries["offset"].flatMap { Int($0) } ?? 0
-        let url = folder.appendingPathComponent(location)
-        guard let handle = FileHandle(forReadingAtPath: url.path) else {
-            throw refuse("lies in \(url.path), which cannot be opened; copy it beside the model")
+        let named = folder.appendingPathComponent(location)
+        guard FileManager.default.fileExists(atPath: named.path) else {
+            throw refuse("lies in \(named.path), which cannot be opened; copy it beside the model")
         }
-        defer { try? handle.close() }  // only read from
-        guard offset >= 0 else { throw refuse("begins before its file") }
-        try handle.seek(toOffset: UInt64(offset))
-        let data = try handle.read(upToCount: bytes) ?? Data()
-        guard data.count == bytes else {
-            throw refuse(
-                "takes \(bytes) bytes from byte \(offset) of \(url.path), which ends before; the file is truncated")
+        let (root, url) = (folder.resolvingSymlinksInPath(), named.resolvingSymlinksInPath())
+        guard url.pathComponents.starts(with: root.pathComponents) else {
+            throw refuse("lies in \(named.path), a link out of the folder of the model; copy the file itself there")
         }
-        return data
+        let kind: FileAttributeType?
+        do {
+            kind = try FileManager.default.attributesOfItem(atPath: url.path)[.type] as? FileAttributeType
+        } catch {
+            throw refuse("lies in \(url.path), which cannot be read; check its rights and the disk")
+        }
+        guard kind == .typeRegular else { throw refuse("lies in \(url.path), which is no file of data") }
+        return url
     }
 
     /// Element types by the numbers of the format.

@@ -7,7 +7,12 @@ package enum ONNXError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A node that contradicts the format or the tensors it is given.
     case invalid(path: String, node: String, operation: String, problem: String)
 
+    /// In one line, whatever the names in the file are.
     package var description: String {
+        String(sentence.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+    }
+
+    private var sentence: String {
         switch self {
         case .file(let path, let problem): "\(path): \(problem)"
         case .unsupported(let path, let node, let operation, let advice):

@@ -57,21 +57,3 @@ struct ONNXFile {
         self.constants = constants
     }
 }
-
-extension ONNXNode {
-    /// Attributes by name, with the defaults of the format given where they are asked for.
-    func attribute(_ name: String) -> ONNXAttribute? { attribute.first { $0.name == name } }
-
-    func integer(_ name: String, _ otherwise: Int) -> Int { attribute(name).map { Int($0.i) } ?? otherwise }
-    func number(_ name: String, _ otherwise: Float) -> Float { attribute(name)?.f ?? otherwise }
-    func integers(_ name: String) -> [Int]? { attribute(name).map { $0.ints.map { Int($0) } } }
-    func text(_ name: String, _ otherwise: String) -> String {
-        attribute(name).map { String(decoding: $0.s, as: UTF8.self) } ?? otherwise
-    }
-
-    /// The node's name, or where it has none the value it makes.
-    var label: String { name.isEmpty ? (output.first ?? "without a name") : name }
-
-    /// Whether input n is there: optional inputs are left out or empty.
-    func hasInput(_ n: Int) -> Bool { n < input.count && !input[n].isEmpty }
-}

@@ -28,11 +28,13 @@ package struct ONNXImport: Sendable {
         let network = try importer.run()
         self.network = network
         let parameters = network.parameters
-        let tensors = parameters.map { parameter in
+        do {
             // Every layer with parameters was added together with their values.
-            importer.weights[parameter.name]!
+            weights = try Weights(
+                parameters: parameters, tensors: parameters.compactMap { importer.weights[$0.name] })
+        } catch {
+            throw ONNXError.file(path: file.path, problem: "its weights do not fit its layers: \(error)")
         }
-        weights = try Weights(parameters: parameters, tensors: tensors)
         (producer, operatorSet) = (file.producer, file.operatorSet)
         (inputSizes, notes) = (importer.inputSizes, importer.notes)
     }

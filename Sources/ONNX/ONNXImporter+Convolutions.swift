@@ -14,16 +14,20 @@ struct Window {
             throw NodeProblem.invalid("has a kernel that does not match \(spatialAxes) spatial axes")
         }
         let ones = [Int](repeating: 1, count: spatialAxes)
-        let strides = node.integers("strides") ?? ones
-        let dilations = node.integers("dilations") ?? ones
+        let strides = try node.integers("strides") ?? ones
+        let dilations = try node.integers("dilations") ?? ones
         guard strides.count == spatialAxes, dilations.count == spatialAxes,
-            (kernel + strides + dilations).allSatisfy({ $0 > 0 })
-        else { throw NodeProblem.invalid("has strides or dilations that do not match \(spatialAxes) spatial axes") }
+            (kernel + strides + dilations).allSatisfy({ $0 > 0 && $0 <= Bounds.axis })
+        else {
+            throw NodeProblem.invalid(
+                "has the kernel \(kernel), strides \(strides) and dilations \(dilations); for \(spatialAxes) spatial axes "
+                    + "they are as many numbers from 1 to \(Bounds.axis)")
+        }
         var begin = [Int](repeating: 0, count: spatialAxes)
         var end = begin
         switch node.text("auto_pad", "NOTSET") {
         case "NOTSET":
-            if let pads = node.integers("pads") {
+            if let pads = try node.integers("pads") {
                 guard pads.count == 2 * spatialAxes else { throw NodeProblem.invalid("has \(pads.count) paddings") }
                 (begin, end) = (Array(pads.prefix(spatialAxes)), Array(pads.suffix(spatialAxes)))
             }
@@ -57,16 +61,15 @@ extension ONNXImporter {
         guard x.groups == nil, x.flattened == nil else {
             throw NodeProblem.unsupported("a convolution needs a map with its positions")
         }
-        let groups = node.integer("group", 1)
+        let groups = try node.integer("group", 1)
         guard weight.shape.count == x.spatialAxes + 2, groups > 0, weight.shape[1] * groups == x.channels else {
             throw NodeProblem.invalid(
                 "has a weight of shape \(weight.shape) for \(x.channels) channels in \(groups) groups")
         }
-        let window = try Window(
-            node, spatialAxes: x.spatialAxes, kernel: node.integers("kernel_shape") ?? Array(weight.shape.dropFirst(2)))
+        let window = try weightedWindow(node, weight, spatialAxes: x.spatialAxes)
         if x.value.rank == 0 {
-            guard window.kernel == .one, groups == 1 else {
-                throw NodeProblem.unsupported("after a global pooling a convolution has the kernel 1")
+            guard window.kernel == .one, window.padding == .zero, groups == 1 else {
+                throw NodeProblem.unsupported("after a global pooling a convolution has the kernel 1 and no padding")
             }
             return try linear(
                 node, x, weight: weight.floats, outputs: weight.shape[0], bias: bias?.floats, name: node.input[1])
@@ -82,23 +85,22 @@ extension ONNXImporter {
         if let bias { parameters["bias"] = try vector(bias, geometry.outputChannels) }
         return try add(
             node, .convolution(geometry: geometry, bias: bias != nil), [x], weight: node.input[1],
-            size: x.size.flatMap { geometry.outputSize($0) }, parameters: parameters)
+            size: fitted(x) { geometry.outputSize($0) }, parameters: parameters)
     }
 
     mutating func transposedConvolution(_ node: ONNXNode) throws -> Map {
         let x = try map(node)
         let weight = try constant(node, 1)
         let bias = try optionalConstant(node, 2)
-        let groups = node.integer("group", 1)
+        let groups = try node.integer("group", 1)
         guard node.attribute("output_shape") == nil else {
             throw NodeProblem.unsupported("the output's size follows from pads and output_padding, not output_shape")
         }
         guard weight.shape.count == x.spatialAxes + 2, weight.shape[0] == x.channels, groups > 0 else {
             throw NodeProblem.invalid("has a weight of shape \(weight.shape) for \(x.channels) channels")
         }
-        let window = try Window(
-            node, spatialAxes: x.spatialAxes, kernel: node.integers("kernel_shape") ?? Array(weight.shape.dropFirst(2)))
-        let extra = node.integers("output_padding") ?? [Int](repeating: 0, count: x.spatialAxes)
+        let window = try weightedWindow(node, weight, spatialAxes: x.spatialAxes)
+        let extra = try node.integers("output_padding") ?? [Int](repeating: 0, count: x.spatialAxes)
         guard extra.count == x.spatialAxes else { throw NodeProblem.invalid("has \(extra.count) output paddings") }
         let geometry = TransposedConvolutionGeometry(
             inputChannels: x.channels, outputChannels: weight.shape[1] * groups, kernel: window.kernel,
@@ -108,16 +110,25 @@ extension ONNXImporter {
         if let bias { parameters["bias"] = try vector(bias, geometry.outputChannels) }
         return try add(
             node, .transposedConvolution(geometry: geometry, bias: bias != nil), [x], weight: node.input[1],
-            size: x.size.flatMap { geometry.outputSize($0) }, parameters: parameters)
+            size: fitted(x) { geometry.outputSize($0) }, parameters: parameters)
+    }
+
+    /// The window of a node whose weight has it as its last axes.
+    private func weightedWindow(_ node: ONNXNode, _ weight: ONNXConstant, spatialAxes: Int) throws -> Window {
+        let kernel = Array(weight.shape.dropFirst(2))
+        if let told = try node.integers("kernel_shape"), told != kernel {
+            throw NodeProblem.invalid("has the kernel_shape \(told) and a weight of shape \(weight.shape)")
+        }
+        return try Window(node, spatialAxes: spatialAxes, kernel: kernel)
     }
 
     mutating func gemm(_ node: ONNXNode) throws -> Map {
         let x = try pendingMap(node)
         let weight = try constant(node, 1)
-        guard node.integer("transA", 0) == 0, weight.shape.count == 2 else {
+        guard try node.integer("transA", 0) == 0, weight.shape.count == 2, weight.count > 0 else {
             throw NodeProblem.unsupported("the image comes first and as it is (transA 0), the weight is a matrix")
         }
-        let isTransposed = node.integer("transB", 0) != 0
+        let isTransposed = try node.integer("transB", 0) != 0
         let alpha = node.number("alpha", 1)
         let (outputs, inputs) = isTransposed ? (weight.shape[0], weight.shape[1]) : (weight.shape[1], weight.shape[0])
         let rows = (isTransposed ? weight.floats : transposed(weight.floats, inputs, outputs)).map { $0 * alpha }
@@ -139,7 +150,7 @@ extension ONNXImporter {
             throw NodeProblem.unsupported("an image is multiplied by a constant matrix, not by another image")
         }
         let weight = try constant(node, 1)
-        guard weight.shape.count == 2, x.spatialAxes == 0 else {
+        guard weight.shape.count == 2, weight.count > 0, x.spatialAxes == 0 else {
             throw NodeProblem.unsupported("a vector is multiplied by a matrix; maps take convolutions")
         }
         let outputs = weight.shape[1]

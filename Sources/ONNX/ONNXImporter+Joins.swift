@@ -5,7 +5,7 @@ import Networks
 extension ONNXImporter {
     mutating func concatenation(_ node: ONNXNode) throws -> Map {
         let maps = try node.input.indices.map { try map(node, $0) }
-        let axis = node.integer("axis", 1)
+        let axis = try node.integer("axis", 1)
         guard axis == 1 || axis == -(maps[0].spatialAxes + 1) else {
             throw NodeProblem.unsupported("maps are joined along the channels, axis 1, not axis \(axis)")
         }
@@ -50,66 +50,5 @@ extension ONNXImporter {
             (x, gate) = (gate, x)
         }
         return try add(node, .multiplication, [x, gate], size: x.size)
-    }
-
-    /// Flatten, Reshape, Squeeze and Unsqueeze, where they leave the order of values alone.
-    mutating func reshaping(_ node: ONNXNode) throws -> Map {
-        var x = try map(node)
-        let shape: [Int]
-        switch node.opType {
-        case "Flatten":
-            let axis = node.integer("axis", 1)
-            guard axis == 1 || axis == -(x.spatialAxes + 1) else {
-                throw NodeProblem.unsupported("a map is flattened from its channels on, axis 1, not axis \(axis)")
-            }
-            return try flattened(x)
-        case "Reshape":
-            if case .unknownShape = meanings[node.input[1]] {
-                shape = []
-            } else {
-                shape = try constant(node, 1).integers ?? []
-            }
-        case "Squeeze", "Unsqueeze":
-            guard x.value.rank == 0 else {
-                throw NodeProblem.unsupported("axes of a map with positions stay as they are")
-            }
-            let axes = try optionalConstant(node, 1)?.integers ?? node.integers("axes") ?? []
-            let change = axes.isEmpty ? x.spatialAxes : axes.count
-            x.spatialAxes += node.opType == "Squeeze" ? -change : change
-            guard x.spatialAxes >= 0, !axes.contains(0), !axes.contains(1) else {
-                throw NodeProblem.unsupported("batch and channels stay as they are")
-            }
-            return x
-        default: throw NodeProblem.unsupported("it changes the order of values")
-        }
-        // The first half of a group normalisation: (batch, groups, the rest).
-        if let reader = onlyReader(of: node.output[0]), reader.node.opType == "InstanceNormalization",
-            shape.count == 3, shape[1] > 0, x.channels % shape[1] == 0
-        {
-            x.groups = shape[1]
-            return x
-        }
-        if shape.count == 2 { return try flattened(x) }
-        let isVector = x.value.rank == 0 && shape.dropFirst(2).allSatisfy { $0 == 1 || $0 == 0 || $0 == -1 }
-        if shape.count >= 2, isVector, [0, -1, x.channels].contains(shape[1]) {
-            x.spatialAxes = shape.count - 2
-            return x
-        }
-        throw NodeProblem.unsupported(
-            "a map is reshaped to a vector or for a group normalisation only, not to \(shape)")
-    }
-
-    /// A vector of all values; a map of one position is one already.
-    private mutating func flattened(_ given: Map) throws -> Map {
-        var x = given
-        if x.value.rank > 0 {
-            guard let size = x.size else {
-                throw NodeProblem.unsupported(
-                    "a map is flattened when its size is fixed; export for a fixed input size")
-            }
-            x.flattened = size
-        }
-        x.spatialAxes = 0
-        return x
     }
 }

@@ -47,7 +47,7 @@ extension ONNXImporter {
         case "Identity", "Dropout": return try pendingMap(node)
         case "Cast":
             // 1, 10, 11 and 16 are the floating-point types.
-            guard [1, 10, 11, 16].contains(node.integer("to", 1)) else {
+            guard try [1, 10, 11, 16].contains(node.integer("to", 1)) else {
                 throw NodeProblem.unsupported("values stay floating-point numbers")
             }
             return try pendingMap(node)
@@ -98,7 +98,7 @@ extension ONNXImporter {
 
     private mutating func softmax(_ node: ONNXNode) throws -> Map {
         let x = try map(node)
-        let axis = node.integer("axis", file.operatorSet < 13 ? 1 : -1)
+        let axis = try node.integer("axis", file.operatorSet < 13 ? 1 : -1)
         guard axis == 1 || axis == -(x.spatialAxes + 1) else {
             throw NodeProblem.unsupported("the softmax is over the channels, axis 1, not axis \(axis)")
         }
@@ -120,13 +120,15 @@ extension ONNXImporter {
 
     private mutating func pooling(_ node: ONNXNode, _ kind: Pooling.Kind) throws -> Map {
         var x = try pendingMap(node)
-        let window = try Window(node, spatialAxes: x.spatialAxes, kernel: node.integers("kernel_shape"))
+        let window = try Window(node, spatialAxes: x.spatialAxes, kernel: try node.integers("kernel_shape"))
         guard window.dilation == .one else { throw NodeProblem.unsupported("the window must not be dilated") }
-        var countsPadding = node.integer("count_include_pad", 0) != 0
+        var countsPadding = try node.integer("count_include_pad", 0) != 0
+        let ceilMode = try node.integer("ceil_mode", 0) != 0
         var padding = window.padding
         if kind == .average, x.padding != .zero, padding == .zero {
             // Zeros that a `Pad` puts there count as values do.
             (padding, countsPadding) = (x.padding, true)
+            if ceilMode { try checkCeiling(x, window) }
             x.padding = .zero
         }
         guard x.padding == .zero, x.groups == nil, x.flattened == nil else {
@@ -134,8 +136,26 @@ extension ONNXImporter {
         }
         let settings = Pooling(
             kind, kernel: window.kernel, stride: window.stride, padding: padding,
-            ceilMode: node.integer("ceil_mode", 0) != 0, countIncludesPadding: countsPadding)
-        return try add(node, .pooling(settings: settings), [x], size: x.size.flatMap { settings.outputSize($0) })
+            ceilMode: ceilMode, countIncludesPadding: countsPadding)
+        return try add(node, .pooling(settings: settings), [x], size: fitted(x) { settings.outputSize($0) })
+    }
+
+    /// With `ceil_mode` a last window may begin in zeros that a `Pad` has put behind a map, and may not begin in the
+    /// pooling's own padding: the pooling can take the zeros over where none does.
+    private func checkCeiling(_ x: Map, _ window: Window) throws {
+        if window.stride == .one { return }
+        guard let size = x.size else {
+            throw NodeProblem.unsupported("ceil_mode behind a Pad depends on the size; export for a fixed input size")
+        }
+        let padded = Extent3(
+            size.depth + 2 * x.padding.depth, size.height + 2 * x.padding.height, size.width + 2 * x.padding.width)
+        let inFile = Pooling(.average, kernel: window.kernel, stride: window.stride, ceilMode: true)
+        let here = Pooling(
+            .average, kernel: window.kernel, stride: window.stride, padding: x.padding, ceilMode: true)
+        guard inFile.outputSize(padded) == here.outputSize(size) else {
+            throw NodeProblem.unsupported(
+                "with ceil_mode its last windows begin in the zeros of a Pad; put the padding into the pooling instead")
+        }
     }
 
     private mutating func globalPooling(_ node: ONNXNode, _ layer: Layer, keepsAxes: Bool) throws -> Map {
@@ -147,14 +167,14 @@ extension ONNXImporter {
     private mutating func reduction(_ node: ONNXNode) throws -> Map {
         let x = try map(node)
         let total = x.spatialAxes + 2
-        let given = try optionalConstant(node, 1)?.integers ?? node.integers("axes")
-        let axes = Set((given ?? []).map { $0 < 0 ? $0 + total : $0 })
+        let given = try optionalIntegers(node, 1) ?? node.integers("axes")
+        let axes = try Set(ConstantFolding.axesOf(given ?? [], rank: total))
         guard x.spatialAxes > 0, axes == Set(2..<total) else {
             throw NodeProblem.unsupported("it is taken over all spatial axes together, 2 to \(total - 1)")
         }
         return try globalPooling(
             node, node.opType == "ReduceMean" ? .globalAveragePooling : .globalMaxPooling,
-            keepsAxes: node.integer("keepdims", 1) != 0)
+            keepsAxes: try node.integer("keepdims", 1) != 0)
     }
 
     private mutating func upsampling(_ node: ONNXNode) throws -> Map {
@@ -162,20 +182,39 @@ extension ONNXImporter {
         let mode = node.text("mode", "nearest")
         // Inputs are (image, scales) before version 11, then (image, region, scales, sizes).
         let isOld = node.opType == "Upsample" || file.operatorSet < 11
-        var scales = try optionalConstant(node, isOld ? 1 : 2)?.floats
-        if scales?.isEmpty ?? true {
-            guard let sizes = try optionalConstant(node, 3)?.integers, let shape = x.size else {
+        guard node.text("keep_aspect_ratio_policy", "stretch") == "stretch" else {
+            throw NodeProblem.unsupported("every axis grows as its size says (stretch)")
+        }
+        let axes = try resizedAxes(node, rank: x.spatialAxes + 2)
+        /// With those of the axes that the node does not name.
+        func ofAll<Value>(_ given: [Value], _ rest: [Value]) throws -> [Value] {
+            guard given.count == axes.count else {
+                throw NodeProblem.invalid("has \(given.count) scales or sizes for \(axes.count) axes")
+            }
+            var all = rest
+            for (axis, value) in zip(axes, given) { all[axis] = value }
+            return all
+        }
+        let ones = [Float](repeating: 1, count: x.spatialAxes + 2)
+        let scales: [Float]
+        if let given = try optionalConstant(node, isOld ? 1 : 2)?.floats, !given.isEmpty {
+            scales = try ofAll(given, ones)
+        } else {
+            let shape = shape(of: x).compactMap { $0 }
+            guard let given = try optionalIntegers(node, 3), shape.count == x.spatialAxes + 2 else {
                 throw NodeProblem.unsupported("the scales must be constants; export the model for a fixed input size")
             }
-            let spatial = x.spatialAxes == 3 ? [shape.depth, shape.height, shape.width] : [shape.height, shape.width]
-            let wanted = sizes.suffix(x.spatialAxes)
-            scales = [1, 1] + zip(wanted, spatial).map { Float($0) / Float($1) }
+            let sizes = try ofAll(given, shape)
+            guard sizes[0] == batch, sizes[1] == x.channels, sizes.allSatisfy({ $0 > 0 }) else {
+                throw NodeProblem.invalid("makes a map of \(sizes) out of \(shape)")
+            }
+            scales = zip(sizes, shape).map { Float($0) / Float($1) }
         }
-        let spatial = (scales ?? []).suffix(x.spatialAxes)
-        guard spatial.count == x.spatialAxes, (scales ?? []).dropLast(x.spatialAxes).allSatisfy({ $0 == 1 }),
+        let spatial = scales.suffix(x.spatialAxes)
+        guard scales.prefix(2).allSatisfy({ $0 == 1 }),
             spatial.allSatisfy({ $0 >= 1 && $0 == $0.rounded() && $0 <= 64 })
         else {
-            throw NodeProblem.unsupported("sizes grow by whole factors along the spatial axes, not by \(scales ?? [])")
+            throw NodeProblem.unsupported("sizes grow by whole factors along the spatial axes, not by \(scales)")
         }
         let place = node.text("coordinate_transformation_mode", isOld ? "asymmetric" : "half_pixel")
         let scale = Extent3(spatialAxes: spatial.map { Int($0) }, else: 1)
@@ -203,31 +242,35 @@ extension ONNXImporter {
         return try add(node, .upsampling(settings: settings), [x], size: size)
     }
 
+    /// The axes that scales or sizes are given for: from version 18 on a node may name them.
+    private func resizedAxes(_ node: ONNXNode, rank: Int) throws -> [Int] {
+        guard let axes = try node.integers("axes") else { return Array(0..<rank) }
+        return try ConstantFolding.axesOf(axes, rank: rank)
+    }
+
     /// Nothing where all amounts are zero, otherwise zeros for the next convolution.
     private mutating func padding(_ node: ONNXNode) throws -> Map {
         var x = try map(node)
-        let pads = try optionalConstant(node, 1)?.integers ?? node.integers("pads") ?? []
+        let pads = try optionalIntegers(node, 1) ?? node.integers("pads") ?? []
         if pads.allSatisfy({ $0 == 0 }) { return x }
         guard node.text("mode", "constant") == "constant",
             try optionalConstant(node, 2)?.floats.first ?? node.number("value", 0) == 0
         else { throw NodeProblem.unsupported("zeros are put around a map, nothing else") }
         var begin = Array(pads.prefix(pads.count / 2))
         var end = Array(pads.suffix(pads.count / 2))
-        if let axes = try optionalConstant(node, 3)?.integers {
+        if let given = try optionalIntegers(node, 3) {
+            let axes = try ConstantFolding.axesOf(given, rank: x.spatialAxes + 2)
+            guard pads.count == 2 * axes.count else {
+                throw NodeProblem.invalid("has \(pads.count) paddings for \(axes.count) axes")
+            }
             var (all, last) = (
                 [Int](repeating: 0, count: x.spatialAxes + 2), [Int](repeating: 0, count: x.spatialAxes + 2)
             )
-            for (n, axis) in axes.enumerated() where n < begin.count {
-                let axis = axis < 0 ? axis + all.count : axis
-                guard all.indices.contains(axis) else {
-                    throw NodeProblem.invalid("pads an axis the map does not have")
-                }
-                (all[axis], last[axis]) = (begin[n], end[n])
-            }
+            for (n, axis) in axes.enumerated() { (all[axis], last[axis]) = (begin[n], end[n]) }
             (begin, end) = (all, last)
         }
         guard begin == end, begin.count == x.spatialAxes + 2, begin[0] == 0, begin[1] == 0,
-            begin.allSatisfy({ $0 >= 0 })
+            begin.allSatisfy({ $0 >= 0 && $0 <= Bounds.axis })
         else { throw NodeProblem.unsupported("as many zeros are put before as behind, along spatial axes only") }
         x.padding = Extent3(spatialAxes: Array(begin.dropFirst(2)), else: 0)
         return x

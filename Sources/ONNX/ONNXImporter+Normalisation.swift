@@ -5,7 +5,7 @@ import Networks
 extension ONNXImporter {
     mutating func batchNormalisation(_ node: ONNXNode) throws -> Map {
         let x = try map(node)
-        guard node.integer("training_mode", 0) == 0, node.integer("spatial", 1) == 1 else {
+        guard try node.integer("training_mode", 0) == 0, try node.integer("spatial", 1) == 1 else {
             throw NodeProblem.unsupported("statistics are those of training; export the model in evaluation mode")
         }
         let parts = ["weight", "bias", "running_mean", "running_var"]
@@ -33,7 +33,7 @@ extension ONNXImporter {
 
     mutating func groupNormalisation(_ node: ONNXNode) throws -> Map {
         let x = try map(node)
-        let groups = node.integer("num_groups", 0)
+        let groups = try node.integer("num_groups", 0)
         guard groups > 0, x.channels % groups == 0 else {
             throw NodeProblem.invalid("divides \(x.channels) channels into \(groups) groups")
         }
@@ -67,6 +67,7 @@ extension ONNXImporter {
             throw NodeProblem.unsupported("channels in groups are put together again right after")
         }
         absorbed.insert(back.number)
+        regroupings[back.number] = (grouped, x)
         var last = back.node
         var (scale, shift): ([Float]?, [Float]?) = (nil, nil)
         var scaleName: String?

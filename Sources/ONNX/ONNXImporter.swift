@@ -39,8 +39,12 @@ struct ONNXImporter {
     let readers: [String: [Int]]
     /// Nodes taken over together with an earlier one.
     var absorbed: Set<Int> = []
+    /// Reshapes taken over by a group normalisation, with the map before and behind them: their shapes are looked at
+    /// in their turn, when they are known.
+    var regroupings: [Int: (grouped: Map, result: Map)] = [:]
     private var names: Set<String> = []
-    private var batch = 1
+    /// Images of the inputs; one where the file leaves their number open.
+    private(set) var batch = 1
 
     init(_ file: ONNXFile) {
         self.file = file
@@ -56,8 +60,14 @@ struct ONNXImporter {
         for input in file.graph.input where file.constants[input.name] == nil { try takeInput(input) }
         guard !inputSizes.isEmpty else { throw ONNXError.file(path: file.path, problem: "the model has no input") }
         let needed = reachable()
-        for (n, node) in file.graph.node.enumerated() where needed.contains(n) && !absorbed.contains(n) {
-            try naming(node) { importer in try importer.take(node, number: n) }
+        for (n, node) in file.graph.node.enumerated() where needed.contains(n) {
+            try naming(node) { importer in
+                if let (grouped, result) = importer.regroupings[n] {
+                    try importer.checkRegrouped(node, grouped: grouped, as: result)
+                } else if !importer.absorbed.contains(n) {
+                    try importer.take(node, number: n)
+                }
+            }
         }
         let outputs = try file.graph.output.map { output -> NetworkBuilder.Value in
             guard case .map(let map) = meanings[output.name] else {
@@ -65,8 +75,10 @@ struct ONNXImporter {
                     path: file.path, problem: "output \(output.name) does not depend on an image; nothing is to compute"
                 )
             }
-            guard map.padding == .zero, map.groups == nil else {
-                throw ONNXError.file(path: file.path, problem: "output \(output.name) ends in a padding or reshaping")
+            guard map.padding == .zero, map.groups == nil, map.flattened == nil else {
+                throw ONNXError.file(
+                    path: file.path,
+                    problem: "output \(output.name) ends in a padding or reshaping; export the model without that step")
             }
             return map.value
         }
@@ -113,10 +125,16 @@ struct ONNXImporter {
             throw refuse(
                 "has \(axes.count) axes; batch and channels, with two or three spatial axes or none, are taken")
         }
+        guard axes.allSatisfy({ $0.dimValue <= Bounds.axis }) else {
+            throw refuse("has the impossible shape \(axes.map(\.dimValue))")
+        }
         let channels = Int(axes[1].dimValue)
         guard channels > 0 else { throw refuse("leaves the number of channels open; export it with a fixed number") }
         let spatial = axes.dropFirst(2).map { Int($0.dimValue) }
         let size = spatial.allSatisfy { $0 > 0 } ? Extent3(spatialAxes: spatial, else: 1) : nil
+        guard size?.product ?? 1 <= Bounds.values else {
+            throw refuse("has the impossible shape \(axes.map(\.dimValue))")
+        }
         if axes[0].dimValue > 0 { batch = Int(axes[0].dimValue) }
         let value: NetworkBuilder.Value
         do {
@@ -144,7 +162,11 @@ struct ONNXImporter {
             throw NodeProblem.invalid("reads \(input), which nothing before it makes")
         }
         if node.opType == "Shape", case .map(let map) = meanings[node.input.first ?? ""] {
-            meanings[output] = shape(of: map).map { .constant(ONNXConstant(integers: $0)) } ?? .unknownShape
+            let axes = shape(of: map)
+            let asked = axes[ConstantFolding.shapeRange(node, rank: axes.count)]
+            let known = asked.compactMap { $0 }
+            meanings[output] =
+                known.count == asked.count ? .constant(ONNXConstant(integers: known)) : .unknownShape
             return
         }
         let given = node.input.map { $0.isEmpty ? nil : meanings[$0] }
@@ -158,7 +180,7 @@ struct ONNXImporter {
             let constants = given.map { meaning -> ONNXConstant? in
                 if case .constant(let constant) = meaning { constant } else { nil }
             }
-            guard let folded = try ConstantFolding.fold(node, constants) else {
+            guard let folded = try ConstantFolding.fold(node, constants, in: file) else {
                 throw NodeProblem.unsupported("arithmetic on constants of this kind is not carried out")
             }
             meanings[output] = .constant(folded)
@@ -179,12 +201,31 @@ struct ONNXImporter {
         }
     }
 
-    /// The shape in the file; nil where the size is open. A batch left open counts as one image.
-    private func shape(of map: Map) -> [Int]? {
-        if map.spatialAxes == 0 { return [batch, map.channels] }
-        guard let size = map.value.rank == 0 ? .one : map.size else { return nil }
-        let axes = map.spatialAxes == 3 ? [size.depth, size.height, size.width] : [size.height, size.width]
+    /// The shape in the file, with what is pending; nil for axes that are open. A batch left open counts as one image.
+    func shape(of map: Map) -> [Int?] {
+        if map.flattened != nil || map.spatialAxes == 0 { return [batch, valuesPerImage(of: map)] }
+        let size = map.value.rank == 0 ? .one : map.size
+        let axes: [Int?]
+        if let size {
+            let padded = [
+                size.depth + 2 * map.padding.depth, size.height + 2 * map.padding.height,
+                size.width + 2 * map.padding.width,
+            ]
+            axes = Array(padded.suffix(map.spatialAxes))
+        } else {
+            axes = [Int?](repeating: nil, count: map.spatialAxes)
+        }
+        if let groups = map.groups {
+            let rest = axes.contains { $0 == nil } ? nil : map.channels / groups * axes.reduce(1) { $0 * ($1 ?? 1) }
+            return [batch, groups, rest]
+        }
         return [batch, map.channels] + axes
+    }
+
+    /// Channels times positions; nil where the size is open.
+    func valuesPerImage(of map: Map) -> Int? {
+        if map.value.rank == 0 { return map.channels }
+        return (map.flattened ?? map.size).map { map.channels * $0.product }
     }
 
     // MARK: - What nodes read
@@ -223,6 +264,14 @@ struct ONNXImporter {
         }
     }
 
+    /// Input n as whole numbers; nil when it is left out.
+    func optionalIntegers(_ node: ONNXNode, _ n: Int) throws -> [Int]? {
+        guard let constant = try optionalConstant(node, n) else { return nil }
+        guard let values = constant.integers, values.allSatisfy({ (-Bounds.values...Bounds.values).contains($0) })
+        else { throw NodeProblem.invalid("needs whole numbers up to \(Bounds.values) in input \(n)") }
+        return values
+    }
+
     func constant(_ node: ONNXNode, _ n: Int) throws -> ONNXConstant {
         guard let constant = try optionalConstant(node, n) else { throw NodeProblem.invalid("lacks input \(n)") }
         return constant
@@ -247,7 +296,8 @@ struct ONNXImporter {
 
     /// The one node that reads a value, when it is the only one and the value is no output.
     func onlyReader(of name: String) -> (number: Int, node: ONNXNode)? {
-        guard let numbers = readers[name], numbers.count == 1, !file.graph.output.contains(where: { $0.name == name })
+        guard let numbers = readers[name], numbers.count == 1, !file.graph.output.contains(where: { $0.name == name }),
+            !file.graph.node[numbers[0]].output.isEmpty
         else { return nil }
         return (numbers[0], file.graph.node[numbers[0]])
     }
@@ -263,10 +313,24 @@ struct ONNXImporter {
         _ node: ONNXNode, _ layer: Layer, _ inputs: [Map], weight: String? = nil, size: Extent3?,
         spatialAxes: Int? = nil, parameters: [String: Tensor] = [:]
     ) throws -> Map {
+        if let size {
+            guard max(size.depth, size.height, size.width) <= Bounds.axis, size.product <= Bounds.values else {
+                throw NodeProblem.invalid("makes a map of the impossible size \(size)")
+            }
+        }
         let name = layerName(node, weight: weight)
         let value = try builder.add(name, layer, inputs.map(\.value))
         for (part, tensor) in parameters { weights["\(name).\(part)"] = tensor }
         return Map(value: value, spatialAxes: spatialAxes ?? inputs[0].spatialAxes, size: size)
+    }
+
+    /// What a window makes of the size of a map, where that is known.
+    func fitted(_ map: Map, _ outputSize: (Extent3) -> Extent3?) throws -> Extent3? {
+        guard let size = map.size else { return nil }
+        guard let result = outputSize(size) else {
+            throw NodeProblem.invalid("has a window, or a padding, that does not fit a map of \(size)")
+        }
+        return result
     }
 
     private mutating func layerName(_ node: ONNXNode, weight: String?) -> String {

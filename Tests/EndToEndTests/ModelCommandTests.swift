@@ -129,6 +129,118 @@ import Testing
         #expect(models.contains("\(digest),deepmir,U-Net"), "\(models)")
     }
 
+    /// A network of another program, made with its own library: a strided convolution, a transposed one and a sigmoid, on
+    /// volumes of one channel and any even size.
+    private static let onnx = Data(
+        base64Encoded: """
+            CAgSBHRlc3QaATE6vAMKVwoFaW1hZ2UKAWQSAWEiBENvbnYqFwoMa2VybmVsX3NoYXBlQANAA0ADoAEHKhUKBHBhZHNAAUAB\
+            QAFAAUABQAGgAQcqEgoHc3RyaWRlc0ACQAJAAqABBwpFCgFhCgF1EgFiIg1Db252VHJhbnNwb3NlKhcKDGtlcm5lbF9zaGFw\
+            ZUACQAJAAqABByoSCgdzdHJpZGVzQAJAAkACoAEHChQKAWISBmxlc2lvbiIHU2lnbW9pZBIBZyp9CAEIAQgDCAMIAxABQgFk\
+            SmwAALC/AADAPgAAQL8AAIA/AAAAvgAAoL8AAAA/AAAgvwAAkD8AAAAAAACQvwAAID8AAAC/AACgPwAAAD4AAIC/AABAPwAA\
+            wL4AALA/AACAPgAAYL8AAGA/AACAvgAAsL8AAMA+AABAvwAAgD8qMQgBCAEIAggCCAIQAUIBdUogAACAvwAAQD8AAMC+AACw\
+            PwAAgD4AAGC/AABgPwAAgL5aJgoFaW1hZ2USHQobCAESFwoCCAEKAggBCgMSAWQKAxIBaAoDEgF3YicKBmxlc2lvbhIdChsI\
+            ARIXCgIIAQoCCAEKAxIBZAoDEgFoCgMSAXdCBAoAEBE=
+            """)!
+
+    private func describe(_ members: [String: Any], _ path: String) throws {
+        var all: [String: Any] = [
+            "name": "lesions", "classes": ["lesion"], "channels": [["modality": "Chimap"]], "window": [16, 16, 16],
+        ]
+        all.merge(members) { _, new in new }
+        try JSONSerialization.data(withJSONObject: all).write(to: URL(fileURLWithPath: path))
+    }
+
+    private func replacing(_ old: String, _ new: String, in data: Data) throws -> Data {
+        var data = data
+        let range = try #require(data.range(of: Data(old.utf8)), "\(old)")
+        data.replaceSubrange(range, with: Data(new.utf8))
+        return data
+    }
+
+    @Test func aNetworkOfAnotherProgramIsImportedWithItsDescription() async throws {
+        let program = try Program()
+        let (net, told, out, broken) = (
+            program.folder + "/net.onnx", program.folder + "/d.json", program.folder + "/out.safetensors",
+            program.folder + "/broken.safetensors"
+        )
+        try Self.onnx.write(to: URL(fileURLWithPath: net))
+        try describe([:], told)
+        let imported = try await program.run("models", "import", net, "--description", told, "--name", "lesions")
+        #expect(imported.code == 0, "\(imported.errors)")
+        let digest = imported.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let detail = try object(try await program.run("models", "inspect", "lesions", "--json").output)
+        let card = try #require(detail["card"] as? [String: Any])
+        // It ends in a sigmoid: a voxel is lesion or is not.
+        #expect(card["output"] as? String == "sigmoid" && card["classes"] as? [String] == ["lesion"])
+
+        #expect(try await program.run("models", "export", "lesions", out).code == 0)
+        let again = try await program.run("models", "export", "lesions", out)
+        #expect(again.code == 1 && again.errors.contains("is there already; give another name, or --replace"))
+        try Data("old".utf8).write(to: URL(fileURLWithPath: out))
+        #expect(try await program.run("models", "export", "lesions", out, "--replace").code == 0)
+        #expect(try await program.run("models", "import", out).output.contains(digest))
+
+        // Ours: card, tensors and window belong together.
+        let whole = try Data(contentsOf: URL(fileURLWithPath: out))
+        for (old, new, words) in [
+            ("[1,1,3,3,3]", "[1,1,3,9,1]", "is [1, 1, 3, 3, 3]"), ("[1,1,3,3,3]", "[1,1,3,3,4]", "takes 144 bytes"),
+            (#"\"depth\":16"#, #"\"depth\":15"#, "a window of 15×16×16 voxels does not fit the network"),
+        ] {
+            try replacing(old, new, in: whole).write(to: URL(fileURLWithPath: broken))
+            let refused = try await program.run("models", "import", broken)
+            #expect(refused.code == 65, "\(new)")
+            #expect(refused.errors.contains(broken) && refused.errors.contains(words), "\(refused.errors)")
+        }
+    }
+
+    @Test func descriptionsThatDoNotFitAreRefusedInOneSentence() async throws {
+        let program = try Program()
+        let (net, told) = (program.folder + "/net.onnx", program.folder + "/d.json")
+        try Self.onnx.write(to: URL(fileURLWithPath: net))
+        let cases: [([String: Any], String)] = [
+            (
+                ["window": [95, 95, 95]],
+                "a window of 95×95×95 voxels does not fit the network; each edge must be a multiple"
+            ),
+            (["spacing": [1, 1, 1]], "d.json: has the unknown key spacing; did you mean spacing_mm?"),
+            (["channels": [["modality": "Chimap", "normalize": "none"]]], "did you mean normalise?"),
+            (["classes": ["background"]], "belongs to no class"), (["output": "softmax"], "state output sigmoid"),
+            (["classes": ["a", "b"]], "names 2 classes"),
+        ]
+        for (members, words) in cases {
+            try describe(members, told)
+            let refused = try await program.run("models", "import", net, "--description", told)
+            #expect(refused.code == 65 && refused.errors.contains(words), "\(refused.errors)")
+            #expect(refused.errors.split(separator: "\n").count == 1, "\(refused.errors)")
+        }
+        // A card of another program is its own, its tensors are held against their shapes.
+        let foreign = program.folder + "/foreign.safetensors"
+        try replacing(#""shape":[2]"#, #""shape":[3]"#, in: try Self.safetensors([1, 2]))
+            .write(to: URL(fileURLWithPath: foreign))
+        let refused = try await program.run("models", "import", foreign)
+        #expect(refused.code == 65 && refused.errors.contains("takes 12 bytes and is given 8"), "\(refused.errors)")
+        #expect(!FileManager.default.fileExists(atPath: program.state))
+    }
+
+    @Test func anONNXFileIsInspectedForItsDescription() async throws {
+        let program = try Program()
+        let net = program.folder + "/net.onnx"
+        try Self.onnx.write(to: URL(fileURLWithPath: net))
+        let shown = try await program.run("models", "inspect", net)
+        #expect(shown.code == 0, "\(shown.errors)")
+        for line in [
+            "\(net): ONNX by test 1, operator set 17, 3 layers, 35 numbers", "takes  image, 1 channel",
+            "gives  lesion.Sigmoid, 1 channel",
+        ] { #expect(shown.output.split(separator: "\n").map(String.init).contains(line), "\(shown.output)") }
+        let json = try object(try await program.run("models", "inspect", net, "--json").output)
+        #expect(json["parameters"] as? Int == 35)
+        try Data("onnx".utf8).write(to: URL(fileURLWithPath: net))
+        let refused = try await program.run("models", "inspect", net)
+        #expect(refused.code == 65 && refused.errors.contains("is not an ONNX model"), "\(refused.errors)")
+        let completion = try await program.run("--generate-completion-script", "zsh")
+        #expect(completion.output.contains("*.safetensors *.onnx"))
+    }
+
     @Test func aModelFileIsInspectedWithoutACoordinator() async throws {
         let program = try Program()
         let file = program.folder + "/net.safetensors"

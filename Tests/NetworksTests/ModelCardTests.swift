@@ -106,6 +106,92 @@ struct ModelCardTests {
         }
     }
 
+    /// A network whose output ends in `function`, and a description of it.
+    private func describing(
+        _ function: Layer?, classes: Int, _ members: [String: Any]
+    ) throws -> ModelCard {
+        var builder = NetworkBuilder()
+        let image = try builder.input("image", channels: 1, rank: 3)
+        let down = try builder.convolution("down", image, channels: 2, kernel: 3, stride: 2)
+        var last = try builder.transposedConvolution("up", down, channels: classes)
+        if let function { last = try builder.add("last", function, last) }
+        let network = try builder.network(outputs: [last])
+        var all: [String: Any] = [
+            "name": "nuclei", "classes": (0..<classes).map { "class\($0)" }, "window": [16, 16, 16],
+            "channels": [["modality": "Chimap"]],
+        ]
+        all.merge(members) { _, new in new }
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).json")
+        try JSONSerialization.data(withJSONObject: all).write(to: path)
+        defer { try? FileManager.default.removeItem(at: path) }  // best effort
+        return try ModelDescription(path: path.path).card(network, size: nil, source: .trained, softwareVersion: "1")
+    }
+
+    @Test("what makes probabilities follows from the network where the description leaves it out")
+    func outputs() throws {
+        let sigmoid = Layer.activation(function: .sigmoid)
+        #expect(try describing(sigmoid, classes: 1, [:]).output == .sigmoid)
+        #expect(try describing(sigmoid, classes: 2, [:]).output == .sigmoid)
+        #expect(try describing(.softmax, classes: 2, [:]).output == .softmax)
+        #expect(try describing(nil, classes: 2, [:]).output == .softmax)
+        #expect(try describing(nil, classes: 1, ["output": "sigmoid"]).output == .sigmoid)
+        for output in ["softmax", "probabilities"] {
+            #expect { try describing(sigmoid, classes: 1, ["output": output]) } throws: {
+                "\($0)"
+                    == "model nuclei is unusable: output \(output) is a choice between classes and its network has one; "
+                    + "state output sigmoid"
+            }
+        }
+        #expect(throws: ModelCardError.self) { try describing(nil, classes: 1, [:]) }
+    }
+
+    @Test("classes have names of their own")
+    func classNames() throws {
+        #expect(throws: Never.self) { try describing(nil, classes: 2, ["classes": ["background", "a"]]) }
+        for (function, classes, words) in [
+            (nil, ["background", "a", "a"], "two of its classes are called “a”"),
+            (nil, ["other", "Background", "a"], "name the background first"),
+            (Layer.activation(function: .sigmoid), ["background", "a"], "belongs to no class"),
+        ] {
+            #expect {
+                try describing(function, classes: classes.count, ["classes": classes])
+            } throws: {
+                "\($0)".contains(words)
+            }
+        }
+    }
+
+    @Test("keys that mean nothing are refused with the nearest that does")
+    func keys() {
+        for (members, words) in [
+            (["spacing": [1, 1, 1]], "has the unknown key spacing; did you mean spacing_mm?"),
+            (["Licence": "MIT"], "has the unknown key Licence; did you mean licence?"),
+            (["colour": "red"], "has the unknown key colour; valid: name, task, "),
+            (
+                ["channels": [["modality": "T1w", "normalize": "zscore"]]],
+                "has the unknown key normalize in channels.0; did you mean normalise?"
+            ),
+        ] as [([String: Any], String)] {
+            #expect {
+                try describing(nil, classes: 2, members)
+            } throws: {
+                "\($0)".contains(".json: \(words)")
+            }
+        }
+    }
+
+    @Test("a window that does not go through the network is told before any volume is")
+    func windows() throws {
+        func check(_ window: [Int]) throws {
+            let card = try describing(nil, classes: 2, ["window": window])
+            try Model(card: card, weights: card.network.initialWeights(.heNormal, seed: 1)).checkWindow()
+        }
+        try check([16, 8, 4])
+        #expect(throws: InferenceError.windowSize(window: Extent3(15, 16, 16), multiple: Extent3(2, 2, 2))) {
+            try check([16, 16, 15])
+        }
+    }
+
     @Test("images that do not fit are refused, naming image and remedy")
     func refusals() throws {
         let card = try card()

@@ -92,10 +92,24 @@ struct ModelMaking {
                 ONNXModel(serializedBytes: bytes), path: "model.onnx", folder: FileManager.default.temporaryDirectory))
     }
 
+    /// What the import says against the model; "taken" where it says nothing.
+    var refusal: String {
+        do {
+            _ = try imported()
+            return "taken"
+        } catch { return "\(error)" }
+    }
+
     /// Imports and applies to random values; returns these and the results.
     mutating func run(_ shape: [Int]) throws -> (image: Plain, result: Plain) {
-        let imported = try imported()
         let image = Plain(shape: shape, (0..<shape.reduce(1, *)).map { _ in Float(random.gaussian()) })
+        return (image, try run(image))
+    }
+
+    /// Imports and applies to values.
+    func run(_ image: Plain) throws -> Plain {
+        let imported = try imported()
+        let shape = image.shape
         let axes = [Int](repeating: 1, count: 5 - shape.count) + shape.dropFirst(2)
         let plan = try InferencePlan(
             imported.network, weights: imported.weights,
@@ -105,7 +119,7 @@ struct ModelMaking {
                     size: Extent3(axes[axes.count - 3], axes[axes.count - 2], axes[axes.count - 1]))
             ], threads: 1)
         let result = try plan.run([Tensor(shape: shape, values: image.values)])[0]
-        return (image, Plain(shape: result.shape, result.values))
+        return Plain(shape: result.shape, result.values)
     }
 }
 
@@ -172,6 +186,41 @@ struct Plain {
             }
         }
         return Plain(shape: [batch, outputs] + (flat ? Array(out.dropFirst()) : out), result)
+    }
+
+    /// Transposed convolution of slices: every value is spread over the output through the kernel (weight: inputs ×
+    /// outputs of a group × height × width).
+    func spread(
+        _ weight: [Float], kernel: [Int], stride: [Int], padding: [Int], outputPadding: [Int], dilation: [Int],
+        groups: Int, outputsPerGroup: Int
+    ) -> Plain {
+        let outputs = groups * outputsPerGroup
+        let perGroup = channels / groups
+        func length(_ axis: Int) -> Int {
+            let reach = dilation[axis] * (kernel[axis] - 1) + outputPadding[axis] + 1
+            return (shape[2 + axis] - 1) * stride[axis] - 2 * padding[axis] + reach
+        }
+        let out = [length(0), length(1)]
+        let zeros = [Float](repeating: 0, count: batch * outputs * out[0] * out[1])
+        var result = Plain(shape: [batch, outputs] + out, zeros)
+        let window = kernel[0] * kernel[1]
+        for (at, value) in values.enumerated() {
+            let x = at % shape[3]
+            let y = at / shape[3] % shape[2]
+            let c = at / positions % channels
+            let n = at / positions / channels
+            for o in 0..<outputsPerGroup {
+                let plane = n * outputs + c / perGroup * outputsPerGroup + o
+                for k in 0..<window {
+                    let j: Int = y * stride[0] + k / kernel[1] * dilation[0] - padding[0]
+                    let i: Int = x * stride[1] + k % kernel[1] * dilation[1] - padding[1]
+                    guard 0..<out[0] ~= j, 0..<out[1] ~= i else { continue }
+                    let factor: Float = weight[(c * outputsPerGroup + o) * window + k]
+                    result.values[(plane * out[0] + j) * out[1] + i] += value * factor
+                }
+            }
+        }
+        return result
     }
 
     /// Less the mean, over the standard deviation, of the values of each of `groups` groups of channels of an image.

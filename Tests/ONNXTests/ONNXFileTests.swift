@@ -96,10 +96,73 @@ struct ONNXFileTests {
             #expect { try ONNXImport(path: write(making.model, folder)) } throws: {
                 "\($0)".hasSuffix("gone.data, which cannot be opened; copy it beside the model")
             }
+            // What the entries say is held against the file and the shape.
+            let count = bytes.count
+            for (key, value, words) in [
+                ("offset", "64 ", "has the offset “64 ”"), ("offset", "-1", "has the offset “-1”"),
+                ("offset", "9223372036854775807", "which ends before"), ("length", "\(count - 4)", "of weights.data"),
+                ("length", "many", "has the length “many”"),
+            ] {
+                move(to: "weights.data", offset: 64)
+                for n in 0..<3 where making.model.graph.initializer[0].externalData[n].key == key {
+                    making.model.graph.initializer[0].externalData[n].value = value
+                }
+                #expect {
+                    try ONNXImport(path: write(making.model, folder))
+                } throws: {
+                    "\($0)".hasPrefix("\(path): tensor first.weight ") && "\($0)".contains(words)
+                }
+            }
+            // A link stays within the folder too; what is no file is not read.
+            let outside = FileManager.default.temporaryDirectory.appendingPathComponent("outside-\(UUID().uuidString)")
+            try bytes.write(to: outside)
+            defer { try? FileManager.default.removeItem(at: outside) }  // best effort
+            for (name, target) in [("inner.data", "weights.data"), ("outer.data", outside.path)] {
+                try FileManager.default.createSymbolicLink(
+                    atPath: folder.appendingPathComponent(name).path, withDestinationPath: target)
+            }
+            move(to: "inner.data", offset: 64)
+            #expect(try ONNXImport(path: write(making.model, folder)).weights == embedded.weights)
+            move(to: "outer.data", offset: 0)
+            #expect { try ONNXImport(path: write(making.model, folder)) } throws: {
+                "\($0)".contains("outer.data, a link out of the folder of the model")
+            }
+            move(to: ".", offset: 0)
+            #expect { try ONNXImport(path: write(making.model, folder)) } throws: {
+                "\($0)".hasSuffix("which is no file of data")
+            }
             for location in ["../weights.data", "/etc/hostname", "a/../../b"] {
                 move(to: location, offset: 0)
                 #expect { try ONNXImport(path: write(making.model, folder)) } throws: {
                     "\($0)".contains("outside the folder of the model")
+                }
+            }
+        }
+    }
+
+    /// The data of an attribute lies beside the model or nowhere, as that of the weights does.
+    @Test func attributesReadNoFilesElsewhere() throws {
+        for operation in ["ConstantOfShape", "Constant"] {
+            try inFolder { folder, making in
+                let secret = folder.appendingPathComponent("secret")
+                try Data([1, 0, 0, 0, 0, 0, 0, 0]).write(to: secret)
+                making.model.graph.node.removeLast()
+                making.integers("one", [1])
+                making.node(operation, operation == "Constant" ? [] : ["one"], to: "axes")
+                var attribute = ONNXAttribute()
+                attribute.name = "value"
+                (attribute.t.dims, attribute.t.dataType, attribute.t.dataLocation) = ([1], 7, 1)
+                func read(_ location: String) throws -> ONNXImport {
+                    var entry = ONNXKeyValue()
+                    (entry.key, entry.value) = ("location", location)
+                    attribute.t.externalData = [entry]
+                    making.model.graph.node[1].attribute = [attribute]
+                    return try ONNXImport(path: write(making.model, folder))
+                }
+                making.node("Add", ["a", "axes"], to: "result")
+                #expect(try read("secret").network.nodes.count == 2)
+                for location in [secret.path, String(secret.path.dropFirst()), "../secret"] {
+                    #expect(throws: ONNXError.self, "\(location)") { try read(location) }
                 }
             }
         }

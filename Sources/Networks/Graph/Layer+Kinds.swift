@@ -17,11 +17,13 @@ extension Layer {
             try Self.check(g.inputChannels, g.outputChannels, groups: g.groups, given: x)
             try Self.checkAxes(x, [("kernel", g.kernel, 1), ("stride", g.stride, 1), ("dilation", g.dilation, 1)])
             try Self.checkAxes(x, [("padding", g.padding, 0)])
+            try Self.checkWeight(g.inputChannels, g.outputChannels, g.kernel)
             return ValueKind(channels: g.outputChannels, rank: x.rank)
         case .transposedConvolution(let g, _):
             try Self.check(g.inputChannels, g.outputChannels, groups: g.groups, given: x)
             try Self.checkAxes(x, [("kernel", g.kernel, 1), ("stride", g.stride, 1), ("dilation", g.dilation, 1)])
             try Self.checkAxes(x, [("padding", g.padding, 0), ("output padding", g.outputPadding, 0)])
+            try Self.checkWeight(g.inputChannels, g.outputChannels, g.kernel)
             return ValueKind(channels: g.outputChannels, rank: x.rank)
         case .linear(let inputs, let outputs, _):
             try Self.check(inputs, outputs, groups: 1, given: x)
@@ -61,7 +63,7 @@ extension Layer {
             try Self.check(x, ranks: [0])
             return ValueKind(channels: x.channels, rank: 1)
         case .bidirectionalLSTM(let inputs, let hidden):
-            try Self.check(inputs, 2 * hidden, groups: 1, given: x)
+            try Self.check(inputs, hidden &* 2, groups: 1, given: x)
             try Self.check(x, ranks: [1])
             return ValueKind(channels: 2 * hidden, rank: 1)
         case .deepSMOTE(let neighbours, let includesSelf):
@@ -99,7 +101,12 @@ extension Layer {
             throw LayerProblem("joins a \(ValueKind.name(rank: x.rank)) and a \(ValueKind.name(rank: other.rank))")
         }
         switch self {
-        case .concatenation: return ValueKind(channels: inputs.reduce(0) { $0 + $1.channels }, rank: x.rank)
+        case .concatenation:
+            let channels = inputs.reduce(0) { $0 + $1.channels }
+            guard channels <= Self.largestChannels else {
+                throw LayerProblem("makes \(channels) channels; at most \(Self.largestChannels) are possible")
+            }
+            return ValueKind(channels: channels, rank: x.rank)
         case .multiplication where inputs[1].channels == 1: return x
         default:
             for other in inputs where other.channels != x.channels {
@@ -115,7 +122,9 @@ extension Layer {
         guard inputs == x.channels else {
             throw LayerProblem("expects \(inputs) channels and is given \(x.channels)")
         }
-        guard outputs > 0 else { throw LayerProblem("makes \(outputs) channels; give at least 1") }
+        guard outputs > 0, outputs <= largestChannels else {
+            throw LayerProblem("makes \(outputs) channels; give 1 to \(largestChannels)")
+        }
         guard groups > 0, inputs % groups == 0, outputs % groups == 0 else {
             throw LayerProblem("\(groups) groups do not divide \(inputs) and \(outputs) channels")
         }
@@ -128,6 +137,20 @@ extension Layer {
         }
     }
 
+    /// Channels of any value, and settings along any axis. Files may say any number; no network and no memory has more,
+    /// and products of a few stay within 64 bits.
+    static let largestChannels = 1 << 20
+    static let largestAxis = 1 << 20
+    private static let largestWeight = 1 << 40
+
+    private static func checkWeight(_ inputs: Int, _ outputs: Int, _ kernel: Extent3) throws(LayerProblem) {
+        // Each factor is within its bound.
+        let (values, overflow) = (inputs * outputs).multipliedReportingOverflow(by: kernel.product)
+        guard !overflow, values <= largestWeight else {
+            throw LayerProblem("has a weight of \(outputs)×\(inputs)×\(kernel) values, which no memory holds")
+        }
+    }
+
     /// Settings per axis are at least `least`, and exactly that along the depth of slices.
     private static func checkAxes(
         _ x: ValueKind, _ settings: [(name: String, extent: Extent3, least: Int)]
@@ -136,6 +159,9 @@ extension Layer {
         for (name, extent, least) in settings {
             guard min(extent.depth, extent.height, extent.width) >= least else {
                 throw LayerProblem("has the \(name) \(extent); every axis needs at least \(least)")
+            }
+            guard max(extent.depth, extent.height, extent.width) <= largestAxis else {
+                throw LayerProblem("has the \(name) \(extent); an axis takes at most \(largestAxis)")
             }
             guard x.rank == 3 || extent.depth == least else {
                 throw LayerProblem("has the \(name) \(extent) on slices, whose depth takes \(least)")

@@ -11,7 +11,12 @@ extension Network {
         guard inputShapes.count == inputs.count else {
             throw NetworkError.input("the network has \(inputs.count) inputs and is given \(inputShapes.count)")
         }
-        for (input, shape) in zip(inputs, inputShapes) { try input.check(shape) }
+        for (input, shape) in zip(inputs, inputShapes) {
+            try input.check(shape)
+            guard shape.isPossible else {
+                throw NetworkError.shape(layer: input.name, problem: "is given \(shape), which no memory holds")
+            }
+        }
         guard Set(inputShapes.map(\.batch)).count == 1 else {
             throw NetworkError.input("the inputs have different batch sizes: \(inputShapes.map(\.batch))")
         }
@@ -36,7 +41,12 @@ extension Network {
         for node in nodes {
             do {
                 let given = node.inputs.map { shapes[index[$0]!] }
-                shapes.append(try node.layer.shape(of: given, batch: batch, training: training))
+                let shape = try node.layer.shape(of: given, batch: batch, training: training)
+                guard shape.isPossible else {
+                    let problem = "would make a map of \(shape), which no memory holds"
+                    return .failure(Failure(layer: node.name, problem: problem))
+                }
+                shapes.append(shape)
             } catch {
                 return .failure(Failure(layer: node.name, problem: error.problem))
             }
@@ -56,9 +66,13 @@ extension Network {
                 node.inputs.compactMap { reductions[$0] }.max { $0.reduce(1, *) < $1.reduce(1, *) }
                 ?? [1, 1, 1]
             let (down, up) = node.layer.scales
-            for axis in 0..<3 { reduction[axis] = max(1, reduction[axis] * down[axis] / up[axis]) }
+            for axis in 0..<3 {
+                reduction[axis] = min(max(1, reduction[axis] * down[axis] / up[axis]), Layer.largestAxis)
+            }
             reductions[node.name] = reduction
-            for axis in 0..<3 { largest[axis] = largest[axis].leastCommonMultiple(reduction[axis]) }
+            for axis in 0..<3 {
+                largest[axis] = min(largest[axis].leastCommonMultiple(reduction[axis]), Layer.largestAxis)
+            }
         }
         return Extent3(largest[0], largest[1], largest[2])
     }
@@ -74,6 +88,7 @@ extension Network {
                 let size = Extent3(depth, up(shape.size.height, divisor.height), up(shape.size.width, divisor.width))
                 return FeatureShape(batch: shape.batch, channels: shape.channels, size: size)
             }
+            guard candidate.allSatisfy(\.isPossible) else { return nil }
             if case .success = infer(candidate, training: training) {
                 return zip(inputs, candidate).filter { $0.0.rank > 0 }.map { "\($0.1.size)" }.joined(separator: ", ")
             }
@@ -172,6 +187,16 @@ extension Layer {
         case .centreCrop(let divisor): (divisor.axes, [1, 1, 1])
         default: ([1, 1, 1], [1, 1, 1])
         }
+    }
+}
+
+extension FeatureShape {
+    /// Whether every axis, and the values together, are within what can be counted with.
+    fileprivate var isPossible: Bool {
+        let bound = Layer.largestAxis
+        guard max(size.depth, size.height, size.width) <= bound, batch <= bound, channels <= bound else { return false }
+        let (values, overflow) = positions.multipliedReportingOverflow(by: batch * channels)
+        return !overflow && values <= 1 << 40
     }
 }
 

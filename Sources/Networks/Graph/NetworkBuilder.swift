@@ -18,8 +18,9 @@ package struct NetworkBuilder {
     package init() {}
 
     package mutating func input(_ name: String, channels: Int, rank: Int) throws -> Value {
-        guard channels > 0 else {
-            throw NetworkError.shape(layer: name, problem: "an input has at least one channel, not \(channels)")
+        guard channels > 0, channels <= Layer.largestChannels else {
+            throw NetworkError.shape(
+                layer: name, problem: "an input has 1 to \(Layer.largestChannels) channels, not \(channels)")
         }
         guard [0, 2, 3].contains(rank) else {
             throw NetworkError.shape(

@@ -30,9 +30,7 @@ package struct SegmentationNetwork: WindowNetwork {
         self.network = network
         self.weights = weights
         // A softmax at the end is not taken twice.
-        let endsInSoftmax = network.nodes.contains { $0.name == last && $0.layer == .softmax }
-        let endsInSigmoid = network.nodes.contains { $0.name == last && $0.layer == .activation(function: .sigmoid) }
-        self.output = endsInSoftmax || endsInSigmoid ? .probabilities : output
+        self.output = network.endsIn(.softmax) || network.endsIn(.sigmoid) ? .probabilities : output
         (inputChannels, classes, sizeMultiple) = (input.channels, kind.channels, network.sizeDivisor)
     }
 
@@ -48,7 +46,8 @@ package struct SegmentationNetwork: WindowNetwork {
             threads: threads)
     }
 
-    private func check(_ input: FeatureShape) throws {
+    /// Whether windows of this shape go through, and come out as large.
+    func check(_ input: FeatureShape) throws {
         guard network.inputs[0].rank == 3 || input.size.depth == 1 else {
             throw InferenceError.network("it takes slices; choose a window of depth 1, not \(input.size)")
         }
@@ -57,6 +56,18 @@ package struct SegmentationNetwork: WindowNetwork {
         let place = names.firstIndex(of: network.outputs[0])!
         guard shapes[place].size == input.size else {
             throw InferenceError.network("it makes \(shapes[place].size) of a window of \(input.size) voxels")
+        }
+    }
+}
+
+extension Network {
+    /// Whether the first output comes from a layer that makes probabilities so.
+    func endsIn(_ output: SegmentationNetwork.Output) -> Bool {
+        guard let last = nodes.first(where: { $0.name == outputs.first }) else { return false }
+        return switch output {
+        case .softmax: last.layer == .softmax
+        case .sigmoid: last.layer == .activation(function: .sigmoid)
+        case .probabilities: endsIn(.softmax) || endsIn(.sigmoid)
         }
     }
 }

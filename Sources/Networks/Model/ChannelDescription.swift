@@ -1,6 +1,6 @@
 /// A channel of a model as people write it, in workflow files and in descriptions of imported networks:
 /// `{modality: Chimap, units: ppm, normalise: clip, range: [-0.25, 0.25]}`.
-package struct ChannelDescription: Sendable, Hashable, Codable {
+package struct ChannelDescription: Sendable, Hashable, Decodable {
     /// BIDS suffix: Chimap, T1w, FLAIR …
     package var modality: String
     /// ppm for χ maps; otherwise arbitrary unless stated.
@@ -8,6 +8,18 @@ package struct ChannelDescription: Sendable, Hashable, Codable {
     /// none, clip (to `range`), zscore, zscore_mask or percentiles (`range` in per cent, 0.5 and 99.5 by itself).
     package var normalise: String?
     package var range: [Double]?
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case modality, units, normalise, range }
+
+    /// - Throws: `UnknownKey` for a key that means nothing here; `DecodingError` for values that do not belong.
+    package init(from decoder: any Decoder) throws {
+        try KnownKeys.check(decoder, among: CodingKeys.allCases.map(\.rawValue))
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        modality = try container.decode(String.self, forKey: .modality)
+        units = try container.decodeIfPresent(String.self, forKey: .units)
+        normalise = try container.decodeIfPresent(String.self, forKey: .normalise)
+        range = try container.decodeIfPresent([Double].self, forKey: .range)
+    }
 
     /// What is wrong with a description, as the end of a sentence.
     package struct Problem: Error, CustomStringConvertible {

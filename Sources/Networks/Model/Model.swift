@@ -50,6 +50,18 @@ package struct Model: Sendable {
         try SegmentationNetwork(card.network, weights: weights, output: card.output)
     }
 
+    /// Whether the windows that the card cuts volumes into go through the network.
+    ///
+    /// - Throws: `InferenceError` or `NetworkError` saying what does not fit.
+    package func checkWindow() throws {
+        guard card.task == .segmentation, let options = card.inference else { return }
+        let network = try segmentationNetwork()
+        guard options.window.isMultiple(of: network.sizeMultiple) else {
+            throw InferenceError.windowSize(window: options.window, multiple: network.sizeMultiple)
+        }
+        try network.check(FeatureShape(batch: 1, channels: network.inputChannels, size: options.window))
+    }
+
     private static func explain(_ error: DecodingError) -> String {
         func place(_ path: [any CodingKey]) -> String {
             let names = path.map { $0.intValue.map(String.init) ?? $0.stringValue }

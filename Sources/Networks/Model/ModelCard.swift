@@ -161,6 +161,23 @@ package struct ModelCard: Sendable, Hashable, Codable {
         guard classes.count == kind.channels else {
             throw refuse("it names \(classes.count) classes and its network has \(kind.channels)")
         }
+        if let twice = classes.first(where: { name in classes.filter { $0 == name }.count > 1 }) {
+            throw refuse("two of its classes are called “\(twice)”; name each by itself")
+        }
+        if output != .sigmoid, kind.channels < 2 {
+            throw refuse(
+                "output \(output.rawValue) is a choice between classes and its network has one; state output sigmoid")
+        }
+        if task == .segmentation {
+            // With sigmoid, outputs stand alone: background is what none of them claims, and is not named.
+            let beside = output == .sigmoid ? classes[...] : classes.dropFirst()
+            if let name = beside.first(where: { $0.lowercased() == "background" }) {
+                throw refuse(
+                    output == .sigmoid
+                        ? "a class is called “\(name)”, which with output sigmoid is what belongs to no class; name it otherwise"
+                        : "a class beside the background, the first, is called “\(name)”; name the background first")
+            }
+        }
         if task == .segmentation, inference == nil { throw refuse("it does not say how volumes are cut into windows") }
         if let orientation = geometry.orientation, Orientation(orientation) == nil {
             throw refuse("\(orientation) is no orientation; three letters such as RAS or LPI are")

@@ -3,13 +3,14 @@ import Kernels
 
 /// What a file of weights from elsewhere does not say about itself, and a model card has to: JSON that whoever imports the
 /// network writes.
-package struct ModelDescription: Sendable, Hashable, Codable {
+package struct ModelDescription: Sendable, Hashable, Decodable {
     package var name: String
     package var task: ModelCard.Task?
     package var architecture: String?
     package var channels: [ChannelDescription]
     /// Background first unless outputs stand alone (output sigmoid).
     package var classes: [String]
+    /// Where it is left out: sigmoid when the network ends in one, otherwise softmax.
     package var output: SegmentationNetwork.Output?
     /// Along the axes of `orientation`; left out where any will do.
     package var spacing_mm: [Double]?
@@ -19,6 +20,28 @@ package struct ModelDescription: Sendable, Hashable, Codable {
     package var window: [Int]?
     package var licence: String?
     package var notes: [String]?
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, task, architecture, channels, classes, output, spacing_mm, orientation, other_grids, window, licence
+        case notes
+    }
+
+    package init(from decoder: any Decoder) throws {
+        try KnownKeys.check(decoder, among: CodingKeys.allCases.map(\.rawValue))
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        name = try container.decode(String.self, forKey: .name)
+        task = try container.decodeIfPresent(ModelCard.Task.self, forKey: .task)
+        architecture = try container.decodeIfPresent(String.self, forKey: .architecture)
+        channels = try container.decode([ChannelDescription].self, forKey: .channels)
+        classes = try container.decode([String].self, forKey: .classes)
+        output = try container.decodeIfPresent(SegmentationNetwork.Output.self, forKey: .output)
+        spacing_mm = try container.decodeIfPresent([Double].self, forKey: .spacing_mm)
+        orientation = try container.decodeIfPresent(String.self, forKey: .orientation)
+        other_grids = try container.decodeIfPresent(ModelCard.Geometry.Policy.self, forKey: .other_grids)
+        window = try container.decodeIfPresent([Int].self, forKey: .window)
+        licence = try container.decodeIfPresent(String.self, forKey: .licence)
+        notes = try container.decodeIfPresent([String].self, forKey: .notes)
+    }
 
     /// - Throws: one sentence naming the file.
     package init(path: String) throws {
@@ -31,6 +54,8 @@ package struct ModelDescription: Sendable, Hashable, Codable {
         }
         do {
             self = try JSONDecoder().decode(Self.self, from: data)
+        } catch let unknown as UnknownKey {
+            throw problem("\(unknown)")
         } catch DecodingError.keyNotFound(let key, _) {
             throw problem("does not say the \(key.stringValue) of the model; add it")
         } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
@@ -67,7 +92,7 @@ package struct ModelDescription: Sendable, Hashable, Codable {
         if task == .segmentation {
             var extent = size
             if let window {
-                guard window.count == 3, window.allSatisfy({ $0 > 0 }) else {
+                guard window.count == 3, window.allSatisfy({ $0 > 0 && $0 <= Layer.largestAxis }) else {
                     throw refuse("window is three whole numbers: voxels along i, j and k")
                 }
                 extent = Extent3(window[2], window[1], window[0])
@@ -80,7 +105,8 @@ package struct ModelDescription: Sendable, Hashable, Codable {
             geometry: ModelCard.Geometry(
                 spacingMillimetres: spacing, orientation: orientation,
                 otherGrids: other_grids ?? (spacing == nil ? .refuse : .resample)),
-            classes: classes, output: output ?? .softmax, inference: inference, source: source,
+            classes: classes, output: output ?? (network.endsIn(.sigmoid) ? .sigmoid : .softmax), inference: inference,
+            source: source,
             softwareVersion: softwareVersion)
         card.licence = licence
         card.notes = notes ?? []

@@ -95,6 +95,8 @@ struct TrainingParameters {
         let description: ChannelDescription
         do {
             description = try JSONDecoder().decode(ChannelDescription.self, from: value.canonicalData)
+        } catch let unknown as UnknownKey {
+            throw refuse("channel \(number + 1) \(unknown)")
         } catch {
             throw refuse(
                 "channel \(number + 1) is {modality: Chimap, units: ppm, normalise: clip, range: [-0.25, 0.25]} or a part of it "

@@ -21,6 +21,7 @@ enum ModelImport {
                     "\(path) has its own model card; --description is for ONNX files, which have none",
                     code: ExitStatus.badData)
             }
+            try check(path)
             return (path, [])
         }
         guard let description else {
@@ -39,6 +40,11 @@ enum ModelImport {
                 softwareVersion: Version.text)
             card.notes += found.notes
             let model = try Model(card: card, weights: found.weights)
+            do {
+                try model.checkWindow()
+            } catch {
+                throw CommandFailure("\(description): window: \(error)", code: ExitStatus.badData)
+            }
             let target = folder.appending(path: "model.safetensors").path
             try model.write(to: target)
             return (target, found.notes)
@@ -46,6 +52,20 @@ enum ModelImport {
             throw failure
         } catch {
             throw CommandFailure("\(error)", code: ExitStatus.badData)
+        }
+    }
+
+    /// Refuses what no step of a workflow could read: damaged files of any origin, and models of ours whose card, tensors
+    /// and windows do not go together. Cards of other programs are theirs to understand.
+    private static func check(_ path: String) throws {
+        let card = try ModelFile(path: path).card
+        do {
+            _ = try SafetensorsFile(path: path)
+            if card["network"] != nil { try Model(path: path).checkWindow() }
+        } catch {
+            let problem = "\(error)"
+            throw CommandFailure(
+                problem.hasPrefix("\(path): ") ? problem : "\(path): \(problem)", code: ExitStatus.badData)
         }
     }
 }

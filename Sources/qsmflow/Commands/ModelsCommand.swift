@@ -28,8 +28,10 @@ struct ModelsCommand: AsyncParsableCommand {
     static let names = CompletionKind.shellCommand("qsmflow models names 2>/dev/null")
     /// And model files of the folder that one is in.
     static let namesAndFiles = CompletionKind.shellCommand(
-        "qsmflow models names 2>/dev/null; ls -d -- *.safetensors 2>/dev/null")
+        "qsmflow models names 2>/dev/null; ls -d -- *.safetensors *.onnx 2>/dev/null")
     static let files = CompletionKind.file(extensions: ["safetensors"])
+    /// What can be imported.
+    static let sources = CompletionKind.file(extensions: ["safetensors", "onnx"])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the models, newest first.")
@@ -86,7 +88,7 @@ struct ModelsCommand: AsyncParsableCommand {
                 classification), output (softmax, sigmoid or probabilities), other_grids (resample or refuse), \
                 architecture, licence, notes.
                 """)
-        @Argument(help: "Model file.", completion: ModelsCommand.files) var file: String
+        @Argument(help: "Model file.", completion: ModelsCommand.sources) var file: String
         @Option(
             name: .long, help: "JSON file that describes the images and classes of an ONNX file.", completion: .file())
         var description: String?
@@ -136,11 +138,15 @@ struct ModelsCommand: AsyncParsableCommand {
             abstract: "Write a model to a file, byte for byte as it was trained or imported.")
         @Argument(help: "Name or digest.", completion: ModelsCommand.names) var model: String
         @Argument(help: "File to write, e.g. deepmir.safetensors.", completion: ModelsCommand.files) var file: String
+        @Flag(name: .long, help: "Write it in place of a file that is there.") var replace = false
         @OptionGroup var output: JSONOption
         @OptionGroup var connection: ConnectionOptions
 
         func run() async throws {
             let path = CohortSelection.absolute(file)
+            guard replace || !FileManager.default.fileExists(atPath: path) else {
+                throw CommandFailure("\(path) is there already; give another name, or --replace")
+            }
             try await connection.withClient { client in
                 let summary = try await client.model(model).summary
                 let aside = "\(path).part-\(ProcessInfo.processInfo.processIdentifier)"
@@ -161,7 +167,10 @@ struct ModelsCommand: AsyncParsableCommand {
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show what is known of a model, or what a model file holds.",
-            discussion: "A word with a / or the extension .safetensors is a file, and no coordinator is asked.")
+            discussion: """
+                A word with a / or the extension .safetensors or .onnx is a file, and no coordinator is asked. Of an ONNX \
+                file it shows what an import would take of it: inputs, outputs and their channels.
+                """)
         @Argument(help: "Name or digest, or a model file.", completion: ModelsCommand.namesAndFiles) var model: String
         @OptionGroup var output: JSONOption
         @OptionGroup var connection: ConnectionOptions
@@ -172,6 +181,11 @@ struct ModelsCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
+            if ONNXContent.isNamed(by: model) {
+                let content = try ONNXContent(path: CohortSelection.absolute(model))
+                if try output.printed(content) { return }
+                return Console.print(content.text)
+            }
             if ModelName.isPath(model) {
                 let file = try ModelFile(path: CohortSelection.absolute(model))
                 if try output.printed(FileContent(card: file.card, tensors: file.tensors)) { return }
