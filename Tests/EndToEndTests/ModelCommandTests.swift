@@ -183,7 +183,8 @@ import Testing
         // Ours: card, tensors and window belong together.
         let whole = try Data(contentsOf: URL(fileURLWithPath: out))
         for (old, new, words) in [
-            ("[1,1,3,3,3]", "[1,1,3,9,1]", "is [1, 1, 3, 3, 3]"), ("[1,1,3,3,3]", "[1,1,3,3,4]", "takes 144 bytes"),
+            ("[1,1,3,3,3]", "[1,1,3,9,1]", "a.weight ([1, 1, 3, 9, 1] instead of [1, 1, 3, 3, 3])"),
+            ("[1,1,3,3,3]", "[1,1,3,3,4]", "takes 144 bytes"),
             (#"\"depth\":16"#, #"\"depth\":15"#, "a window of 15×16×16 voxels does not fit the network"),
         ] {
             try replacing(old, new, in: whole).write(to: URL(fileURLWithPath: broken))
@@ -230,7 +231,7 @@ import Testing
         #expect(shown.code == 0, "\(shown.errors)")
         for line in [
             "\(net): ONNX by test 1, operator set 17, 3 layers, 35 numbers", "takes  image, 1 channel",
-            "gives  lesion.Sigmoid, 1 channel",
+            "gives  lesion, 1 channel",
         ] { #expect(shown.output.split(separator: "\n").map(String.init).contains(line), "\(shown.output)") }
         let json = try object(try await program.run("models", "inspect", net, "--json").output)
         #expect(json["parameters"] as? Int == 35)
