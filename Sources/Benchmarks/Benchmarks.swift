@@ -40,6 +40,7 @@ enum Benchmarks {
             let network = try NetworkBenchmark(network: name, work: .inference).problem().network
             return print(String(decoding: try JSONEncoder().encode(network), as: UTF8.self))
         }
+        if let folder = option("--layer-check") { return try LayerCheck.run(folder: folder, threads: threads) }
         if let folder = option("--network-check") {
             let name = option("--network") ?? "unet3d"
             if arguments.contains("--describe") { return try NetworkCheck.describe(name, folder: folder) }
