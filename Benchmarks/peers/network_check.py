@@ -10,6 +10,12 @@ own. FACTOR is 4: of two roundings of the same sums either may be twice as near 
 use and PyTorch mostly does not, rounds to one bit less than sums do. Gradients are those of four batches, the worst of
 which counts on either side, so that luck counts less. The losses of unet3d are held to the bound alone.
 
+What edges do is told apart from what rounding does, on the batch that is worst: "disputed_edges" counts the values that
+we see on another side of a ReLU's edge than double precision does, and the windows in which another value is the largest
+to us; "edge_distance" is how far the farthest of them is from its edge, relative to the largest value of the map; and
+"same_sides_gradient" is the distance of the whole gradient where double precision takes our side of every edge. It
+decides nothing; it explains.
+
 Weights and batches are made by PyTorch and cross over as safetensors files, so that reading and writing them is compared
 as well. One line of JSON per network; exits with 1 where one does not pass.
 """
@@ -21,13 +27,48 @@ import tempfile
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from torch_network import Interpreter, cost, relative
+from torch_network import Interpreter, cost, extent, relative
 
 FACTOR = 4
 BOUNDS = {"output": 1e-4, "whole_gradient": 1e-4, "gradient": 1e-4, "running_statistics": 1e-4, "curve": 1e-3}
 ALL = "unet3d,unet3d-swish,unet3d-tutorial,deepmir,deepmir-swish,resunet3d,unet3d-instance,resnet18,slices,rim,double"
+
+
+class OneSided(Interpreter):
+    """With every ReLU on a given side of its edge and every max pooling's choice given, by results of ours: those of the
+    ReLUs and those that are pooled."""
+
+    def __init__(self, network: dict, results: dict[str, torch.Tensor]):
+        super().__init__(network)
+        self.results, self.disputed, self.farthest = results, 0, 0.0
+
+    def dispute(self, distances: torch.Tensor, scale: torch.Tensor) -> None:
+        if distances.numel():
+            self.disputed += distances.numel()
+            self.farthest = max(self.farthest, (distances.max() / scale).item())
+
+    def layer(self, node: dict, rank: int, weights: dict, given: list, batch: int, training: bool) -> torch.Tensor:
+        kind, x = self.kind(node), given[0]
+        values = x.detach().abs()
+        function = node["layer"][kind].get("function", {}) if kind == "activation" else {}
+        if "relu" in function or "leakyRelu" in function:
+            side = self.results[node["name"]].reshape(x.shape) > 0
+            self.dispute(values[side != (x > 0)], values.max())
+            return torch.where(side, x, function.get("leakyRelu", {}).get("slope", 0.0) * x)
+        if kind == "pooling" and node["layer"][kind]["settings"]["kind"] == "max":
+            s = node["layer"][kind]["settings"]
+            pool = F.max_pool3d if rank == 3 else F.max_pool2d
+            sizes = [extent(s[key], rank) for key in ("kernel", "stride", "padding")]
+            ours = self.results[node["inputs"][0]].reshape(x.shape)
+            _, chosen = pool(ours, *sizes, ceil_mode=s["ceilMode"], return_indices=True)
+            taken = x.flatten(2).gather(2, chosen.flatten(2)).reshape(chosen.shape)
+            short = super().layer(node, rank, weights, given, batch, training).detach() - taken.detach()
+            self.dispute(short[short > 0], values.max())
+            return taken
+        return super().layer(node, rank, weights, given, batch, training)
 
 
 class Solution:
@@ -95,15 +136,35 @@ class Solution:
             # A bias before a normalisation has the gradient 0 but for rounding: measured by the largest gradient.
             scale = 0.01 * max(value.abs().max().item() for value in expected.values())
             single += [(relative(own[key], value, scale), key) for key, value in expected.items()]
-            squares = sum(
-                (own[key].reshape(value.shape).double() - value.double()).square().sum() for key, value in expected.items())
-            whole.append((squares / sum(value.double().square().sum() for value in expected.values())).sqrt().item())
+            whole.append(whole_distance(own, expected))
         result["whole_gradient"] = max(whole)
+        self.worst_batch = whole.index(max(whole))
         result["gradient"], self.worst = max(single)
         result["running_statistics"] = max(
             (relative(self.statistics[key], value) for key, value in truth.statistics.items()), default=0.0)
         result["curve"] = ((self.losses.double() - truth.losses).abs() / truth.losses.abs()).max().item()
         return result
+
+
+def whole_distance(own: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> float:
+    squares = sum((own[key].reshape(value.shape).double() - value).square().sum() for key, value in truth.items())
+    return (squares / sum(value.square().sum() for value in truth.values())).sqrt().item()
+
+
+def edges(call: list[str], folder: Path, description: dict, weights: dict, batches: list, own: Solution) -> dict:
+    """How much of our distance is a matter of edges."""
+    subprocess.run([*call, "--edges", str(own.worst_batch)], check=True)
+    results = load_file(folder / "edges.safetensors")
+    if not results:
+        return {}
+    network = OneSided(description["network"], results)
+    learned = {key: value.double().requires_grad_("running_" not in key) for key, value in weights.items()}
+    inputs, targets = ([x.double() for x in part] for part in batches[own.worst_batch])
+    cost(description["loss"], network.run(learned, inputs, True), targets).backward()
+    gradient = {key: value.grad for key, value in learned.items() if value.requires_grad}
+    return {
+        "disputed_edges": network.disputed, "edge_distance": network.farthest,
+        "same_sides_gradient": whole_distance(own.gradients[own.worst_batch], gradient)}
 
 
 def make_batches(network: Interpreter, description: dict, weights: dict, generator: torch.Generator) -> tuple[list, dict]:
@@ -148,6 +209,7 @@ def check(ours: str, name: str, threads: int, folder: Path) -> dict:
         # Also where a figure is no number.
         if not own[figure] < allowed:
             failures.append(f"{figure} is {own[figure]:.2g} from double precision, {allowed:.2g} is allowed")
+    line |= edges(call, folder, description, weights, batches, result)
     line["worst_gradient"] = result.worst
     line["curve_to_float32"] = (
         (result.losses - single.losses).abs() / single.losses.abs()).max().item()

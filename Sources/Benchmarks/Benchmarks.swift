@@ -44,6 +44,9 @@ enum Benchmarks {
         if let folder = option("--network-check") {
             let name = option("--network") ?? "unet3d"
             if arguments.contains("--describe") { return try NetworkCheck.describe(name, folder: folder) }
+            if let batch = option("--edges").flatMap({ Int($0) }) {
+                return try NetworkCheck.writeEdges(name, batch: batch, folder: folder, threads: threads)
+            }
             return try NetworkCheck.run(name, folder: folder, threads: threads)
         }
         for benchmark in all where only.map({ isChosen(benchmark.name, by: $0) }) ?? true {

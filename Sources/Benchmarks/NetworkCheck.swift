@@ -10,6 +10,9 @@ import Networks
 /// targets of the first output) and writes result.safetensors: the outputs for the first batch as at inference
 /// ("output0"), the gradients of the loss on every batch, all with these weights ("gradient.0.NAME"), the losses of
 /// training steps ("losses") and the running statistics after the first of them ("statistics.NAME").
+///
+/// With `--edges INDEX` it writes edges.safetensors instead: of batch INDEX what every ReLU made and every max pooling
+/// was given, by the name of the layer that made it.
 enum NetworkCheck {
     struct Case {
         let network: Network
@@ -114,20 +117,57 @@ enum NetworkCheck {
         try JSONEncoder().encode(description).write(to: URL(fileURLWithPath: "\(folder)/network.json"))
     }
 
-    static func run(_ name: String, folder: String, threads: Int) throws {
-        let entry = try makeComparable(name)
-        let network = entry.network
-        let weights = try Weights(network, from: "\(folder)/weights.safetensors")
+    private static func readBatches(_ entry: Case, folder: String) throws -> [Batch] {
         let file = try SafetensorsFile(path: "\(folder)/batches.safetensors")
-        let all = try (0..<batches).map { index in
+        return try (0..<batches).map { index in
             Batch(
-                inputs: try network.inputs.indices.map { try file.tensor("input\($0).\(index)") },
-                targets: try network.outputs.indices.map { output in
+                inputs: try entry.network.inputs.indices.map { try file.tensor("input\($0).\(index)") },
+                targets: try entry.network.outputs.indices.map { output in
                     let values = try file.tensor("target\(output).\(index)")
                     let compares = entry.loss.terms.contains { $0.output == output && $0.kind == .binary }
                     return compares ? .values(values) : .classes(values.values.map { UInt8($0) })
                 })
         }
+    }
+
+    /// On which side of its edge every ReLU saw its values in one batch, as its results tell by their signs, and what every
+    /// max pooling chose from. As results of the network these are kept, and computed as they are without being asked for.
+    static func writeEdges(_ name: String, batch index: Int, folder: String, threads: Int) throws {
+        let entry = try makeComparable(name)
+        var builder = NetworkBuilder()
+        var values: [String: NetworkBuilder.Value] = [:]
+        for input in entry.network.inputs {
+            values[input.name] = try builder.input(input.name, channels: input.channels, rank: input.rank)
+        }
+        var edges: [String] = []
+        for node in entry.network.nodes {
+            values[node.name] = try builder.add(node.name, node.layer, node.inputs.map { values[$0]! })
+            switch node.layer {
+            case .activation(.relu), .activation(.leakyRelu): edges.append(node.name)
+            case .pooling(let settings) where settings.kind == .max: edges.append(node.inputs[0])
+            default: continue
+            }
+        }
+        edges = Set(edges).sorted()
+        let first = entry.network.outputs.count
+        let network = try builder.network(outputs: (entry.network.outputs + edges).map { values[$0]! })
+        let batch = try readBatches(entry, folder: folder)[index]
+        let plan = try TrainingPlan(
+            network, loss: entry.loss, inputs: network.inputShapes(of: batch.inputs),
+            parameters: ParameterStorage(Weights(network, from: "\(folder)/weights.safetensors")), threads: threads)
+        try plan.updateStatistics(batch, momentum: 0.1, random: Philox(seed: 1), epoch: 0, index: index)
+        let results = edges.indices.map { n in
+            let tensor = plan.output(first + n).tensor()
+            return (name: edges[n], shape: tensor.shape, values: { tensor.values })
+        }
+        try SafetensorsWriter.write(results, metadata: ["network": name], to: "\(folder)/edges.safetensors")
+    }
+
+    static func run(_ name: String, folder: String, threads: Int) throws {
+        let entry = try makeComparable(name)
+        let network = entry.network
+        let weights = try Weights(network, from: "\(folder)/weights.safetensors")
+        let all = try readBatches(entry, folder: folder)
         let shapes = try network.inputShapes(of: all[0].inputs)
         var results: [(name: String, shape: [Int], values: () -> [Float])] = []
         func add(_ name: String, _ tensor: Tensor) { results.append((name, tensor.shape, { tensor.values })) }
