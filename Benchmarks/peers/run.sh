@@ -1,9 +1,11 @@
 #!/bin/sh
 # The same kernels in SciPy, SimpleITK and others, and the same convolutions in PyTorch and ONNX Runtime, beside ours, in
-# one run: JSON lines in Benchmarks/results/kernels.jsonl and networks.jsonl. Then whole networks: that both compute the
-# same (network_check.jsonl), and how long and in how much memory (whole_networks.jsonl); and networks that others export, in
-# ONNX Runtime (onnx.jsonl).
+# one run: JSON lines in Benchmarks/results/kernels.jsonl and networks.jsonl. Then that layers and losses (layer_check.jsonl)
+# and whole networks (network_check.jsonl) compute what PyTorch's do; how long networks take and in how much memory
+# (whole_networks.jsonl); and networks that others export, in ONNX Runtime (onnx.jsonl). A check that fails does not keep
+# the others from running; the exit status is then 1.
 set -eu
+status=0
 cd "$(dirname "$0")/../.."
 [ -d .venv ] || python3 -m venv .venv
 .venv/bin/pip install --quiet --disable-pip-version-check -r Benchmarks/peers/requirements.txt \
@@ -14,9 +16,14 @@ mkdir -p Benchmarks/results
     --ours .build/release/qsmflow-benchmarks | tee Benchmarks/results/kernels.jsonl
 .venv/bin/python Benchmarks/peers/networks.py --ours .build/release/qsmflow-benchmarks \
     | tee Benchmarks/results/networks.jsonl
-.venv/bin/python Benchmarks/peers/network_check.py --ours .build/release/qsmflow-benchmarks \
-    | tee Benchmarks/results/network_check.jsonl
+checked() { # program, name of its results
+    .venv/bin/python "Benchmarks/peers/$1.py" --ours .build/release/qsmflow-benchmarks \
+        > "Benchmarks/results/$2.jsonl" || status=1
+    cat "Benchmarks/results/$2.jsonl"
+}
+checked layer_check layer_check
+checked network_check network_check
 .venv/bin/python Benchmarks/peers/whole_networks.py --ours .build/release/qsmflow-benchmarks \
     | tee Benchmarks/results/whole_networks.jsonl
-.venv/bin/python Benchmarks/peers/onnx_check.py --ours .build/release/qsmflow-benchmarks \
-    | tee Benchmarks/results/onnx.jsonl
+checked onnx_check onnx
+exit "$status"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from network_check import Interpreter
+from torch_network import Interpreter
 
 SHAPES = {"unet3d": (1, 1, 128, 128, 128), "deepmir": (1, 3, 256, 256), "resnet18": (32, 2, 32, 32, 32)}
 TRAINING_SHAPES = {"deepmir": (8, 3, 256, 256)}

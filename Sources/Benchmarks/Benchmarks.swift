@@ -40,9 +40,13 @@ enum Benchmarks {
             let network = try NetworkBenchmark(network: name, work: .inference).problem().network
             return print(String(decoding: try JSONEncoder().encode(network), as: UTF8.self))
         }
+        if let folder = option("--layer-check") { return try LayerCheck.run(folder: folder, threads: threads) }
         if let folder = option("--network-check") {
             let name = option("--network") ?? "unet3d"
             if arguments.contains("--describe") { return try NetworkCheck.describe(name, folder: folder) }
+            if let batch = option("--edges").flatMap({ Int($0) }) {
+                return try NetworkCheck.writeEdges(name, batch: batch, folder: folder, threads: threads)
+            }
             return try NetworkCheck.run(name, folder: folder, threads: threads)
         }
         for benchmark in all where only.map({ isChosen(benchmark.name, by: $0) }) ?? true {

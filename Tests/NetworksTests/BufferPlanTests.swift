@@ -77,6 +77,11 @@ struct BufferPlanTests {
                 for n in places[output] { #expect(isIntact(owner[n], output, program, plan), "\(comment): output") }
             }
         }
+        for case let gradient? in program.inputGradients {
+            for n in places[gradient] {
+                #expect(isIntact(owner[n], gradient, program, plan), "\(comment): gradient of an input")
+            }
+        }
     }
 
     /// Whether what `owner` wrote is (a part of) the value: itself, the whole it is a slice of, or a part of the joined
@@ -155,8 +160,12 @@ struct BufferPlanTests {
         let shape = FeatureShape(batch: 2, channels: 16, size: Extent3(1, 2, 2))
         check(try Program.forward(network, inputShapes: [shape], training: false).program, "inference, seed \(seed)")
         var training = try Program.forward(network, inputShapes: [shape], training: true).program
+        var withInputs = training
         training.appendBackwardPass(from: Set(outputs.indices))
         check(training, "training, seed \(seed)")
+        withInputs.appendBackwardPass(from: Set(outputs.indices), inputGradients: true)
+        #expect(withInputs.inputGradients.count == 1)
+        check(withInputs, "training with gradients of inputs, seed \(seed)")
     }
 
     /// Joining costs no copy in a U-Net whose widths fill blocks, and activations no memory of their own.

@@ -89,6 +89,27 @@ struct InferencePlanTests {
         }
     }
 
+    /// An input that is a result as well stays a map, even where only convolutions read it; also where nothing is left of
+    /// the layer that made the result.
+    @Test(arguments: [true, false])
+    func anInputMayBeAResult(hasLayers: Bool) throws {
+        var builder = NetworkBuilder()
+        let image = try builder.input("image", channels: 3, rank: 2)
+        let outputs =
+            hasLayers
+            ? [image, try builder.convolution("conv", image, channels: 4, kernel: 3)]
+            : [try builder.add("drop", .dropout(probability: 0.5, wholeChannels: false), image)]
+        let network = try builder.network(outputs: outputs)
+        var random = SeededGenerator(seed: 3)
+        let input = NetworkFixtures.tensor([2, 3, 5, 7], &random)
+        let weights = NetworkFixtures.weights(network, seed: 4)
+        for planar in [false, true] {
+            let plan = try InferencePlan(
+                network, weights: weights, inputs: network.inputShapes(of: [input]), threads: 1, planarInputs: planar)
+            #expect(try plan.run([input])[0].values == input.values)
+        }
+    }
+
     @Test func memoryIsStatedBeforeItIsTaken() throws {
         let network = try UNet.tutorial(inputChannels: 1, classes: 2).network()
         let shape = FeatureShape(batch: 1, channels: 1, size: Extent3(repeating: 128))

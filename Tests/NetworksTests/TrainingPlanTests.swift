@@ -140,6 +140,46 @@ struct TrainingPlanTests {
             .check(step: 3e-3, tolerance: 0.04, seed: 42)
     }
 
+    /// Along a random direction in the input the loss changes as its gradient says; that of the parameters stays.
+    @Test(arguments: [2, 3])
+    func gradientsOfInputsAgreeWithFiniteDifferences(rank: Int) throws {
+        let size = rank == 2 ? [2, 3, 6, 8] : [2, 3, 4, 6, 4]
+        let problem = try Self.problem(
+            try NetworkFixtures.everything(rank: rank), .crossEntropy(), [size], seed: UInt64(60 + rank))
+        let storage = ParameterStorage(problem.weights)
+        let plan = try TrainingPlan(
+            problem.network, loss: problem.loss, inputs: problem.network.inputShapes(of: problem.batch.inputs),
+            parameters: storage, inputGradients: true, threads: 1)
+        func value(_ input: Tensor) throws -> Double {
+            let batch = Batch(inputs: [input], targets: problem.batch.targets)
+            return try plan.gradient(batch, random: Philox(seed: 5), epoch: 2, index: 3).total
+        }
+        let input = problem.batch.inputs[0]
+        _ = try value(input)
+        #expect(try storage.gradients == problem.run(problem.weights).gradients)
+        let gradient = try #require(plan.inputGradient()).tensor().values
+        var random = SeededGenerator(seed: 70)
+        let norm = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        // Partly along the gradient, so that the change is not lost in rounding.
+        let direction = NetworkFixtures.tensor(size, &random).values.enumerated().map {
+            Double($1) / Double(gradient.count).squareRoot() + Double(gradient[$0]) / norm
+        }
+        let expected = zip(gradient, direction).reduce(0.0) { $0 + Double($1.0) * $1.1 }
+        func slope(_ step: Double) throws -> Double {
+            func moved(_ factor: Double) throws -> Double {
+                try value(
+                    Tensor(shape: size, values: zip(input.values, direction).map { $0 + Float(factor * $1) }))
+            }
+            return (try moved(step) - moved(-step)) / (2 * step)
+        }
+        let found = (4 * (try slope(2e-3)) - (try slope(4e-3))) / 3
+        #expect(abs(found - expected) < 0.02 * abs(expected), "differences \(found), gradient \(expected)")
+        let plain = try TrainingPlan(
+            problem.network, loss: problem.loss, inputs: problem.network.inputShapes(of: problem.batch.inputs),
+            parameters: storage, threads: 1)
+        #expect(plain.inputGradient() == nil)
+    }
+
     @Test func lossAndGradientsAreTheSameBitsForAnyNumberOfThreads() throws {
         let problem = try Self.problem(
             try NetworkFixtures.everything(rank: 3), .crossEntropy() + .dice(), [[2, 3, 8, 10, 12]], seed: 51)

@@ -160,5 +160,6 @@ struct Lifetimes: Sendable {
         for output in program.outputs {
             lastRead[output] = max(lastRead[output], program.outputsLastRead ?? program.steps.count)
         }
+        for case let gradient? in program.inputGradients { lastRead[gradient] = program.steps.count }
     }
 }

@@ -4,9 +4,11 @@ extension Program {
     /// Appends the loss and the backward pass to a forward pass: for every layer, in reverse order, the gradients of its
     /// parameters and of those of its inputs that depend on parameters.
     ///
-    /// - Parameter lossOutputs: outputs of the network that the loss looks at.
-    mutating func appendBackwardPass(from lossOutputs: Set<Int>) {
-        var gradients = Gradients(self)
+    /// - Parameters:
+    ///   - lossOutputs: outputs of the network that the loss looks at.
+    ///   - inputGradients: whether the inputs have gradients, as parameters do.
+    mutating func appendBackwardPass(from lossOutputs: Set<Int>, inputGradients wantsInputs: Bool = false) {
+        var gradients = Gradients(self, ofInputs: wantsInputs)
         for (n, output) in outputs.enumerated() where lossOutputs.contains(n) {
             let gradient = add("loss", .lossGradient(output: n), [output], shapes[output])
             gradients.contribute(gradient, to: output, in: &self)
@@ -18,6 +20,7 @@ extension Program {
             guard let y = step.outputs.first, let dy = gradients.of[y] else { continue }
             differentiate(step, y: y, dy: dy, &gradients)
         }
+        if wantsInputs { inputGradients = inputs.map { gradients.of[$0] } }
     }
 
     private mutating func differentiate(_ step: Step, y: Int, dy: Int, _ gradients: inout Gradients) {
@@ -102,12 +105,13 @@ extension Program {
     private struct Gradients {
         /// Of every value of the forward pass that has one: the value that is its gradient.
         private(set) var of: [Int: Int] = [:]
-        /// Whether a value depends on parameters.
+        /// Whether a value depends on parameters, or on inputs where those have gradients.
         let isWanted: [Bool]
         private let readers: [[Int]]
 
-        init(_ program: Program) {
+        init(_ program: Program, ofInputs: Bool) {
             var isWanted = [Bool](repeating: false, count: program.shapes.count)
+            if ofInputs { for input in program.inputs { isWanted[input] = true } }
             var readers = [[Int]](repeating: [], count: program.shapes.count)
             for (s, step) in program.steps.enumerated() {
                 let depends = step.operation.hasParameters || step.inputs.contains { isWanted[$0] }

@@ -25,13 +25,15 @@ struct Program: Sendable {
     var outputs: [Int] = []
     /// The step up to which the results are kept; nil for beyond the last one.
     var outputsLastRead: Int?
+    /// Gradients of the inputs, which are kept beyond the last step; nil where nothing comes back or none was asked for.
+    var inputGradients: [Int?] = []
     /// Steps of the forward pass; the rest is the backward pass.
     var forwardCount = 0
 
     /// Leaves inputs of few channels as they are where only convolutions read them: a map of blocks of channels would be
     /// many times larger.
     mutating func readInputsAsGiven() {
-        for input in inputs where shapes[input].channels < FeatureShape.lanes {
+        for input in inputs where shapes[input].channels < FeatureShape.lanes && !outputs.contains(input) {
             let allCan = steps.allSatisfy { step in
                 guard step.inputs.contains(input) else { return true }
                 switch step.operation {

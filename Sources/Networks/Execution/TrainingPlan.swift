@@ -27,16 +27,18 @@ package final class TrainingPlan {
         return Self.statement(program, BufferPlan(program), network, loss, moments: moments, threads: threads)
     }
 
+    /// - Parameter inputGradients: whether `gradient(_:…)` also makes the gradients of the inputs: how the loss would
+    ///   change with them.
     /// - Throws: `NetworkError.shape` where the network cannot take these inputs, `.training` where the loss does not
     ///   suit the network.
     package init(
         _ network: Network, loss: Loss, inputs: [FeatureShape], parameters: ParameterStorage, moments: Int = 2,
-        threads: Int
+        inputGradients: Bool = false, threads: Int
     ) throws {
         guard parameters.parameters == network.parameters else {
             throw NetworkError.weights("the weights are those of another network")
         }
-        let program = try Self.program(network, loss, inputs)
+        let program = try Self.program(network, loss, inputs, inputGradients: inputGradients)
         let buffers = BufferPlan(program)
         let shapes = try network.shapes(for: inputs)
         let names = network.inputs.map(\.name) + network.nodes.map(\.name)
@@ -53,14 +55,16 @@ package final class TrainingPlan {
         self.targetMaps = targetMaps
     }
 
-    private static func program(_ network: Network, _ loss: Loss, _ inputs: [FeatureShape]) throws -> Program {
+    private static func program(
+        _ network: Network, _ loss: Loss, _ inputs: [FeatureShape], inputGradients: Bool = false
+    ) throws -> Program {
         guard !loss.terms.isEmpty else { throw NetworkError.training("a training needs a loss of at least one term") }
         for term in loss.terms where !network.outputs.indices.contains(term.output) {
             throw NetworkError.training(
                 "the loss looks at output \(term.output) of a network that has \(network.outputs.count)")
         }
         var (program, _) = try Program.forward(network, inputShapes: inputs, training: true)
-        program.appendBackwardPass(from: Set(loss.terms.map(\.output)))
+        program.appendBackwardPass(from: Set(loss.terms.map(\.output)), inputGradients: inputGradients)
         program.readInputsAsGiven()
         return program
     }
@@ -133,6 +137,13 @@ package final class TrainingPlan {
     package func output(_ index: Int = 0) -> FeatureMap {
         let map = prepared.maps[prepared.program.outputs[index]]
         return map.images(outputShapes[index].batch)
+    }
+
+    /// The gradient of an input after `gradient(_:…)`, until the next step; nil where the loss does not depend on it, or
+    /// where the plan was made without gradients of inputs.
+    package func inputGradient(_ index: Int = 0) -> FeatureMap? {
+        let gradients = prepared.program.inputGradients
+        return gradients.indices.contains(index) ? gradients[index].map { prepared.maps[$0] } : nil
     }
 
     private func begin(_ batch: Batch) throws {
