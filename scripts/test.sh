@@ -5,6 +5,9 @@ set -u
 swift=${SWIFT:-swift}
 failed=""
 
+echo "== weak symbols of the hot loops"
+scripts/check-weak-symbols.sh || failed="$failed weak-symbols"
+
 for target in Tests/*Tests; do
     name=$(basename "$target")
     case "$name" in

@@ -13,18 +13,10 @@ func cubicWeights(_ f: Lanes) -> (Lanes, Lanes, Lanes, Lanes) {
     return (before, low, high, after)
 }
 
-/// Between 0 and `last`; what is not a number stays so. (By replacing: the pointwise minimum is not inlined in a loop as
-/// large as this file's and would become a function of its own, which these files may not hold.)
-@inline(__always)
-func within(_ v: Lanes, _ last: Float) -> Lanes {
-    v.replacing(with: Lanes(repeating: last), where: v .> last).replacing(with: Lanes(), where: v .< 0)
-}
-
-/// Lower voxel, still as a floating-point number, and fraction along one axis of n voxels, kept inside. A position that is
-/// not a number counts as the first voxel.
+/// Lower voxel, still as a floating-point number, and fraction along one axis of n voxels, kept inside.
 @inline(__always)
 func cubicCorner(_ position: Lanes, _ n: Int) -> (low: Lanes, fraction: Lanes) {
-    let inside = within(position.replacing(with: Lanes(), where: position .!= position), Float(n - 1))
+    let inside = within(position, Float(n - 1))
     let low = within(inside.rounded(.down), Float(n > 1 ? n - 2 : 0))
     return (low, inside - low)
 }

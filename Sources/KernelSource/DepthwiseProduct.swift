@@ -25,10 +25,10 @@ package func convolveLanes(
             a3 = fused(load(p3 + at), w, a3)
         }
         // Rows beyond the end repeat the last one and store the same values again.
-        store(a0.replacing(with: a0 * slope, where: a0 .< 0), target + targetRows[row])
-        store(a1.replacing(with: a1 * slope, where: a1 .< 0), target + targetRows[i1])
-        store(a2.replacing(with: a2 * slope, where: a2 .< 0), target + targetRows[i2])
-        store(a3.replacing(with: a3 * slope, where: a3 .< 0), target + targetRows[i3])
+        store(scaledIfNegative(a0, slope), target + targetRows[row])
+        store(scaledIfNegative(a1, slope), target + targetRows[i1])
+        store(scaledIfNegative(a2, slope), target + targetRows[i2])
+        store(scaledIfNegative(a3, slope), target + targetRows[i3])
         row &+= 4
     }
 }

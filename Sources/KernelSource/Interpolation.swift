@@ -1,4 +1,7 @@
 // Positions and the values found there. Positions are voxel indices as Float, three separate rows of `count` values.
+//
+// A position that is not a number lies outside; where there is no outside, because the edge repeats for ever, it counts as
+// the first voxel of its axis.
 
 /// Whole parts of values in 0 ..< 2²³. (The plain vector conversion takes a slow generic path.)
 @inline(always)
@@ -6,12 +9,19 @@ func whole(_ v: Lanes) -> WholeLanes {
     unsafeBitCast(v + 8_388_608, to: WholeLanes.self) & 0x7f_ffff
 }
 
-/// Lower corner and fraction along one axis of n voxels, kept inside. A position that is not a number counts as the last
-/// voxel: the minimum takes its second argument when a comparison fails.
+/// Between 0 and `last`; what is not a number becomes 0: wherever a voxel is needed for a position that is none, it is the
+/// first. (By replacing: the pointwise minimum is not always inlined, and would then be a function that these files may
+/// not hold.)
+@inline(always)
+func within(_ v: Lanes, _ last: Float) -> Lanes {
+    v.replacing(with: Lanes(repeating: last), where: v .> last).replacing(with: Lanes(), where: .!(v .> 0))
+}
+
+/// Lower corner and fraction along one axis of n voxels, kept inside.
 @inline(always)
 func corner(_ position: Lanes, _ n: Int) -> (index: WholeLanes, fraction: Lanes) {
-    let inside = pointwiseMax(pointwiseMin(position, Lanes(repeating: Float(n - 1))), Lanes())
-    let low = pointwiseMin(inside.rounded(.down), Lanes(repeating: Float(n > 1 ? n - 2 : 0)))
+    let inside = within(position, Float(n - 1))
+    let low = within(inside.rounded(.down), Float(n > 1 ? n - 2 : 0))
     return (whole(low), inside - low)
 }
 

@@ -43,6 +43,12 @@ func store(_ v: Lanes, _ p: UnsafeMutablePointer<Float>) {
 @inline(always)
 func clamp(_ x: Int, _ last: Int) -> Int { x < 0 ? 0 : (x > last ? last : x) }
 
+/// Values with negative ones times `slope`; with a slope of 0 these become zero, the infinite ones too.
+@inline(always)
+func scaledIfNegative(_ v: Lanes, _ slope: Float) -> Lanes {
+    v.replacing(with: slope == 0 ? Lanes() : v * slope, where: v .< 0)
+}
+
 /// One over square roots of positive values, to single precision: an estimate from the bits, then three Newton steps.
 /// (The square root of the vector type calls libm once per lane.)
 @inline(always)

@@ -46,23 +46,27 @@ package func classLoss(
             let top = largestRow(rows, channels)
             let s = exponentiateRows(rows, channels, top)
             let w = load(ownWeights)
+            // Positions that do not count may hold anything, numbers or not.
+            let isOut = w .== 0
             let logit = load(trueLogits) - top
             let logProbability = logit - logarithm(s)
             var factor = w * scale
             if gamma == 0 {
-                partial -= w * logProbability
+                partial -= (w * logProbability).replacing(with: 0, where: isOut)
             } else {
                 let trueExponential = exponential(logit)
                 var others = (s - trueExponential) / s
                 others.replace(with: 0, where: others .< 0)
                 let power = exponential(gamma * logarithm(others))
                 let ratio = (logProbability / others).replacing(with: -1, where: others .== 0)
-                partial -= w * power * logProbability
+                partial -= (w * power * logProbability).replacing(with: 0, where: isOut)
                 factor *= power * (1 - gamma * (trueExponential / s) * ratio)
             }
             if let gradient {
                 let share = factor / s
-                for c in 0..<channels { store(load(rows + c * 16) * share, rows + c * 16) }
+                for c in 0..<channels {
+                    store((load(rows + c * 16) * share).replacing(with: 0, where: isOut), rows + c * 16)
+                }
                 store(factor, trueLogits)
                 for j in 0..<n where ownWeights[j] != 0 { rows[Int(targets[first + j]) * 16 + j] -= trueLogits[j] }
                 scatterRows(rows, blocks, stride, n, gradient + first * 16, adds)
@@ -99,11 +103,16 @@ func classesOfPositions(
 func probabilities(
     _ isSigmoid: Int, _ rows: UnsafeMutablePointer<Float>, _ channels: Int, _ counts: Lanes
 ) {
+    let isOut = counts .== 0
     if isSigmoid == 0 {
-        let factor = counts / exponentiateRows(rows, channels, largestRow(rows, channels))
-        for c in 0..<channels { store(load(rows + c * 16) * factor, rows + c * 16) }
+        let factor = 1 / exponentiateRows(rows, channels, largestRow(rows, channels))
+        for c in 0..<channels {
+            store((load(rows + c * 16) * factor).replacing(with: 0, where: isOut), rows + c * 16)
+        }
     } else {
-        for c in 0..<channels { store(logistic(load(rows + c * 16)) * counts, rows + c * 16) }
+        for c in 0..<channels {
+            store(logistic(load(rows + c * 16)).replacing(with: 0, where: isOut), rows + c * 16)
+        }
     }
 }
 

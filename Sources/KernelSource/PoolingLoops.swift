@@ -107,8 +107,15 @@ package func averagePoolRows(
     }
 }
 
+/// Where v is the largest value; where that is not a number (`isNone`), whatever is not a number either.
+@inline(always)
+func isLargest(_ v: Lanes, _ top: Lanes, _ isNone: SIMDMask<WholeLanes>) -> SIMDMask<WholeLanes> {
+    (v .== top) .| ((v .!= v) .& isNone)
+}
+
 /// Gradient of the largest values for input positions d0 ..< d1, h0 ..< h1 and the whole width: each output's gradient
-/// goes to the first position of its window that holds the largest value, lane by lane.
+/// goes to the first position of its window that holds the largest value (or is not a number, where one is not), lane by
+/// lane.
 @inline(never)
 package func maximumPoolBackward(
     _ g: UnsafePointer<Int>, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
@@ -143,6 +150,7 @@ package func maximumPoolBackward(
             for ow in 0..<outputWidth {
                 let (w0, w1) = (windowBegin(ow, g[11], g[14]), windowEnd(ow, g[11], g[14], g[8], width))
                 let top = load(y + row + ow * 16)
+                let isNone = top .!= top
                 // What has not found its position yet.
                 var rest = load(dy + row + ow * 16)
                 var d = windowD0
@@ -153,7 +161,7 @@ package func maximumPoolBackward(
                         let end = i + (w1 - w0) * 16
                         let isInside = d >= d0 && h >= h0 && h < h1
                         while i < end {
-                            let hit = load(x + i) .== top
+                            let hit = isLargest(load(x + i), top, isNone)
                             if isInside {
                                 let found = rest.replacing(with: 0, where: .!hit)
                                 store(isApart ? found : load(dx + i) + found, dx + i)
@@ -250,10 +258,11 @@ package func giveToFirst(
     _ dx: UnsafeMutablePointer<Float>, _ count: Int
 ) {
     let value = load(top)
+    let isNone = value .!= value
     var rest = load(gradient)
     var i = 0
     while i < count * 16 {
-        let hit = load(x + i) .== value
+        let hit = isLargest(load(x + i), value, isNone)
         store(rest.replacing(with: 0, where: .!hit), dx + i)
         rest.replace(with: 0, where: hit)
         i += 16

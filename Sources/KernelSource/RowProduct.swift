@@ -24,34 +24,70 @@ package func multiplyRows(
     var block = 0
     #if QSM_V4
         while block &+ 2 <= blocks {
-            // `present` is a constant for full tiles, for which nothing is then tested.
-            @inline(__always)
-            func tile(_ row: Int, present: Int) {
-                multiplyTileOfTwoBlocks(
-                    source, rows + row, present, steps, stepCount, channels, weights + block &* weightStride,
-                    weightStride, target + block &* targetStride, targetStride, targetRows + row,
-                    bias.map { $0 + block &* 16 }, slope)
-            }
-            var row = 0
-            while row &+ 8 <= rowCount {
-                tile(row, present: 8)
-                row &+= 8
-            }
-            if row < rowCount { tile(row, present: rowCount &- row) }
+            multiplyTwoBlocks(
+                source, rows, rowCount, steps, stepCount, channels, weights + block &* weightStride, weightStride,
+                target + block &* targetStride, targetStride, targetRows, offset(bias, block &* 16), slope)
             block &+= 2
         }
     #endif
     while block < blocks {
-        var row = 0
-        while row < rowCount {
-            multiplyTileOfOneBlock(
-                source, rows + row, rowCount &- row, steps, stepCount, channels, weights + block &* weightStride,
-                weightStride, target + block &* targetStride, targetStride, targetRows + row,
-                bias.map { $0 + block &* 16 }, slope)
-            row &+= tileRows
-        }
+        multiplyOneBlock(
+            source, rows, rowCount, steps, stepCount, channels, weights + block &* weightStride,
+            target + block &* targetStride, targetRows, offset(bias, block &* 16), slope)
         block &+= 1
     }
+}
+
+// Full tiles have calls of their own with a constant number of rows, for which nothing is then tested.
+
+#if QSM_V4
+    /// All rows of two blocks.
+    @inline(__always)
+    private func multiplyTwoBlocks(
+        _ source: UnsafePointer<Float>, _ rows: UnsafePointer<Int>, _ rowCount: Int, _ steps: UnsafePointer<Int>,
+        _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ weightStride: Int,
+        _ target: UnsafeMutablePointer<Float>, _ targetStride: Int, _ targetRows: UnsafePointer<Int>,
+        _ bias: UnsafePointer<Float>?, _ slope: Float
+    ) {
+        var row = 0
+        while row &+ 8 <= rowCount {
+            multiplyTileOfTwoBlocks(
+                source, rows + row, 8, steps, stepCount, channels, weights, weightStride, target, targetStride,
+                targetRows + row, bias, slope)
+            row &+= 8
+        }
+        if row < rowCount {
+            multiplyTileOfTwoBlocks(
+                source, rows + row, rowCount &- row, steps, stepCount, channels, weights, weightStride, target,
+                targetStride, targetRows + row, bias, slope)
+        }
+    }
+#endif
+
+/// All rows of one block.
+@inline(__always)
+private func multiplyOneBlock(
+    _ source: UnsafePointer<Float>, _ rows: UnsafePointer<Int>, _ rowCount: Int, _ steps: UnsafePointer<Int>,
+    _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>,
+    _ targetRows: UnsafePointer<Int>, _ bias: UnsafePointer<Float>?, _ slope: Float
+) {
+    var row = 0
+    while row &+ tileRows <= rowCount {
+        multiplyTileOfOneBlock(
+            source, rows + row, tileRows, steps, stepCount, channels, weights, target, targetRows + row, bias, slope)
+        row &+= tileRows
+    }
+    if row < rowCount {
+        multiplyTileOfOneBlock(
+            source, rows + row, rowCount &- row, steps, stepCount, channels, weights, target, targetRows + row, bias,
+            slope)
+    }
+}
+
+@inline(__always)
+private func offset(_ bias: UnsafePointer<Float>?, _ count: Int) -> UnsafePointer<Float>? {
+    if let bias { return bias + count }
+    return nil
 }
 
 /// The same product for `count` independent sets of equal shape, `…Step` values apart, without bias: the frequencies of
@@ -76,8 +112,8 @@ package func multiplySets(
 private func finish(
     _ sum: Lanes, _ target: UnsafeMutablePointer<Float>, _ bias: UnsafePointer<Float>?, _ slope: Float
 ) {
-    let value = sum + (bias.map { load($0) } ?? load(target))
-    store(value.replacing(with: value * slope, where: value .< 0), target)
+    let start = if let bias { load(bias) } else { load(target) }
+    store(scaledIfNegative(sum + start, slope), target)
 }
 
 /// Rows of a tile of one block.
@@ -161,44 +197,43 @@ private var tileRows: Int {
         }
         var t = target + targetRows[0]
         finish(a0, t, bias, slope)
-        finish(b0, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b0, t + targetStride, offset(bias, 16), slope)
         if last < 1 { return }
         t = target + targetRows[1]
         finish(a1, t, bias, slope)
-        finish(b1, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b1, t + targetStride, offset(bias, 16), slope)
         if last < 2 { return }
         t = target + targetRows[2]
         finish(a2, t, bias, slope)
-        finish(b2, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b2, t + targetStride, offset(bias, 16), slope)
         if last < 3 { return }
         t = target + targetRows[3]
         finish(a3, t, bias, slope)
-        finish(b3, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b3, t + targetStride, offset(bias, 16), slope)
         if last < 4 { return }
         t = target + targetRows[4]
         finish(a4, t, bias, slope)
-        finish(b4, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b4, t + targetStride, offset(bias, 16), slope)
         if last < 5 { return }
         t = target + targetRows[5]
         finish(a5, t, bias, slope)
-        finish(b5, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b5, t + targetStride, offset(bias, 16), slope)
         if last < 6 { return }
         t = target + targetRows[6]
         finish(a6, t, bias, slope)
-        finish(b6, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b6, t + targetStride, offset(bias, 16), slope)
         if last < 7 { return }
         t = target + targetRows[7]
         finish(a7, t, bias, slope)
-        finish(b7, t + targetStride, bias.map { $0 + 16 }, slope)
+        finish(b7, t + targetStride, offset(bias, 16), slope)
     }
 
     /// 12 rows × 16 columns. Rows beyond `present` repeat the last one and are not stored.
     @inline(__always)
     private func multiplyTileOfOneBlock(
         _ source: UnsafePointer<Float>, _ rows: UnsafePointer<Int>, _ present: Int, _ steps: UnsafePointer<Int>,
-        _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ weightStride: Int,
-        _ target: UnsafeMutablePointer<Float>, _ targetStride: Int, _ targetRows: UnsafePointer<Int>,
-        _ bias: UnsafePointer<Float>?, _ slope: Float
+        _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>,
+        _ targetRows: UnsafePointer<Int>, _ bias: UnsafePointer<Float>?, _ slope: Float
     ) {
         let last = present &- 1
         let p0 = source + rows[0]
@@ -304,9 +339,8 @@ private var tileRows: Int {
     @inline(__always)
     private func multiplyTileOfOneBlock(
         _ source: UnsafePointer<Float>, _ rows: UnsafePointer<Int>, _ present: Int, _ steps: UnsafePointer<Int>,
-        _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ weightStride: Int,
-        _ target: UnsafeMutablePointer<Float>, _ targetStride: Int, _ targetRows: UnsafePointer<Int>,
-        _ bias: UnsafePointer<Float>?, _ slope: Float
+        _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>,
+        _ targetRows: UnsafePointer<Int>, _ bias: UnsafePointer<Float>?, _ slope: Float
     ) {
         let last = present &- 1
         let p0 = source + rows[0]
@@ -370,9 +404,8 @@ private var tileRows: Int {
     @inline(__always)
     private func multiplyTileOfOneBlock(
         _ source: UnsafePointer<Float>, _ rows: UnsafePointer<Int>, _ present: Int, _ steps: UnsafePointer<Int>,
-        _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ weightStride: Int,
-        _ target: UnsafeMutablePointer<Float>, _ targetStride: Int, _ targetRows: UnsafePointer<Int>,
-        _ bias: UnsafePointer<Float>?, _ slope: Float
+        _ stepCount: Int, _ channels: Int, _ weights: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>,
+        _ targetRows: UnsafePointer<Int>, _ bias: UnsafePointer<Float>?, _ slope: Float
     ) {
         let last = present &- 1
         let p0 = source + rows[0]

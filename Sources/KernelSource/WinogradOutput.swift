@@ -96,11 +96,6 @@ package func winogradOutputLines(
     }
 }
 
-@inline(__always)
-private func scaledIfNegative(_ value: Lanes, _ slope: Float) -> Lanes {
-    value.replacing(with: value * slope, where: value .< 0)
-}
-
 /// Weights of one input channel and 16 output channels along one axis: `outer` × 3 × `inner` vectors become
 /// `outer` × `frequencies` × `inner`, of 4 or 6 frequencies.
 @inline(never)

@@ -3,7 +3,9 @@ import Kernels
 import Testing
 
 @Suite struct ActivationTests {
-    static let activations: [Activation] = [.relu, .leakyRelu(slope: 0.1), .sigmoid, .tanh, .swish]
+    static let activations: [Activation] = [
+        .relu, .leakyRelu(slope: 0.1), .leakyRelu(slope: -0.3), .sigmoid, .tanh, .swish,
+    ]
 
     private func plain(_ activation: Activation, _ x: Double) -> Double {
         switch activation {

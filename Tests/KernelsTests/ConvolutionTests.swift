@@ -5,6 +5,8 @@ import Testing
 
 /// Convolutions and their gradients against nested loops in double precision.
 struct ConvolutionTests {
+    init() { poisonScratch() }
+
     struct Case: CustomStringConvertible {
         var geometry: ConvolutionGeometry
         var batch: Int
@@ -88,6 +90,38 @@ struct ConvolutionTests {
                 surrounded: true), &random)
     }
 
+    /// Few channels that see themselves only: the lanes that are no channel must come out as zeros, whatever the scratch
+    /// memory held before.
+    @Test(arguments: [2, 3, 5, 15, 17])
+    func channelsApart(channels: Int) {
+        var random = SeededGenerator(seed: UInt64(channels))
+        for (size, kernel) in [(Extent3(5, 6, 7), Extent3(3, 3, 3)), (Extent3(1, 9, 40), Extent3(1, 3, 5))] {
+            let geometry = ConvolutionGeometry(
+                inputChannels: channels, outputChannels: channels, kernel: kernel,
+                padding: Extent3(kernel.depth / 2, 1, kernel.width / 2), groups: channels)
+            check(
+                Case(
+                    geometry: geometry, batch: 2, size: size, hasBias: true, epilogue: .none, surrounded: true), &random
+            )
+        }
+    }
+
+    /// Flat kernels that are padded along depth: the outermost planes are nothing but bias.
+    @Test func flatKernelsPaddedAlongDepth() {
+        var random = SeededGenerator(seed: 12)
+        for (inputs, outputs, size, padding) in [
+            (32, 32, Extent3(4, 20, 21), 1), (20, 40, Extent3(2, 16, 16), 2), (16, 33, Extent3(5, 12, 30), 0),
+        ] {
+            let geometry = ConvolutionGeometry(
+                inputChannels: inputs, outputChannels: outputs, kernel: Extent3(1, 3, 3),
+                padding: Extent3(padding, 1, 1))
+            check(
+                Case(
+                    geometry: geometry, batch: 2, size: size, hasBias: true, epilogue: .none, surrounded: true), &random
+            )
+        }
+    }
+
     @Test func firstLayerOfResidualNetworks() {
         var random = SeededGenerator(seed: 7)
         let geometry = ConvolutionGeometry(
@@ -156,12 +190,16 @@ struct ConvolutionTests {
                 #expect(these == results, "\(c): other bits with \(threads) threads")
             }
         }
-        for (name, values, expected) in [
-            ("output", results[0], y), ("input gradient", results[1], dx), ("weight gradient", results[2], dw),
-            ("bias gradient", results[3], db),
+        let forward = LoweredConvolution.convolution(g, input: input)!
+        let backward = LoweredConvolution.inputGradient(g, outputGradient: output, input: c.size)
+        for (name, values, expected, isFast) in [
+            ("output", results[0], y, forward.method() is WinogradConvolution),
+            ("input gradient", results[1], dx, backward.method(packingCounts: true) is WinogradConvolution),
+            ("weight gradient", results[2], dw, forward.weightGradientMethod() is WinogradWeightGradient),
+            ("bias gradient", results[3], db, false),
         ] {
             let error = ConvolutionReference.error(values, expected)
-            #expect(error <= 2e-5, "\(c): \(name) off by \(error)")
+            #expect(error <= (isFast ? 5e-6 : 2e-6), "\(c): \(name) off by \(error)")
         }
     }
 
@@ -184,54 +222,6 @@ struct ConvolutionTests {
             threads: threads)
         #expect(gradient.isClean)
         #expect(ConvolutionReference.error(result, weightGradient.map(Double.init)) < 1e-5, "\(c)")
-    }
-
-    /// Every tile of the fast convolution, whatever the choice by shape is.
-    @Test(arguments: [
-        Extent3(1, 2, 2), Extent3(1, 4, 4), Extent3(2, 2, 2), Extent3(2, 4, 4), Extent3(4, 4, 4),
-    ])
-    func fastTilesAgreeWithTheDirectWay(tile: Extent3) throws {
-        var random = SeededGenerator(seed: 11)
-        for (size, padding, inputs, outputs) in [
-            (Extent3(7, 9, 11), 1, 33, 40), (Extent3(4, 4, 4), 1, 16, 16), (Extent3(5, 3, 6), 0, 20, 50),
-            (Extent3(3, 3, 2), 2, 17, 3), (Extent3(8, 8, 40), 1, 64, 100), (Extent3(4, 5, 4), 1, 20, 130),
-        ] {
-            let flat = tile.depth == 1
-            let geometry = ConvolutionGeometry(
-                inputChannels: inputs, outputChannels: outputs, kernel: Extent3(flat ? 1 : 3, 3, 3),
-                padding: Extent3(flat ? 0 : padding, padding, padding))
-            let input = FeatureShape(batch: 2, channels: inputs, size: size)
-            guard let lowered = LoweredConvolution.convolution(geometry, input: input) else { continue }
-            let weight = random.values(geometry.weightShape.reduce(1, *))
-            let source = SurroundedMap(input, planar: random.values(input.count), surrounded: true)
-            let bias = FeatureStorage(count: lowered.target.blocks * FeatureShape.lanes)
-            for channel in 0..<outputs { bias.base[channel] = Float(channel) }
-            let fast = try #require(WinogradConvolution(lowered, outputs: tile))
-            var results: [[Float]] = []
-            for method in [fast, DirectConvolution(lowered)] as [any ConvolutionMethod] {
-                let packed = FeatureStorage(count: method.packedCount)
-                method.pack(weight, to: packed.base, threads: 2)
-                let target = SurroundedMap(lowered.target, surrounded: true)
-                method.apply(source.map, to: target.map, packed: packed.base, bias: bias.base, slope: 0.2, threads: 2)
-                #expect(target.isClean && source.isClean)
-                results.append(target.planar)
-            }
-            let error = ConvolutionReference.error(results[0], results[1].map(Double.init))
-            #expect(error < 2e-5, "tile \(tile), size \(size): off by \(error)")
-
-            let dy = SurroundedMap(lowered.target, planar: random.values(lowered.target.count), surrounded: true)
-            let ways: [any WeightGradientMethod] = [
-                try #require(WinogradWeightGradient(lowered, outputs: tile)), DirectWeightGradient(lowered),
-            ]
-            let gradients = ways.map { way in
-                var gradient = [Float](repeating: .nan, count: weight.count)
-                way.compute(source: source.map, gradient: dy.map, to: &gradient, threads: 2)
-                return gradient
-            }
-            #expect(source.isClean && dy.isClean)
-            let gradientError = ConvolutionReference.error(gradients[0], gradients[1].map(Double.init))
-            #expect(gradientError < 2e-5, "tile \(tile), size \(size): weight gradient off by \(gradientError)")
-        }
     }
 
     /// Gradients are slopes: the change of a weighted sum of outputs when one value changes a little.

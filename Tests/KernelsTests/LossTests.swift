@@ -6,7 +6,7 @@ import Testing
     /// Small for finite differences, large for several pieces.
     static let shapes = [
         FeatureShape(1, 2, 1, 1, 1), FeatureShape(2, 3, 1, 3, 5), FeatureShape(1, 18, 1, 2, 3),
-        FeatureShape(2, 1, 2, 2, 3), FeatureShape(2, 5, 11, 13, 17), FeatureShape(1, 40, 1, 31, 29),
+        FeatureShape(2, 1, 2, 2, 3), FeatureShape(2, 5, 11, 13, 17), FeatureShape(1, 40, 1, 41, 37),
     ]
 
     private func targets(_ shape: FeatureShape, classes: Int, ignored: UInt8? = nil) -> [UInt8] {
@@ -126,6 +126,7 @@ import Testing
         SoftDice(.softmax), SoftDice(.softmax, includesBackground: false, squaredDenominator: true, perImage: false),
         SoftDice(.softmax, smoothNumerator: 1, smoothDenominator: 0.5, ignoredClass: 9),
         SoftDice(.sigmoid), SoftDice(.sigmoid, squaredDenominator: true, perImage: false),
+        SoftDice(.softmax, smoothNumerator: 0, smoothDenominator: 0, perImage: false),
     ]
 
     @Test(arguments: dice, shapes) func softDice(loss: SoftDice, shape: FeatureShape) {
@@ -240,5 +241,62 @@ import Testing
             logits.map, targets: classes, gradient: gradient.map, threads: 1)
         #expect(value == 0)
         expectEqual(gradient, PlainMap(shape))
+        let focal = FocalLoss(gamma: 2, ignoredClass: 255).evaluate(
+            logits.map, targets: classes, gradient: gradient.map, threads: 1)
+        #expect(focal == 0)
+        expectEqual(gradient, PlainMap(shape))
+    }
+
+    /// Logits at positions that do not count may be anything.
+    @Test(arguments: [Double.infinity, -.infinity, .nan]) func ignoredPositionsMayHoldAnything(value: Double) {
+        let shape = FeatureShape(1, 3, 1, 4, 6)
+        var z = PlainMap.random(shape)
+        var classes = targets(shape, classes: 3)
+        for n in [0, 5, 17, 23] { classes[n] = 255 }
+        let plain = z
+        for n in [0, 5, 17, 23] { for c in 0..<3 { z.values[c * shape.positions + n] = value } }
+        func evaluate(_ z: PlainMap, _ loss: (FeatureMap, FeatureMap) -> Double) -> (Double, [Double]) {
+            let (logits, gradient) = (TestMap(z), TestMap(shape))
+            return (loss(logits.map, gradient.map), gradient.plain.values)
+        }
+        let losses: [(FeatureMap, FeatureMap) -> Double] =
+            [
+                { CrossEntropy(ignoredClass: 255).evaluate($0, targets: classes, gradient: $1, threads: 1) },
+                { FocalLoss(gamma: 2, ignoredClass: 255).evaluate($0, targets: classes, gradient: $1, threads: 1) },
+            ]
+            + [SoftDice.Probabilities.softmax, .sigmoid].map { kind in
+                { z, gradient in
+                    classes.withUnsafeBufferPointer {
+                        SoftDice(kind, ignoredClass: 255).evaluate(
+                            z, targets: .classes($0.baseAddress!), gradient: gradient, threads: 1)
+                    }
+                }
+            }
+        for loss in losses {
+            let (found, expected) = (evaluate(z, loss), evaluate(plain, loss))
+            #expect(found.0 == expected.0 && found.0.isFinite)
+            #expect(found.1 == expected.1)
+        }
+    }
+
+    /// Nothing predicted, nothing there and nothing added above or below the line: a perfect match, and no slope.
+    @Test func diceOfNothing() {
+        let shape = FeatureShape(1, 2, 1, 1, 3)
+        let (logits, gradient) = (TestMap(PlainMap(shape, [0, 1, 2, -200, -200, -200])), TestMap(shape))
+        let none = TestMap(PlainMap(shape))
+        let loss = SoftDice(.sigmoid, includesBackground: false, smoothNumerator: 0, smoothDenominator: 0)
+        #expect(loss.evaluate(logits.map, targets: .map(none.map), gradient: gradient.map, threads: 1) == 0)
+        expectEqual(gradient, PlainMap(shape))
+    }
+
+    @Test func classesThatAreNoChannelAreRefused() async {
+        await #expect(processExitsWith: .failure) {
+            let storage = FeatureStorage(FeatureShape(batch: 1, channels: 3, size: Extent3(1, 1, 2)))
+            let logits = storage.map(FeatureShape(batch: 1, channels: 3, size: Extent3(1, 1, 2)))
+            let classes: [UInt8] = [2, 3]
+            _ = classes.withUnsafeBufferPointer {
+                SoftDice(.softmax).evaluate(logits, targets: .classes($0.baseAddress!), gradient: nil, threads: 1)
+            }
+        }
     }
 }

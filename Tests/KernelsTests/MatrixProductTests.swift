@@ -3,6 +3,8 @@ import TestSupport
 import Testing
 
 struct MatrixProductTests {
+    init() { poisonScratch() }
+
     @Test(arguments: 0..<40)
     func agreesWithItsDefinition(number: Int) {
         var random = SeededGenerator(seed: UInt64(100 + number))

@@ -144,9 +144,9 @@ extension FeatureShape {
         FeatureShape(3, 5, 3, 2, 3), FeatureShape(1, 33, 1, 2, 3), FeatureShape(2, 16, 1, 1, 5),
     ]
 
-    /// Several pieces per block, several blocks.
+    /// Several pieces per block, several blocks; all but the last large enough for several threads.
     static let large: [FeatureShape] = [
-        FeatureShape(2, 19, 11, 13, 17), FeatureShape(1, 40, 1, 61, 53), FeatureShape(3, 16, 7, 7, 23),
+        FeatureShape(2, 19, 11, 13, 17), FeatureShape(1, 40, 1, 61, 53), FeatureShape(3, 16, 7, 9, 23),
         FeatureShape(2, 35, 1, 1, 1),
     ]
 }

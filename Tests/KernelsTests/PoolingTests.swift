@@ -42,6 +42,16 @@ import Testing
                 pooling: Pooling(.max, kernel: Extent3(1, 1, 2), stride: Extent3(1, 1, 3), ceilMode: true),
                 shape: FeatureShape(1, 2, 1, 2, 4)),
         ]
+        // Windows larger than the input.
+        for kind in [Pooling.Kind.max, .average] {
+            for counts in [false, true] {
+                cases.append(
+                    Case(
+                        pooling: Pooling(
+                            kind, kernel: Extent3(1, 3, 4), stride: Extent3(1, 2, 3), ceilMode: true,
+                            countIncludesPadding: counts), shape: FeatureShape(1, 3, 2, 2, 2)))
+            }
+        }
         // Several pieces.
         for kind in [Pooling.Kind.max, .average] {
             cases.append(
@@ -150,6 +160,10 @@ import Testing
         // The fourth window would begin behind the input.
         #expect(length(5, 2, 3, 1, true) == 2)
         #expect(length(1, 2, 2, 0, false) == nil)
+        // Windows larger than the input, of which a last one still begins within it.
+        #expect(length(1, 2, 2, 0, true) == 1)
+        #expect(length(2, 4, 3, 0, true) == 1)
+        #expect(length(1, 3, 2, 0, true) == nil)
         #expect(length(4, 2, 2, 2, false) == nil)
     }
 
@@ -163,6 +177,18 @@ import Testing
         let top = TestMap(FeatureShape(1, 3, 1, 1, 1))
         GlobalMaxPooling.forward(input.map, to: top.map, threads: 1)
         #expect(top.plain.values.map(\.isNaN) == [false, true, false])
+
+        // The gradient goes to it, also where a larger value is in the window.
+        x[0, 1, 2, 2, 3] = 5
+        let (held, behind, before) = (TestMap(x), TestMap(output.plain.map { _ in 2 }), TestMap(x.shape))
+        Pooling(.max, kernel: Extent3(2, 2, 2)).backward(
+            x: held.map, y: output.map, gradient: behind.map, to: before.map, threads: 1)
+        #expect(before.plain[0, 1, 2, 2, 2] == 2)
+        #expect(before.plain.values.reduce(0, +) == 2 * 3 * 8)
+        let one = TestMap(top.plain.map { _ in 2 })
+        GlobalMaxPooling.backward(x: held.map, y: top.map, gradient: one.map, to: before.map, threads: 1)
+        #expect(before.plain[0, 1, 2, 2, 2] == 2)
+        #expect(before.plain.values.reduce(0, +) == 2 * 3)
     }
 
     @Test(arguments: FeatureShape.small + FeatureShape.large) func global(shape: FeatureShape) {

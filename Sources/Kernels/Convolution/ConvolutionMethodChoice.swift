@@ -26,7 +26,9 @@ extension LoweredConvolution {
     /// Tiles of fast convolution that suit the kernel and the size: longer than two only where there are three outputs.
     private var fastTiles: [Extent3] {
         let phase = phases[0]
-        guard groups == 1, phases.count == 1, phase.height.taps.count == 3, phase.width.taps.count == 3 else {
+        guard groups == 1, phases.count == 1, target.batch > 0, phase.height.taps.count == 3,
+            phase.width.taps.count == 3
+        else {
             return []
         }
         func lengths(_ axis: Axis) -> [Int] { axis.taps.count == 1 ? [1] : (axis.count > 2 ? [4, 2] : [2]) }

@@ -40,7 +40,7 @@ struct ConvolutionPieces: Sendable {
         // Several small maps together use every part of the weights once.
         if positions.product <= 64 {
             size = positions
-            imagesPerPiece = min(images, 256 / positions.product)
+            imagesPerPiece = max(1, min(images, 256 / positions.product))
         } else {
             imagesPerPiece = 1
         }
@@ -50,7 +50,7 @@ struct ConvolutionPieces: Sendable {
         heightPieces = positions.height.divided(by: size.height)
         pieces = imagePieces * depthPieces * heightPieces
         if pieces < 16, outputBlocks > 2 {
-            let wanted = min((16).divided(by: pieces), outputBlocks.divided(by: imagesPerPiece > 1 ? 4 : 2))
+            let wanted = min((16).divided(by: max(1, pieces)), outputBlocks.divided(by: imagesPerPiece > 1 ? 4 : 2))
             blocksPerPiece = (outputBlocks.divided(by: wanted) + 1) / 2 * 2
         } else {
             blocksPerPiece = outputBlocks

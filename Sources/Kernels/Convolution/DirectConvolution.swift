@@ -69,7 +69,7 @@ final class DirectConvolution: ConvolutionMethod {
             rows: max(128, rows / phases.count))
         self.pieces = pieces
         let slab = SourceSlab(
-            phases, source: lowered.source, piece: pieces.size,
+            phases, source: lowered.source, piece: pieces.size, wholeVectors: isDepthwise,
             mustCopy: planarSource || pieces.imagesPerPiece > 1)
         self.slab = slab
         let lastBlock = lowered.source.blocks - 1

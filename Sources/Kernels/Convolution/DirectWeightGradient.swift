@@ -40,7 +40,7 @@ struct DirectWeightGradient: WeightGradientMethod {
             positions: lowered.target.size, images: lowered.target.batch, outputBlocks: 1,
             rows: lowered.source.channels < lanes && taps > 1 ? 4096 : 1024)
         slab = SourceSlab(
-            lowered.phases, source: lowered.source, piece: pieces.size,
+            lowered.phases, source: lowered.source, piece: pieces.size, wholeVectors: lowered.isDepthwise,
             mustCopy: planarSource || pieces.imagesPerPiece > 1)
         let lastBlock = lowered.source.blocks - 1
         var units: [Unit] = []

@@ -7,7 +7,7 @@ struct SourceSlab: Sendable {
     let sourceStep: Extent3
     /// Positions a full piece needs.
     let size: Extent3
-    /// Values per position: 16, or the channels there are where the source has fewer and is copied.
+    /// Values per position: 16, or the channels there are where the source has fewer, is copied and read value by value.
     let lanes: Int
     /// Values from one line, plane or block to the next.
     let lineStride, planeStride, blockStride: Int
@@ -15,8 +15,12 @@ struct SourceSlab: Sendable {
 
     /// - Parameters:
     ///   - piece: target positions of a piece, the same for every phase; the width is never cut.
+    ///   - wholeVectors: whether positions are read as vectors of 16 channels, those that do not exist being zeros.
     ///   - mustCopy: a copy in any case: where the source is in planar order, or pieces span images.
-    init(_ phases: [LoweredConvolution.Phase], source: FeatureShape, piece: Extent3, mustCopy: Bool = false) {
+    init(
+        _ phases: [LoweredConvolution.Phase], source: FeatureShape, piece: Extent3, wholeVectors: Bool,
+        mustCopy: Bool = false
+    ) {
         typealias Axis = LoweredConvolution.Axis
         let used = phases.filter { $0.tapCount > 0 }
         func axis(_ path: KeyPath<LoweredConvolution.Phase, Axis>, _ piece: Int, _ length: Int)
@@ -39,7 +43,7 @@ struct SourceSlab: Sendable {
         sourceStep = Extent3(depth.step, height.step, width.step)
         size = Extent3(depth.size, height.size, width.size)
         isCopied = mustCopy || !(depth.inside && height.inside && width.inside)
-        lanes = isCopied ? min(source.channels, FeatureShape.lanes) : FeatureShape.lanes
+        lanes = isCopied && !wholeVectors ? min(source.channels, FeatureShape.lanes) : FeatureShape.lanes
         if isCopied {
             lineStride = size.width * lanes
             planeStride = size.height * lineStride
@@ -132,7 +136,9 @@ struct SourceSlab: Sendable {
             if lanes == 1 {
                 target.update(from: from, count: count)
             } else {
-                for lane in 0..<lanes {
+                let present = min(lanes, shape.channels)
+                if present < lanes { target.update(repeating: 0, count: count * lanes) }
+                for lane in 0..<present {
                     let channel = from + lane * shape.positions
                     for n in 0..<count { target[n * lanes + lane] = channel[n] }
                 }

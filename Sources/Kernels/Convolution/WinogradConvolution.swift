@@ -94,7 +94,7 @@ final class WinogradConvolution: ConvolutionMethod {
 
     /// Displacement of the first kernel element; nil when fast convolution with such tiles does not apply.
     static func firstDisplacement(_ lowered: LoweredConvolution, outputs: Extent3) -> Extent3? {
-        guard lowered.groups == 1, lowered.phases.count == 1 else { return nil }
+        guard lowered.groups == 1, lowered.phases.count == 1, lowered.target.batch > 0 else { return nil }
         let phase = lowered.phases[0]
         func isConsecutive(_ axis: LoweredConvolution.Axis, _ count: Int) -> Bool {
             axis.sourceStep == 1 && axis.step == 1 && axis.taps.count == count

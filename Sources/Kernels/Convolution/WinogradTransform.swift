@@ -133,13 +133,15 @@ struct WinogradTransform: Sendable {
                         }
                         lines(frequencies.height, starts.baseAddress!, 0, count, scratch, line)
                     } else {
+                        let depth = slice.depth + least.depth
+                        let exists = depth >= 0 && depth < size.depth
                         let plane =
-                            map.block(block, image: slice.image) + slice.depth * size.height * size.width * lanes
+                            map.block(block, image: slice.image) + depth * size.height * size.width * lanes
                         for height in 0..<reach.height {
                             let line = (slice.lines.lowerBound + row) * step.height + least.height + height
                             let position = line * size.width + firstColumn + inside.lowerBound
                             starts[height] =
-                                line >= 0 && line < size.height
+                                exists && line >= 0 && line < size.height
                                 ? Floats(plane + position * lanes) : Floats(zeros.base)
                         }
                         for height in 0..<frequencies.height {

@@ -40,10 +40,9 @@ package final class FeatureStorage: @unchecked Sendable {
 
     package init(count: Int) {
         self.count = max(count, 1)
-        let bytes = (self.count * MemoryLayout<Float>.stride + 63) / 64 * 64
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-        raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-        base = raw.assumingMemoryBound(to: Float.self)
+        let padded = (self.count + 15) / 16 * 16
+        base = UnsafeMutableRawPointer.allocate(byteCount: padded * MemoryLayout<Float>.stride, alignment: 64)
+            .initializeMemory(as: Float.self, repeating: 0, count: padded)
     }
 
     package convenience init(_ shape: FeatureShape) { self.init(count: shape.storedCount) }

@@ -22,8 +22,9 @@ package enum Activation: Hashable, Sendable, Codable {
         if case .leakyRelu(let slope) = self { slope } else { 0 }
     }
 
-    /// Whether `backward` needs what went in; if not, `forward` may work in place in training too.
-    package var needsInput: Bool { self == .swish }
+    /// Whether `backward` needs what went in; if not, `forward` may work in place in training too. With a negative slope
+    /// a leaky ReLU gives positive values only, which do not tell what went in.
+    package var needsInput: Bool { self == .swish || slope < 0 }
 
     /// - Parameter y: shape of x; may be x.
     package func forward(_ x: FeatureMap, to y: FeatureMap, threads: Int) {
@@ -42,8 +43,9 @@ package enum Activation: Hashable, Sendable, Codable {
         x: FeatureMap, y: FeatureMap, gradient dy: FeatureMap, to dx: FeatureMap, threads: Int
     ) {
         for map in [y, dy, dx] { check(map, x.shape, "A map of an activation's gradient") }
+        let signs = slope < 0 ? x : y
         Pieces(x.shape).forEach(threads: threads) { run in
-            activateBackward(code, slope, x.start(run), y.start(run), dy.start(run), dx.start(run), run.count)
+            activateBackward(code, slope, x.start(run), signs.start(run), dy.start(run), dx.start(run), run.count)
         }
     }
 }

@@ -36,6 +36,8 @@ package enum Addition {
     ) {
         check(dy, y.shape, "The gradient behind a sum")
         check(dx, y.shape, "The gradient of a sum")
+        precondition(
+            activation.slope >= 0, "With a slope of \(activation.slope) the result does not tell what went in")
         Pieces(y.shape).forEach(threads: threads) { run in
             if activation == .none {
                 addScaled(dy.start(run), 1, dx.start(run), run.count, 1)

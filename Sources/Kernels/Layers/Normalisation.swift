@@ -29,8 +29,8 @@ package struct Normalisation: Hashable, Sendable, Codable {
     }
 
     /// Values that `trainForward` leaves for `backward`: for each image (batch normalisation: once) and each channel,
-    /// padding channels included, all means, then all 1/√(variance + ε).
-    package func savedCount(for shape: FeatureShape) -> Int { 2 * sets(shape) * shape.blocks * 16 }
+    /// padding channels included, all means, then all 1/√(variance + ε), then what rounding took from the means.
+    package func savedCount(for shape: FeatureShape) -> Int { 3 * sets(shape) * shape.blocks * 16 }
 
     private func sets(_ shape: FeatureShape) -> Int { kind == .batch ? 1 : shape.batch }
 
@@ -48,39 +48,40 @@ package struct Normalisation: Hashable, Sendable, Codable {
     ) {
         check(y, x.shape, "The output of normalisation")
         let statistics = statistics(x, threads: threads)
-        let lanes = x.shape.blocks * 16
-        let sets = sets(x.shape)
-        for index in 0..<sets * lanes {
-            saved[index] = Float(statistics.mean[index])
-            saved[sets * lanes + index] = Float(statistics.inverseDeviation(index, epsilon))
-        }
+        save(statistics, to: saved)
         if let running { update(running, statistics, x.shape) }
         apply(x, saved, scale, shift, to: y, activation, threads)
+    }
+
+    private func save(_ statistics: Statistics, to saved: UnsafeMutablePointer<Float>) {
+        let count = statistics.mean.count
+        for (index, mean) in statistics.mean.enumerated() {
+            saved[index] = Float(mean)
+            saved[count + index] = Float(statistics.inverseDeviation(index, epsilon))
+            saved[2 * count + index] = Float(mean - Double(Float(mean)))
+        }
     }
 
     /// Normalises with running statistics, or with those of x itself where there are none (as instance and group
     /// normalisation mostly do).
     ///
-    /// - Parameters: as above; y may be x.
+    /// - Parameters: as above; y may be x. Group normalisation has no running statistics.
     package func inferForward(
         _ x: FeatureMap, running: Running?, scale: UnsafePointer<Float>?, shift: UnsafePointer<Float>?,
         to y: FeatureMap, activation: Epilogue = .none, threads: Int
     ) {
         check(y, x.shape, "The output of normalisation")
         let (lanes, sets) = (x.shape.blocks * 16, sets(x.shape))
-        var saved = [Float](repeating: 0, count: 2 * sets * lanes)
+        var saved = [Float](repeating: 0, count: savedCount(for: x.shape))
         if let running {
+            checkHasRunningStatistics()
             for index in 0..<sets * lanes where index % lanes < x.shape.channels {
                 saved[index] = running.mean[index % lanes]
                 let variance = Double(running.variance[index % lanes])
                 saved[sets * lanes + index] = Float(1 / (variance + Double(epsilon)).squareRoot())
             }
         } else {
-            let statistics = statistics(x, threads: threads)
-            for index in 0..<sets * lanes {
-                saved[index] = Float(statistics.mean[index])
-                saved[sets * lanes + index] = Float(statistics.inverseDeviation(index, epsilon))
-            }
+            save(statistics(x, threads: threads), to: &saved)
         }
         saved.withUnsafeBufferPointer { apply(x, $0.baseAddress!, scale, shift, to: y, activation, threads) }
     }
@@ -119,6 +120,8 @@ package struct Normalisation: Hashable, Sendable, Codable {
                 productSums[index] += sums.total(1, image: image, channel: channel)
             }
         }
+        let residues = saved + 2 * sets * lanes
+        for index in 0..<sets * lanes { productSums[index] -= Double(residues[index]) * gradientSums[index] }
         for channel in 0..<channels {
             var (ofScale, ofShift) = (0.0, 0.0)
             for set in 0..<sets {
@@ -143,8 +146,9 @@ package struct Normalisation: Hashable, Sendable, Codable {
                 }
                 for index in range {
                     let inverse = Double(saved[sets * lanes + index])
-                    table.offset[index] = Float(inverse * ofGradient / values)
-                    table.tilt[index] = Float(inverse * inverse * inverse * ofProduct / values)
+                    let tilt = inverse * inverse * inverse * ofProduct / values
+                    table.offset[index] = Float(inverse * ofGradient / values - Double(residues[index]) * tilt)
+                    table.tilt[index] = Float(tilt)
                 }
             }
         }
@@ -223,8 +227,12 @@ package struct Normalisation: Hashable, Sendable, Codable {
         return result
     }
 
-    private func update(_ running: Running, _ statistics: Statistics, _ shape: FeatureShape) {
+    private func checkHasRunningStatistics() {
         if case .group = kind { preconditionFailure("Group normalisation has no running statistics") }
+    }
+
+    private func update(_ running: Running, _ statistics: Statistics, _ shape: FeatureShape) {
+        checkHasRunningStatistics()
         let (lanes, sets) = (shape.blocks * 16, sets(shape))
         let count = Double(statistics.count)
         let momentum = Double(running.momentum)
@@ -258,7 +266,7 @@ private struct Moments {
 }
 
 /// What the hot loops read of each channel: mean, factor = scale/deviation and shift; offset and tilt of the gradient.
-/// Zero in padding channels.
+/// The shift makes up for what rounding took from the mean. Zero in padding channels.
 private final class LaneTable {
     let mean, factor, shift, offset, tilt: UnsafeMutablePointer<Float>
     private let storage: FeatureStorage
@@ -281,7 +289,8 @@ private final class LaneTable {
             let channel = index % lanes
             mean[index] = saved[index]
             factor[index] = saved[count + index] * (scale?[channel] ?? 1)
-            shift[index] = shifts?[channel] ?? 0
+            shift[index] = Float(
+                Double(shifts?[channel] ?? 0) - Double(saved[2 * count + index]) * Double(factor[index]))
         }
     }
 

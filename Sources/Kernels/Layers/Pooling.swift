@@ -20,9 +20,10 @@ package struct Pooling: Hashable, Sendable, Codable {
     /// Size of the output; nil when a window does not fit, or when padding is more than half a window.
     package func outputSize(_ input: Extent3) -> Extent3? {
         func length(_ n: Int, _ kernel: Int, _ stride: Int, _ padding: Int) -> Int {
-            let room = n + 2 * padding - kernel
-            guard n > 0, kernel > 0, stride > 0, padding >= 0, 2 * padding <= kernel, room >= 0 else { return 0 }
-            var count = (room + (ceilMode ? stride - 1 : 0)) / stride + 1
+            guard n > 0, kernel > 0, stride > 0, padding >= 0, 2 * padding <= kernel else { return 0 }
+            let room = n + 2 * padding - kernel + (ceilMode ? stride - 1 : 0)
+            guard room >= 0 else { return 0 }
+            var count = room / stride + 1
             // The last window begins within the input or the padding before it.
             if ceilMode && (count - 1) * stride >= n + padding { count -= 1 }
             return count

@@ -10,7 +10,7 @@ package enum Softmax: String, Hashable, Sendable, Codable {
             withUnsafeTemporaryAllocation(byteCount: x.shape.blocks * 1024, alignment: 64) { scratch in
                 Kernels.softmax(
                     self == .logarithms ? 1 : 0, x.start(stretch), x.shape.channels, x.shape.blockStride,
-                    scratch.baseAddress!.assumingMemoryBound(to: Float.self), y.start(stretch), stretch.count)
+                    scratch.bindMemory(to: Float.self).baseAddress!, y.start(stretch), stretch.count)
             }
         }
     }

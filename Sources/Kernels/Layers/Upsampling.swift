@@ -35,7 +35,7 @@ package struct Upsampling: Hashable, Sendable, Codable {
                 source + (Int(d) * input.height + Int(h)) * input.width * 16
             }
             withUnsafeTemporaryAllocation(byteCount: input.width * 64, alignment: 64) { scratch in
-                let mixed = scratch.baseAddress!.assumingMemoryBound(to: Float.self)
+                let mixed = scratch.bindMemory(to: Float.self).baseAddress!
                 for index in rows {
                     let (d, h) = (index / output.height, index % output.height)
                     let result = target + index * output.width * 16
@@ -62,7 +62,7 @@ package struct Upsampling: Hashable, Sendable, Codable {
         Pooling.forEachRows(dx.shape, threads: threads) { image, block, rows in
             let (source, target) = (dy.block(block, image: image), dx.block(block, image: image))
             withUnsafeTemporaryAllocation(byteCount: output.width * 64, alignment: 64) { scratch in
-                let sum = scratch.baseAddress!.assumingMemoryBound(to: Float.self)
+                let sum = scratch.bindMemory(to: Float.self).baseAddress!
                 for index in rows {
                     let (d, h) = (index / input.height, index % input.height)
                     // Every row of the output that has a part of this one.

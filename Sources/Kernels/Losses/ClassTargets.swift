@@ -20,10 +20,24 @@ struct ClassTargets {
             weights[Int(ignoredClass)] = 0
             counts[Int(ignoredClass)] = 0
         }
+        Self.check(counts, classes: shape.channels, shape)
+    }
+
+    /// Stops where a class occurs that logits of that shape do not tell.
+    ///
+    /// - Parameter classes: how many they tell.
+    static func check(
+        _ targets: UnsafePointer<UInt8>, classes: Int, _ shape: FeatureShape, ignoredClass: UInt8?, threads: Int
+    ) {
+        var counts = counts(targets, shape.batch * shape.positions, threads: threads)
+        if let ignoredClass { counts[Int(ignoredClass)] = 0 }
+        check(counts, classes: classes, shape)
+    }
+
+    private static func check(_ counts: [Int], classes: Int, _ shape: FeatureShape) {
         for (target, count) in counts.enumerated() where count > 0 {
             precondition(
-                target < shape.channels,
-                "The class \(target) occurs in the targets; logits have \(shape.channels) channels")
+                target < classes, "The class \(target) occurs in the targets; logits have \(shape.channels) channels")
         }
     }
 

@@ -68,7 +68,7 @@ private func classLosses(
                 classLoss(
                     logits.start(stretch), shape.channels, shape.blockStride,
                     targets + stretch.image * shape.positions + stretch.first, weights.baseAddress!, gamma, scale,
-                    gradient?.start(stretch), adding ? 1 : 0, scratch.baseAddress!.assumingMemoryBound(to: Float.self),
+                    gradient?.start(stretch), adding ? 1 : 0, scratch.bindMemory(to: Float.self).baseAddress!,
                     stretch.count, sum)
             }
         }

@@ -31,7 +31,8 @@ package struct SoftDice: Hashable, Sendable, Codable {
     }
 
     package enum Targets {
-        /// Class of each position, [batch][depth][height][width]. Where the logits have a single channel, that is class 1.
+        /// Class of each position, [batch][depth][height][width]; each is a channel of the logits or the ignored class.
+        /// Where the logits have a single channel, that is class 1.
         case classes(UnsafePointer<UInt8>)
         /// 0 … 1 for each channel, shape of the logits.
         case map(FeatureMap)
@@ -44,7 +45,12 @@ package struct SoftDice: Hashable, Sendable, Codable {
     ) -> Double {
         let shape = logits.shape
         if let gradient { check(gradient, shape, "The gradient of a loss") }
-        if case .map(let map) = targets { check(map, shape, "The targets of a loss") }
+        switch targets {
+        case .map(let map): check(map, shape, "The targets of a loss")
+        case .classes(let classes):
+            ClassTargets.check(
+                classes, classes: max(2, shape.channels), shape, ignoredClass: ignoredClass, threads: threads)
+        }
         precondition(
             classWeights == nil || classWeights!.count == shape.channels,
             "\(classWeights?.count ?? 0) class weights for \(shape.channels) channels of logits")
@@ -116,7 +122,7 @@ package struct SoftDice: Hashable, Sendable, Codable {
                         diceSums(
                             isSigmoid, logits.start(stretch), shape.channels, shape.blockStride, classes(stretch),
                             firstClass, ignored, map(stretch),
-                            isSquared, scratch.baseAddress!.assumingMemoryBound(to: Float.self), stretch.count,
+                            isSquared, scratch.bindMemory(to: Float.self).baseAddress!, stretch.count,
                             base + stretch.index * 3 * lanes)
                     }
                 }
@@ -140,7 +146,7 @@ package struct SoftDice: Hashable, Sendable, Codable {
                         diceGradient(
                             isSigmoid, logits.start(stretch), shape.channels, shape.blockStride, classes(stretch),
                             firstClass, ignored, map(stretch),
-                            isSquared, scratch.baseAddress!.assumingMemoryBound(to: Float.self), stretch.count,
+                            isSquared, scratch.bindMemory(to: Float.self).baseAddress!, stretch.count,
                             base + (perImage ? stretch.image : 0) * 2 * lanes, gradient.start(stretch),
                             adding ? 1 : 0)
                     }

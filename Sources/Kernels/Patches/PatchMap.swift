@@ -155,13 +155,13 @@ private func nearestVoxel(_ position: Float, _ count: Int) -> Int {
 }
 
 extension PositionRow {
-    /// Moves positions beyond the outermost voxel centres to them.
+    /// Moves positions beyond the outermost voxel centres to them, and what is not a number to the first.
     func keepInside(_ volume: Extent3, count: Int) {
         let (lastX, lastY, lastZ) = (Float(volume.width - 1), Float(volume.height - 1), Float(volume.depth - 1))
         for n in 0..<count {
-            x[n] = min(max(x[n], 0), lastX)
-            y[n] = min(max(y[n], 0), lastY)
-            z[n] = min(max(z[n], 0), lastZ)
+            x[n] = x[n] > 0 ? min(x[n], lastX) : 0
+            y[n] = y[n] > 0 ? min(y[n], lastY) : 0
+            z[n] = z[n] > 0 ? min(z[n], lastZ) : 0
         }
     }
 }

@@ -66,8 +66,10 @@ extension Program {
 }
 
 extension Activation {
-    /// The same function as what a layer can apply while it stores.
+    /// The same function as what a layer can apply while it stores; nil where a gradient needs what went in, which then
+    /// does not exist.
     fileprivate var epilogue: Epilogue? {
+        if needsInput { return nil }
         switch self {
         case .relu: .relu
         case .leakyRelu(let slope): .leakyRelu(slope: slope)
