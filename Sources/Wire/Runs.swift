@@ -294,11 +294,17 @@ package struct TaskSummary: Codable, Sendable {
     package var message: String?
     package var wallMilliseconds: Int?
     package var worker: String?
+    /// Of the attempt at work, 0…1, where it says.
+    package var progress: Double?
+    /// Last line of the log of the attempt at work.
+    package var lastLine: String?
 
     package init(
         task: TaskID, step: String, kind: String, context: TaskContext, state: TaskState, running: Bool, attempts: Int,
-        outcome: AttemptOutcome?, message: String?, wallMilliseconds: Int?, worker: String?
+        outcome: AttemptOutcome?, message: String?, wallMilliseconds: Int?, worker: String?, progress: Double? = nil,
+        lastLine: String? = nil
     ) {
+        (self.progress, self.lastLine) = (progress, lastLine)
         self.task = task
         self.step = step
         self.kind = kind

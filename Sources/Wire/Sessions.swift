@@ -120,11 +120,17 @@ package struct HeartbeatRequest: Codable, Sendable {
         /// 0…1 where the attempt reports it.
         package var progress: Double?
         package var residentMiB: Int?
+        /// Last line of the attempt's log.
+        package var lastLine: String?
         /// Its process has ended in time, and its outputs are on their way: the time limit is not for them.
         package var sending: Bool?
 
-        package init(lease: LeaseName, progress: Double? = nil, residentMiB: Int? = nil, sending: Bool? = nil) {
-            (self.lease, self.progress, self.residentMiB, self.sending) = (lease, progress, residentMiB, sending)
+        package init(
+            lease: LeaseName, progress: Double? = nil, residentMiB: Int? = nil, lastLine: String? = nil,
+            sending: Bool? = nil
+        ) {
+            (self.lease, self.progress, self.residentMiB) = (lease, progress, residentMiB)
+            (self.lastLine, self.sending) = (lastLine, sending)
         }
     }
 

@@ -36,7 +36,8 @@ enum WireSamples {
         context: context, region: "L_putamen", reference: "csf", term: "age", metric: "mean", value: 1.5, unit: "ppm")
     private static let summary = TaskSummary(
         task: task, step: "s", kind: "k", context: context, state: .failed, running: false, attempts: 2,
-        outcome: .permanent, message: "It failed.", wallMilliseconds: 3, worker: "w")
+        outcome: .permanent, message: "It failed.", wallMilliseconds: 3, worker: "w", progress: 0.5,
+        lastLine: "epoch 1/2")
     private static let attempt = TaskDetail.Attempt(
         attempt: 1, outcome: .lost, message: "m", worker: "w", startedAt: "t", finishedAt: "t", usage: usage,
         logTail: "l")
@@ -96,7 +97,9 @@ enum WireSamples {
             ClaimRequest(claim: UUID(), freeCores: 1, freeMemoryMiB: 1, maximumTasks: 1, waitMilliseconds: 0)),
         Sample("ClaimResponse", ClaimResponse(leases: [grant])), Sample("TaskResources", TaskResources()),
         Sample("FencingToken", token), Sample("LeaseName", lease), Sample("LeaseGrant", grant),
-        Sample("HeldLease", HeartbeatRequest.Held(lease: lease, progress: 0.5, residentMiB: 3, sending: true)),
+        Sample(
+            "HeldLease",
+            HeartbeatRequest.Held(lease: lease, progress: 0.5, residentMiB: 3, lastLine: "epoch 1/2", sending: true)),
         Sample("HeartbeatRequest", HeartbeatRequest(held: [.init(lease: lease)], draining: true)),
         Sample(
             "HeartbeatResponse", HeartbeatResponse(ttlMilliseconds: 1, cancel: [task], unknown: [task], drain: false)),

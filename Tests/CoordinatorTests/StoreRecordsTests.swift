@@ -143,6 +143,42 @@ struct StoreRecordsTests {
         #expect(try await fixture.store.workers().map(\.state) == ["draining"])
     }
 
+    /// How far an attempt is, and what it said last, as long as it is this attempt of a worker that is heard of.
+    @Test func whatAnAttemptSaysIsShownWhileItRuns() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        graph.add("a", file: "1")
+        graph.add("a", subject: "2", file: "2")
+        let run = try await fixture.create(graph).run
+        let session = try await fixture.openSession()
+        let leases = [
+            try #require(try await fixture.claim(session).first), try #require(try await fixture.claim(session).first),
+        ]
+        func told() async throws -> [String] {
+            try await fixture.store.tasks(TaskFilter(run: run)).map {
+                "\($0.progress.map { "\($0)" } ?? "-") \($0.lastLine ?? "-")"
+            }
+        }
+        #expect(try await told() == ["- -", "- -"])
+        func heartbeat(_ line: String) async throws {
+            let held = leases.enumerated().map { place, lease in
+                HeartbeatRequest.Held(
+                    lease: LeaseName(task: lease.task, token: lease.token), progress: place == 0 ? 0.25 : nil,
+                    lastLine: place == 0 ? line : nil)
+            }
+            _ = try await fixture.store.heartbeat(session: session, request: HeartbeatRequest(held: held))
+        }
+        try await heartbeat("epoch 1/4")
+        try await heartbeat("epoch 2/4")
+        #expect(try await told() == ["0.25 epoch 2/4", "- -"])
+        #expect(try await fixture.store.task(leases[0].task)?.summary.lastLine == "epoch 2/4")
+        // Another session has not said it.
+        try await fixture.store.closeSession(session)
+        let next = try await fixture.openSession()
+        _ = try #require(try await fixture.claim(next).first)
+        #expect(try await told() == ["- -", "- -"])
+    }
+
     /// The time limit is for the process: what it made in time may take long on its way.
     @Test func aLeaseWhoseOutputsAreOnTheirWayOutlivesItsDeadline() async throws {
         let fixture = try await StoreFixture.make()

@@ -3,56 +3,11 @@ import Testing
 
 /// Kills and stops at chosen moments: the run ends, and its numbers are those of a quiet run.
 @Suite(.serialized) struct FaultTests {
-    private struct Cluster {
-        var program: Program
-        var coordinator: Process
-        var workers: [Process]
-    }
-
     private func submitArguments(_ program: Program) -> [String] {
         [
             "submit", Program.workflow, program.dataset, "--derivatives", program.recon, "--atlas", program.atlas,
             "--set", "model_terms=[\"age\"]",
         ]
-    }
-
-    private func startCoordinator(_ program: Program, timeout: Int) async throws -> Process {
-        let process = try program.start(
-            "coordinator", "--listen", "127.0.0.1:0", "--worker-timeout", "\(timeout)",
-            log: "coordinator-\(UUID().uuidString)")
-        _ = try await program.eventually(within: 60) { () -> Bool? in
-            // Not there yet.
-            guard let text = try? String(contentsOfFile: program.state + "/coordinator.json", encoding: .utf8),
-                text.contains("\"pid\":\(process.processIdentifier)")
-            else { return process.isRunning ? nil : false }
-            return true
-        }
-        return process
-    }
-
-    private func connection(_ program: Program) throws -> [String: String] {
-        let data = try Data(contentsOf: URL(fileURLWithPath: program.state + "/coordinator.json"))
-        let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-        return [
-            "QSMFLOW_COORDINATOR": try #require(json["url"] as? String),
-            "QSMFLOW_TOKEN": try #require(json["token"] as? String),
-        ]
-    }
-
-    private func startWorker(_ program: Program, _ name: String) throws -> Process {
-        try program.start(
-            "worker", "--name", name, "--cores", "1", "--memory-mib", "4000", "--scratch",
-            program.folder + "/scratch-" + name,
-            log: "worker-\(name)-\(UUID().uuidString)", environment: try connection(program))
-    }
-
-    private func isSettled(_ program: Program) async throws -> Bool? {
-        let status = try await program.run("status", "1", "--json")
-        guard status.code == 0 || status.code == 2,
-            // Coordinator away.
-            let summary = try? JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any]
-        else { return nil }
-        return summary["state"] as? String == "running" ? nil : true
     }
 
     private func postmaster(_ program: Program) throws -> pid_t? {
@@ -92,8 +47,8 @@ import Testing
             "results", "1", "--digest", environment: ["QSMFLOW_STATE": program.folder + "/quiet"]
         ).output
 
-        var coordinator = try await startCoordinator(program, timeout: 3)
-        var workers = [try startWorker(program, "a"), try startWorker(program, "b")]
+        var coordinator = try await program.startCoordinator(timeout: 3)
+        var workers = [try program.startWorker("a"), try program.startWorker("b")]
         let arguments = submitArguments(program)
         let submitted = try await program.run(
             arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6],
@@ -109,19 +64,19 @@ import Testing
                 _ = try await program.eventually(within: 60) { try await held(program) == 2 ? true : nil }
                 kill(workers[0].processIdentifier, SIGKILL)
                 workers[0].waitUntilExit()
-                workers[0] = try startWorker(program, "a")
+                workers[0] = try program.startWorker("a")
             case 1:
                 kill(coordinator.processIdentifier, SIGKILL)
                 coordinator.waitUntilExit()
-                coordinator = try await startCoordinator(program, timeout: 3)
+                coordinator = try await program.startCoordinator(timeout: 3)
                 // Its port is new, so its workers are too; a fixed port would let them go on.
                 for worker in workers { worker.terminate() }
-                workers = [try startWorker(program, "a"), try startWorker(program, "b")]
+                workers = [try program.startWorker("a"), try program.startWorker("b")]
             default:
                 if let pid = try postmaster(program) { kill(pid, SIGKILL) }
             }
         }
-        _ = try await program.eventually(within: 180) { try await isSettled(program) }
+        _ = try await program.eventually(within: 180) { try await program.isSettled() }
         let digest = try await program.run("results", "1", "--digest")
         #expect(digest.output == wanted, "\(digest.errors)")
         let lost = try await program.run(

@@ -111,6 +111,8 @@ final class Program: Sendable {
 
     var dataset: String { folder + "/phantom/rawdata" }
     var recon: String { folder + "/phantom/derivatives/recon" }
+    /// The phantom's true regions: label maps `desc-nuclei_dseg` on the grid of the χ maps.
+    var labels: String { folder + "/phantom/derivatives/truth" }
     var atlas: String { "phantom=" + folder + "/phantom/atlas" }
     static var workflow: String { root + "/workflows/subcortical.yaml" }
 

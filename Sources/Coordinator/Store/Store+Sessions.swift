@@ -37,6 +37,7 @@ extension Store {
     /// A worker says goodbye: what it still holds goes back unharmed.
     package func closeSession(_ session: UUID) async throws {
         scheduler.forget(session: session)
+        news.forget(session)
         let groups = try await endLeases(
             where: "l.session_id = $1", [.uuid(session)],
             outcome: { _ in (.released, "the worker ended its session") },
@@ -113,6 +114,11 @@ extension Store {
                 return LeaseName(task: TaskID(rawValue: task), token: FencingToken(attempt: attempt, nonce: nonce))
             }
             return (answer, forgotten)
+        }
+        if let answer {
+            news.heard(request.held, from: session, ttl: .milliseconds(answer.ttlMilliseconds))
+        } else {
+            news.forget(session)
         }
         if !forgotten.isEmpty {
             try await release(session: session, leases: forgotten)

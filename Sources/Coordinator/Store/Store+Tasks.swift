@@ -6,13 +6,14 @@ import Workflow
 
 extension Store {
     package func tasks(_ filter: TaskFilter) async throws -> [TaskSummary] {
-        try await report { session in try Self.tasks(filter, session) }
+        try await report { [news] session in try Self.tasks(filter, session, news: news) }
     }
 
     /// One task with its inputs, outputs and attempts; nil when there is none.
     package func task(_ task: TaskID) async throws -> TaskDetail? {
-        try await report { [steps] session in
-            guard let summary = try Self.tasks(TaskFilter(tasks: [task], limit: 1), session).first else { return nil }
+        try await report { [steps, news] session in
+            guard let summary = try Self.tasks(TaskFilter(tasks: [task], limit: 1), session, news: news).first
+            else { return nil }
             let id = Parameter.bigint(task.rawValue)
             let step = try session.first("SELECT step_id FROM task WHERE task_id = $1", [id]) { try $0[0] as Int64 }
             let parameters = try step.flatMap { try steps.steps([$0], session)[$0]?.parameters }
@@ -39,12 +40,13 @@ extension Store {
         }
     }
 
-    static func tasks(_ filter: TaskFilter, _ session: Session) throws -> [TaskSummary] {
+    /// - Parameter news: what workers said of those that they are at.
+    static func tasks(_ filter: TaskFilter, _ session: Session, news: AttemptNews? = nil) throws -> [TaskSummary] {
         let condition = TaskCondition(filter)
         return try session.query(
             """
             SELECT t.task_id, s.name, s.kind, t.subject, t.session, t.atlas, t.state, l.task_id IS NOT NULL,
-                   t.attempts, t.outcome, t.message, a.wall_ms, coalesce(w.worker, a.worker)
+                   t.attempts, t.outcome, t.message, a.wall_ms, coalesce(w.worker, a.worker), l.session_id, l.nonce
             FROM task t
             JOIN step s USING (step_id)
             LEFT JOIN lease l USING (task_id)
@@ -52,14 +54,23 @@ extension Store {
             LEFT JOIN attempt a ON a.task_id = t.task_id AND a.attempt = t.attempts
             WHERE \(condition.sql)
             ORDER BY t.task_id LIMIT \(max(0, min(filter.limit, 1_000_000)))
-            """, condition.parameters, summary)
+            """, condition.parameters
+        ) { row in
+            var found = try summary(row)
+            if let holder = try row["session_id"] as UUID?, let nonce = try row["nonce"] as UUID?,
+                let item = news?.item(session: holder, nonce: nonce)
+            {
+                (found.progress, found.lastLine) = (item.progress, item.lastLine)
+            }
+            return found
+        }
     }
 
     private static func summary(_ row: Row) throws -> TaskSummary {
-        let (task, step, kind, subject, label, atlas, state, running, attempts, outcome, message, wall, worker) =
+        let (task, step, kind, subject, label, atlas, state, running, attempts, outcome, message, wall, worker, _, _) =
             try row.decode(
                 Int64.self, String.self, String.self, String?.self, String?.self, String?.self, Int16.self, Bool.self,
-                Int.self, String?.self, String?.self, Int?.self, String?.self)
+                Int.self, String?.self, String?.self, Int?.self, String?.self, UUID?.self, UUID?.self)
         return TaskSummary(
             task: TaskID(rawValue: task), step: step, kind: kind,
             context: TaskContext(subject: subject, session: label, atlas: atlas), state: try TaskState(stored: state),

@@ -18,6 +18,7 @@ package struct Store: Sendable {
     let scheduler: ClaimScheduler
     let steps: StepCache
     let presence = Presence()
+    let news = AttemptNews()
     /// Called after a commit that put tasks into `ready`.
     let onReady: @Sendable () -> Void
 

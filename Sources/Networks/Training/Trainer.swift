@@ -10,6 +10,9 @@ package final class Trainer {
     package let settings: TrainingSettings
     package let threads: Int
 
+    /// The epoch that comes next, counted from 0.
+    package var nextEpoch: Int { state.epoch }
+
     let parameters: ParameterStorage
     let optimiser: OptimiserState
     var state = TrainingState()
@@ -251,8 +254,17 @@ package final class Trainer {
             hasStoppedEarly: state.hasStoppedEarly, averagedMetric: averagedMetric)
     }
 
+    /// A disk that is full for an hour must not cost a training of a week.
     private func save(_ checkpoints: Checkpoints, _ progress: (TrainingEvent) throws -> Void) throws {
-        try saveCheckpoint(to: checkpoints.path)
+        // Whoever else does the same work may have ended and taken the folder along. What keeps it from being made keeps
+        // the file from being written, and is said there.
+        try? FileManager.default.createDirectory(
+            atPath: (checkpoints.path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        do {
+            try saveCheckpoint(to: checkpoints.path)
+        } catch let error as NetworkError {
+            return try progress(.checkpointFailed(error))
+        }
         try progress(.checkpoint(path: checkpoints.path))
     }
 }

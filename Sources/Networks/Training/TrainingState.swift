@@ -42,6 +42,8 @@ package enum TrainingEvent: Sendable {
     /// Running statistics for the averaged weights.
     case statistics(index: Int, of: Int)
     case checkpoint(path: String)
+    /// The training goes on without it; the next one may succeed.
+    case checkpointFailed(NetworkError)
 }
 
 package struct TrainingResult: Sendable {

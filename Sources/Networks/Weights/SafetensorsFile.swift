@@ -7,17 +7,25 @@ package final class SafetensorsFile {
     package var metadata: [String: String] { header.metadata }
     /// In the order of the data.
     package var names: [String] { header.entries.map(\.name) }
+    /// In the order of the data; the type as the file writes it, such as F32.
+    package var tensors: [(name: String, type: String, shape: [Int])] {
+        header.entries.map { ($0.name, $0.type.rawValue, $0.shape) }
+    }
 
     private let header: SafetensorsHeader
     private let entries: [String: SafetensorsHeader.Entry]
     private let handle: FileHandle
 
-    /// - Throws: `NetworkError.file` where the file cannot be read or is damaged in any way its header shows.
+    /// - Throws: `NetworkError.system` where the file cannot be read, `.file` where it is damaged in any way its header
+    ///   shows.
     package init(path: String) throws {
         self.path = path
         func problem(_ text: String) -> NetworkError { .file(path: path, problem: text) }
-        guard let handle = FileHandle(forReadingAtPath: path) else { throw problem("cannot be opened for reading") }
-        self.handle = handle
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw NetworkError.system(path: path, problem: "cannot be read", errorNumber: errno)
+        }
+        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         let count: Int
         do {
             count = Int(try handle.seekToEnd())
@@ -36,11 +44,6 @@ package final class SafetensorsFile {
         let json = try Self.read(handle, from: 8, count: Int(length), path: path)
         header = try SafetensorsHeader(json: json, dataCount: count - 8 - Int(length), path: path)
         entries = Dictionary(uniqueKeysWithValues: header.entries.map { ($0.name, $0) })
-    }
-
-    deinit {
-        // Only read from: closing cannot lose anything.
-        try? handle.close()
     }
 
     package func shape(of name: String) -> [Int]? { entries[name]?.shape }

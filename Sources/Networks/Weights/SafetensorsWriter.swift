@@ -8,9 +8,22 @@ import Kernels
 /// Writes safetensors files of single-precision tensors, tensor by tensor. The file appears under its name only when all
 /// of it is on the disk: a reader or a crash never meets half of one.
 package enum SafetensorsWriter {
+    /// Between a file's name and what tells its writers apart, in the name of a file that is being written.
+    private static let aside = ".writing-"
+
+    /// Removes what writers of the file that were killed have left. One that still writes will fail.
+    package static func removeHalfWritten(_ path: String) {
+        let (folder, name) = ((path as NSString).deletingLastPathComponent, (path as NSString).lastPathComponent)
+        // No folder, no files; and what cannot be removed does no harm but take room.
+        for file in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where file.hasPrefix(name + aside) {
+            unlink("\(folder)/\(file)")
+        }
+    }
+
     /// - Parameters:
     ///   - tensors: name, shape and values; the values are asked for one tensor at a time, in this order.
-    /// - Throws: `NetworkError.file` where the file cannot be written.
+    /// - Throws: `NetworkError.system` where the file cannot be written.
     package static func write(
         _ tensors: [(name: String, shape: [Int], values: () -> [Float])], metadata: [String: String], to path: String
     ) throws {
@@ -30,8 +43,9 @@ package enum SafetensorsWriter {
         var start = Data((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
         start.append(header)
 
-        let aside = "\(path).writing-\(getpid())"
-        let descriptor = open(aside, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        // Two writers, of whatever machine or container, never write to the same.
+        let aside = "\(path)\(Self.aside)\(getpid())-\(UInt32.random(in: .min ... .max))"
+        let descriptor = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure(path, "cannot be written") }
         var isOpen = true
         defer {
@@ -77,7 +91,7 @@ package enum SafetensorsWriter {
     }
 
     private static func failure(_ path: String, _ what: String) -> NetworkError {
-        .file(path: path, problem: "\(what): \(String(cString: strerror(errno)))")
+        .system(path: path, problem: what, errorNumber: errno)
     }
 
     private static func object(_ strings: [String: String]) -> String {

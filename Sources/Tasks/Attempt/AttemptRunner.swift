@@ -1,5 +1,6 @@
 import BIDS
 import Foundation
+import Networks
 import Workflow
 
 /// The attempt's process: reads `task.json` in a folder, runs the task, leaves `result.json`.
@@ -67,6 +68,7 @@ package enum AttemptRunner {
 
     private static func posixCode(of error: any Error) -> Int32? {
         if let error = error as? POSIXError { return error.code.rawValue }
+        if case NetworkError.system(_, _, let number) = error { return number }
         let error = error as NSError
         if error.domain == NSPOSIXErrorDomain { return Int32(error.code) }
         if let inner = error.userInfo[NSUnderlyingErrorKey] as? any Error { return posixCode(of: inner) }

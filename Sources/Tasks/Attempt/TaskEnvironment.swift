@@ -89,6 +89,21 @@ struct TaskEnvironment: Sendable {
     /// A file that a later attempt of the same work on this worker finds again; nil where nothing is kept.
     func keptFile(_ name: String) -> String? { request.keptFolder.map { $0 + "/" + name } }
 
+    /// A line of the attempt's log, there at once: what is kept in a buffer is lost with a process that is killed.
+    func say(_ line: String) {
+        var text = line + "\n"
+        text.withUTF8 { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let done = write(
+                    STDOUT_FILENO, UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: rest)).baseAddress, rest.count)
+                // The log is a courtesy, as progress is.
+                guard done > 0 || errno == EINTR else { return }
+                rest = rest.dropFirst(max(0, done))
+            }
+        }
+    }
+
     /// Tells the worker how far the attempt is: the fraction is the last line of `progress` beside the request.
     func report(progress: Double) {
         let line = Data("\(min(max(progress, 0), 1))\n".utf8)

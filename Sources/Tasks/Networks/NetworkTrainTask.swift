@@ -57,17 +57,27 @@ enum NetworkTrainTask: TaskImplementation {
         _ training: Training
     ) throws -> TaskResult {
         var card = training.card
-        let trainer = try trainer(environment, training)
+        let checkpoint = environment.keptFile("checkpoint.safetensors")
+        let trainer = try trainer(environment, training, checkpoint: checkpoint)
         let epochs = training.settings.epochs
+        var unsaved: String?
         let result = try trainer.run(
             training.data, validation: training.validation, metric: training.metric,
-            checkpoints: environment.keptFile("checkpoint.safetensors").map { Trainer.Checkpoints(path: $0) },
+            checkpoints: checkpoint.map { Trainer.Checkpoints(path: $0) },
             progress: { event in
-                if case .batch(let epoch, let index, let of, _, _, _) = event {
+                switch event {
+                case .batch(let epoch, let index, let of, _, _, _):
                     environment.report(progress: (Double(epoch) + Double(index + 1) / Double(of)) / Double(epochs))
-                }
-                if case .epoch(let record, let of, let isBest, let remaining) = event {
-                    print(line(record, of: of, isBest: isBest, remaining: remaining, metric: training.metric.name))
+                case .epoch(let record, let of, let isBest, let remaining):
+                    environment.say(
+                        line(record, of: of, isBest: isBest, remaining: remaining, metric: training.metric.name))
+                case .stoppedEarly(let epoch, let bestEpoch):
+                    environment.say("stopped early after epoch \(epoch + 1); the best was epoch \(bestEpoch + 1)")
+                case .checkpoint: unsaved = nil
+                case .checkpointFailed(let error):
+                    unsaved = "The training's progress could not be saved (\(error))"
+                    environment.say("\(error); an interruption now would cost what was done since the last checkpoint")
+                case .statistics: break
                 }
             })
 
@@ -106,19 +116,26 @@ enum NetworkTrainTask: TaskImplementation {
                 entry, try environment.writeTable(curve(result.history, training.metric.name), to: "curve"),
                 try environment.writeTable(split(people), to: "split"),
             ],
-            measurements: measured, warnings: people.warnings + training.warnings)
+            measurements: measured, warnings: people.warnings + training.warnings + (unsaved.map { [$0] } ?? []))
     }
 
     /// Goes on from the checkpoint that an earlier attempt of the same task left on this worker; else begins.
-    private static func trainer(_ environment: TaskEnvironment, _ training: Training) throws -> Trainer {
+    private static func trainer(
+        _ environment: TaskEnvironment, _ training: Training, checkpoint: String?
+    ) throws -> Trainer {
         let network = training.card.network
-        if let path = environment.keptFile("checkpoint.safetensors"), FileManager.default.fileExists(atPath: path) {
+        if let checkpoint { SafetensorsWriter.removeHalfWritten(checkpoint) }
+        if let checkpoint, FileManager.default.fileExists(atPath: checkpoint) {
             do {
-                return try Trainer(
-                    resuming: path, network, settings: training.settings, threads: environment.threads)
+                let trainer = try Trainer(
+                    resuming: checkpoint, network, settings: training.settings, threads: environment.threads)
+                environment.say(
+                    "goes on from the checkpoint of an earlier attempt, after epoch \(trainer.nextEpoch)/\(training.settings.epochs)"
+                )
+                return trainer
             } catch {
                 // A damaged or foreign checkpoint costs time, never the training.
-                print("The checkpoint of an earlier attempt is not used: \(error)")
+                environment.say("the checkpoint of an earlier attempt is not used: \(error)")
             }
         }
         var weights = network.initialWeights(.heNormal, seed: training.settings.seed)

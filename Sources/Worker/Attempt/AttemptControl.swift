@@ -32,6 +32,14 @@ package final class AttemptControl: Sendable {
     /// 0…1 where the attempt says. Reads one small file.
     package var progress: Double? { state.withLock { $0.folder }?.progress() }
 
+    /// Last line of the attempt's log; nil while it has none. Reads one small file.
+    package var lastLine: String? {
+        guard let log = state.withLock({ $0.folder })?.log, let line = LogTail.lastLine(LogTail.read(log)) else {
+            return nil
+        }
+        return String(line.prefix(300))
+    }
+
     /// The process has ended, and what it made is on its way.
     package var isSending: Bool { state.withLock { $0.isSending } }
 

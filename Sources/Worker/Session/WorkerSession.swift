@@ -259,7 +259,7 @@ final class WorkerSession: Sendable {
         return controls.map { lease, control in
             HeartbeatRequest.Held(
                 lease: lease, progress: control.progress, residentMiB: control.residentMiB,
-                sending: control.isSending ? true : nil)
+                lastLine: control.lastLine, sending: control.isSending ? true : nil)
         }
     }
 

@@ -79,7 +79,8 @@ struct LogsCommand: AsyncParsableCommand {
             let detail = try await client.task(task)
             if try output.printed(detail) { return }
             let summary = detail.summary
-            Console.print("\(summary.task)  \(summary.step) (\(summary.kind))  \(summary.context): \(summary.state)")
+            Console.print(
+                "\(summary.task)  \(summary.step) (\(summary.kind))  \(summary.context): \(summary.stateText)")
             for warning in detail.warnings { Console.print("warning: \(warning)") }
             for attempt in detail.attempts {
                 var line = "attempt \(attempt.attempt): \(attempt.outcome.rawValue)"
@@ -93,7 +94,13 @@ struct LogsCommand: AsyncParsableCommand {
                 if let message = attempt.message { Console.print("  \(message)") }
                 for text in (attempt.logTail ?? "").split(separator: "\n") { Console.print("  | \(text)") }
             }
-            if detail.attempts.isEmpty { Console.print("No attempt yet; see `qsmflow explain \(task)`.") }
+            if summary.running {
+                let place = summary.worker.map { " on \($0)" } ?? ""
+                Console.print(Console.coloured("an attempt is at work\(place)", .bold))
+                if let line = summary.lastLine { Console.print("  | \(line)") }
+            } else if detail.attempts.isEmpty {
+                Console.print("No attempt yet; see `qsmflow explain \(task)`.")
+            }
         }
     }
 }

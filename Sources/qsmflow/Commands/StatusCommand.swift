@@ -45,6 +45,7 @@ struct StatusCommand: AsyncParsableCommand {
             }
             if try output.printed(summary) { return }
             RunReport.show(summary)
+            try await RunReport.showWork(of: summary, client)
             if summary.waitsForWorker == true {
                 Console.note(
                     connection.coordinator == nil && !connection.stateFolder.worksElsewhere
@@ -95,6 +96,21 @@ enum RunReport {
                 + " of \(Counted.tasks(count)); `qsmflow logs \(first.prefix { $0 != " " })` shows all of one task")
         for warning in warnings { Console.print("  \(warning)") }
         if count > warnings.count { Console.print("  … and \(count - warnings.count) more tasks") }
+    }
+
+    /// Tasks that say how far they are: those that take long.
+    static func showWork(of run: RunSummary, _ client: CoordinatorClient, limit: Int = 10) async throws {
+        guard run.counts.running > 0 else { return }
+        // Leased tasks are still ready in the graph.
+        let tasks = try await client.tasks(TaskFilter(run: run.run, states: [.ready], limit: 1000))
+        let telling = tasks.filter { $0.running && $0.lastLine != nil }
+        guard !telling.isEmpty else { return }
+        Console.print("")
+        Console.print(Console.coloured("At work", .bold))
+        for task in telling.prefix(limit) {
+            Console.print("  \(task.task)  \(task.step)  \(task.context), \(task.stateText): \(task.lastLine ?? "")")
+        }
+        if telling.count > limit { Console.print("  … and \(telling.count - limit) more: qsmflow tasks \(run.run)") }
     }
 
     /// The reasons, most frequent first, each with those it befell.

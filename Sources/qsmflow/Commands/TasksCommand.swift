@@ -17,11 +17,13 @@ struct TasksCommand: AsyncParsableCommand {
     private struct Listed: Encodable {
         var task: TaskID, id: String, step: String, kind: String, context: TaskContext, state: String, running: Bool
         var attempts: Int, outcome: AttemptOutcome?, message: String?, wallMilliseconds: Int?, worker: String?
+        var progress: Double?, lastLine: String?
 
         init(_ task: TaskSummary) {
             (self.task, id, step, kind, context) = (task.task, "\(task.task)", task.step, task.kind, task.context)
             (state, running, attempts, outcome) = ("\(task.state)", task.running, task.attempts, task.outcome)
             (message, wallMilliseconds, worker) = (task.message, task.wallMilliseconds, task.worker)
+            (progress, lastLine) = (task.progress, task.lastLine)
         }
     }
 
@@ -36,10 +38,10 @@ struct TasksCommand: AsyncParsableCommand {
                 ["task", "step", "for", "state", "attempts", "took", "worker", "message"], rightAligned: [4, 5])
             for task in tasks {
                 table.add([
-                    "\(task.task)", task.step, "\(task.context)", task.running ? "running" : "\(task.state)",
+                    "\(task.task)", task.step, "\(task.context)", task.stateText,
                     "\(task.attempts)",
                     task.wallMilliseconds.map { Durations.text(Double($0) / 1000) } ?? "", task.worker ?? "",
-                    task.message ?? "",
+                    (task.running ? task.lastLine : nil) ?? task.message ?? "",
                 ])
             }
             table.printed()

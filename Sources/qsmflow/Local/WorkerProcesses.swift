@@ -28,7 +28,8 @@ final class WorkerProcesses {
             return [
                 "worker", "--name", "local-\(n + 1)", "--cores", "\(cores)",
                 "--memory-mib", "\(options.totalMemoryMiB * cores / options.totalCores)",
-                "--scratch", "\(local.state.scratch)/local-\(n + 1)", "--cache", "\(local.state.cache)/local-\(n + 1)",
+                // One folder for all: what an attempt that was killed leaves in it, the next finds, whoever runs it.
+                "--scratch", local.state.scratch, "--cache", "\(local.state.cache)/local-\(n + 1)",
             ] + options.allowCommand.flatMap { ["--allow-command", $0] }
         }
         starts = [Int](repeating: 0, count: count)

@@ -61,3 +61,11 @@ extension RunSummary {
         waitsForWorker == true ? "waiting for a worker" : state.rawValue.replacing("_", with: " ")
     }
 }
+
+extension TaskSummary {
+    /// The state as people read it, with how far the attempt at work is where it says.
+    var stateText: String {
+        guard running else { return "\(state)" }
+        return "running" + (progress.map { " \(Int($0 * 100)) %" } ?? "")
+    }
+}

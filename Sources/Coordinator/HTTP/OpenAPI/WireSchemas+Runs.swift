@@ -108,7 +108,8 @@ extension WireSchemas {
                 .integer("0 waiting, 1 ready, 2 succeeded, 3 failed, 4 blocked, 5 cancelled.", minimum: 0, maximum: 5)),
             .required("running", .boolean("It holds a lease.")), .required("attempts", count),
             .optional("outcome", outcome), .optional("message", .string()), .optional("wallMilliseconds", count),
-            .optional("worker", .string())),
+            .optional("worker", .string()), .optional("progress", .number(minimum: 0, maximum: 1)),
+            .optional("lastLine", .string("Last line of the log of the attempt at work."))),
         "TaskList": .object(
             "Tasks in the order of their numbers.", .required("tasks", .list(of: .reference("TaskSummary")))),
         "TaskAttempt": .object(

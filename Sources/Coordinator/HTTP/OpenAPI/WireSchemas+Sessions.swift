@@ -46,6 +46,7 @@ extension WireSchemas {
             "A lease that is being worked on.",
             .required("lease", .reference("LeaseName")), .optional("progress", .number(minimum: 0, maximum: 1)),
             .optional("residentMiB", .integer(minimum: 0, maximum: largestCount)),
+            .optional("lastLine", .string("Last line of the attempt's log.")),
             .optional("sending", .boolean("The process has ended and its outputs are on their way."))),
         "HeartbeatRequest": .object(
             "A sign of life.",
