@@ -69,10 +69,9 @@ extension Activation {
     /// The same function as what a layer can apply while it stores; nil where a gradient needs what went in, which then
     /// does not exist.
     fileprivate var epilogue: Epilogue? {
-        if needsInput { return nil }
         switch self {
         case .relu: .relu
-        case .leakyRelu(let slope): .leakyRelu(slope: slope)
+        case .leakyRelu(let slope): needsInput ? nil : .leakyRelu(slope: slope)
         default: nil
         }
     }
