@@ -125,6 +125,28 @@ import Workflow
         #expect(sidecar["SkullStripped"] == nil)
     }
 
+    /// Where a run has an atlas as well, what the network found is not the atlas's; and a model of the store, which lies in
+    /// no dataset, is named by its digest.
+    @Test func whatANetworkFoundCarriesNoAtlas() throws {
+        let found = try made(1, "find", "network.segment", "labels")
+        let files = RunFiles(
+            made: [found, try made(2, "regions", "roi.statistics", "table", name: "table.tsv")],
+            read: [
+                try read(1, "image", path: "/data/raw/sub-01/anat/sub-01_Chimap.nii.gz"), try read(1, "model"),
+                try read(2, "labels", from: "1.1", port: "labels"),
+            ])
+        let entries = DerivativeLayout(files: files, places: SourcePlaces(request), atlases: ["A"]).entries()
+        // The space is the suffix of the image's name, and here that is all of it.
+        #expect(
+            entries.map(\.path) == [
+                "sub-01/anat/sub-01_space-name_desc-network_dseg.nii.gz",
+                "sub-01/anat/sub-01_space-Chimap_desc-regions_roistats.tsv",
+            ])
+        let sidecar = try #require(entries.first?.sidecar)
+        #expect(sidecar["ModelSHA256"]?.stringValue == Self.digest)
+        #expect(sidecar["Sources"] == ["bids:raw:sub-01/anat/sub-01_Chimap.nii.gz"])
+    }
+
     @Test func labelsWantedOnTheT1wImageAreThatPortsFile() throws {
         let made = [
             try made(4, "labels", "labels.native", "labels"), try made(4, "labels", "labels.native", "labels_t1w"),

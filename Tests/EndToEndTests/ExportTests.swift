@@ -124,29 +124,13 @@ import Testing
         #expect(indexed["problems"]?.arrayValue?.isEmpty == true, "\(index.output)")
     }
 
-    /// The standard's own judge, where it is installed: `pip install bids-validator-deno`.
-    private static let validator: String? = {
-        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        return folders.map { $0 + "/bids-validator-deno" }.first(where: FileManager.default.isExecutableFile(atPath:))
-    }()
-
-    @Test(.enabled(if: validator != nil, "bids-validator-deno is not in PATH: pip install bids-validator-deno"))
+    @Test(BIDSValidator.isThere)
     func theDerivativeDatasetIsValid() async throws {
         let program = try await program()
         let folder = program.folder + "/valid/qsmflow"
         let export = try await program.run("export", "1", folder)
         #expect(export.code == 0, "\(export.errors)")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(Self.validator))
-        process.arguments = [folder, "--format", "json"]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let data = try #require(try pipe.fileHandleForReading.readToEnd())
-        process.waitUntilExit()
-        let issues = try #require(try JSONValue.parse(data)["issues"]?["issues"]?.arrayValue)
-        let errors = issues.filter { $0["severity"]?.stringValue == "error" }
-        #expect(errors.isEmpty, "\(errors.map(\.canonicalString))")
+        #expect(try BIDSValidator.errors(in: folder) == [])
     }
 
     @Test func aFolderOfSomebodyElseIsLeftAlone() async throws {

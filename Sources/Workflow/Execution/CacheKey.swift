@@ -10,8 +10,13 @@ package enum CacheKey {
         kind: String, kindVersion: Int, parameters: JSONValue, inputs: [TaskInput], missing: [MissingInput],
         context: TaskContext, salt: String?
     ) -> ArtifactDigest {
+        let ports = TaskKindCatalog.kind(kind)
         let items = inputs.sorted { ($0.port, $0.context, $0.name) < ($1.port, $1.context, $1.name) }.map { input in
-            JSONValue.object([
+            // A model says all of itself; whether a step made it, a name stands for it or a path leads to it is one.
+            if ports?.input(input.port)?.format == .model {
+                return JSONValue.object(["port": .string(input.port), "digest": .string(input.digest.hex)])
+            }
+            return JSONValue.object([
                 "port": .string(input.port), "context": .string(input.context.description),
                 "name": .string(input.name), "digest": .string(input.digest.hex), "metadata": input.metadata ?? .null,
             ])

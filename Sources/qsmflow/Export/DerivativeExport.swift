@@ -158,7 +158,9 @@ struct DerivativeExport: Sendable {
         # Regional susceptibility and volumes, computed by qsmflow
 
         - `sub-*/anat`: brain mask (`desc-brain_mask`) and regions (`dseg`, names in the `.tsv` beside each image), on the
-          grid of the T1-weighted image (`space-T1w`) and of the susceptibility map (`space-Chimap`).
+          grid of the T1-weighted image (`space-T1w`) and of the susceptibility map (`space-Chimap`); `desc-network` is what
+          a network found, whose SHA-256 is in the sidecar.
+        - `models`: networks that the run trained, as safetensors files with their cards beside them.
         - `sub-*/anat/*_xfm.*`: maps of points between spaces, world millimetres, RAS+; a `warp` adds its displacement
           before (to the atlas) or after (back) the affine map.
         - `sub-*/anat/*_roistats.tsv`: statistics per region and reference, ppm and mm³.

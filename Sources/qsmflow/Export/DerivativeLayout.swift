@@ -115,6 +115,14 @@ struct DerivativeLayout: Sendable {
         return inputs.contains { $0.port == "t1w" && $0.digest == target }
     }
 
+    /// Whether a file is about regions that a network found.
+    private func isOfNetwork(_ file: MadeFile) -> Bool {
+        guard let labels = files.inputs(of: file).first(where: { $0.port == "labels" }),
+            let origin = files.origin(of: labels)
+        else { return false }
+        return origin.kind == "network.segment" || isOfNetwork(origin)
+    }
+
     /// What the image is that a network was shown, as its name says: Chimap, T1w.
     private func imageSuffix(of file: MadeFile) -> String {
         let name = files.inputs(of: file).first { $0.port == "image" }?.name ?? ""
@@ -132,8 +140,10 @@ struct DerivativeLayout: Sendable {
         _ file: MadeFile, _ folder: String, _ entities: [String: String], _ suffix: String, _ ending: String
     ) -> String {
         var entities = entities
-        // Files of an atlas carry its name; a fusion of several is of none.
-        if ["labels.native", "labels.refine", "roi.statistics"].contains(file.kind), atlases.count == 1 {
+        // Files of an atlas carry its name; a fusion of several is of none, and what a network found is not either.
+        if ["labels.native", "labels.refine", "roi.statistics"].contains(file.kind), atlases.count == 1,
+            !isOfNetwork(file)
+        {
             entities["atlas"] = atlases[0]
         }
         if let atlas = file.context.atlas { entities["atlas"] = atlas }
@@ -206,7 +216,17 @@ struct DerivativeLayout: Sendable {
             return described(
                 "Regions with the borders that the susceptibility map shows", ["image", "labels", "mask"],
                 reference: reference("image"))
+        case ("network.train", "model"):
+            // The card says all that there is to say, and is for people who have no reader of the format at hand.
+            return [
+                "Description": "Network with its weights, and the card that is in the file",
+                "SHA256": .string(file.digest.hex), "Card": further["card"] ?? .null,
+            ]
         case ("network.segment", "labels"):
+            // A model of the store has no place in any dataset: its digest is its name.
+            if let model = inputs.first(where: { $0.port == "model" })?.digest {
+                further["ModelSHA256"] = .string(model.hex)
+            }
             return described(
                 "Regions found by a network", ["image", "image2", "image3", "image4", "model", "mask"],
                 reference: reference("image"))
