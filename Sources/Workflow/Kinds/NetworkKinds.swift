@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that train networks and apply them.
     static let networkKinds = [
         TaskKind(
-            name: "network.train", version: 1,
+            name: "network.train", version: 2,
             summary: "Trains a network on the cohort's images: to segment them, or to tell people or lesions apart.",
             scopes: [.cohort],
             inputs: [TaskPort("images", .volume, .many, "First channel, one image per session.")]
@@ -38,7 +38,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true),
         TaskKind(
-            name: "network.segment", version: 1,
+            name: "network.segment", version: 2,
             summary: "Applies a segmentation model to a person's images.",
             scopes: [.session],
             inputs: imagePorts + [
@@ -68,7 +68,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600),
         TaskKind(
-            name: "network.classify", version: 1,
+            name: "network.classify", version: 2,
             summary: "Applies a classification model to a person's image, or to each lesion in it.",
             scopes: [.session],
             inputs: imagePorts + [
