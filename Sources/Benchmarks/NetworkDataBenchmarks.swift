@@ -59,14 +59,16 @@ struct SlidingWindowBenchmark: Benchmark {
 
         private final class Predictor: WindowPredictor {
             private let storage: FeatureStorage
-            let windows: FeatureMap
+            private let map: FeatureMap
 
             init(_ shape: FeatureShape) {
                 storage = FeatureStorage(shape)
-                windows = storage.map(shape)
+                map = storage.map(shape)
             }
 
-            func predict() -> FeatureMap { windows }
+            var windows: WindowInput { .blocked(map) }
+
+            func predict() -> FeatureMap { map }
         }
     }
 }

@@ -93,13 +93,13 @@ private func offset(_ bias: UnsafePointer<Float>?, _ count: Int) -> UnsafePointe
 /// The same product for `count` independent sets of equal shape, `…Step` values apart, without bias: the frequencies of
 /// a fast convolution.
 ///
-/// - Parameter zero: 16 · blocks zeros.
+/// - Parameter zero: 16 · blocks zeros; nil adds to what `target` holds.
 @inline(never)
 package func multiplySets(
     _ count: Int, _ source: UnsafePointer<Float>, _ sourceStep: Int, _ rows: UnsafePointer<Int>, _ rowCount: Int,
     _ steps: UnsafePointer<Int>, _ stepCount: Int, _ weights: UnsafePointer<Float>, _ weightStep: Int,
     _ weightStride: Int, _ blocks: Int, _ target: UnsafeMutablePointer<Float>, _ targetStep: Int, _ targetStride: Int,
-    _ targetRows: UnsafePointer<Int>, _ zero: UnsafePointer<Float>
+    _ targetRows: UnsafePointer<Int>, _ zero: UnsafePointer<Float>?
 ) {
     for set in 0..<count {
         multiplyRows(

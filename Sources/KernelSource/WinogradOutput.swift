@@ -1,4 +1,4 @@
-// Output side of fast convolutions, and their weights. See WinogradInput.swift.
+// Output side of fast convolutions. See WinogradInput.swift.
 
 /// Two outputs of an axis from four sums.
 @inline(__always)
@@ -92,41 +92,6 @@ package func winogradOutputLines(
             store(scaledIfNegative(y.2 + constant, slope), t2 + at)
             store(scaledIfNegative(y.3 + constant, slope), t3 + at)
             at &+= 16
-        }
-    }
-}
-
-/// Weights of one input channel and 16 output channels along one axis: `outer` × 3 × `inner` vectors become
-/// `outer` × `frequencies` × `inner`, of 4 or 6 frequencies.
-@inline(never)
-package func winogradWeights(
-    _ frequencies: Int, _ outer: Int, _ inner: Int, _ source: UnsafePointer<Float>,
-    _ target: UnsafeMutablePointer<Float>
-) {
-    for o in 0..<outer {
-        for i in 0..<inner {
-            let s = source + (o &* 3 &* inner &+ i) &* 16
-            let t = target + (o &* frequencies &* inner &+ i) &* 16
-            let step = inner &* 16
-            let (g0, g1, g2) = (load(s), load(s + step), load(s + step &* 2))
-            if frequencies == 4 {
-                let even = (g0 + g2) * 0.5
-                store(g0, t)
-                store(fused(g1, Lanes(repeating: 0.5), even), t + step)
-                store(fused(g1, Lanes(repeating: -0.5), even), t + step &* 2)
-                store(g2, t + step &* 3)
-            } else {
-                let evenA = fused(g2, Lanes(repeating: 0.5), g0) * -0.666_666_7
-                let oddA = g1 * -0.471_404_52
-                let evenB = fused(g2, Lanes(repeating: 2), g0) * 0.166_666_67
-                let oddB = g1 * 0.235_702_26
-                store(g0, t)
-                store(evenA + oddA, t + step)
-                store(evenA - oddA, t + step &* 2)
-                store(evenB + oddB, t + step &* 3)
-                store(evenB - oddB, t + step &* 4)
-                store(g2, t + step &* 5)
-            }
         }
     }
 }

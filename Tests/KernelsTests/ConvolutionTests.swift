@@ -122,6 +122,37 @@ struct ConvolutionTests {
         }
     }
 
+    /// Maps so small that some elements of the kernel only ever meet zeros.
+    @Test(arguments: [
+        (Extent3.one, 1, 40, 33, 5), (Extent3.one, 2, 16, 20, 40), (Extent3(2, 2, 2), 2, 20, 33, 3),
+        (Extent3(1, 6, 9), 1, 33, 20, 2), (Extent3(9, 1, 5), 1, 16, 16, 1), (Extent3(1, 1, 7), 2, 3, 17, 2),
+    ])
+    func deepestMaps(size: Extent3, stride: Int, inputs: Int, outputs: Int, batch: Int) {
+        var random = SeededGenerator(seed: UInt64(inputs * 100 + outputs))
+        let geometry = ConvolutionGeometry(
+            inputChannels: inputs, outputChannels: outputs, kernel: Extent3(repeating: 3),
+            stride: Extent3(repeating: stride), padding: Extent3(repeating: 1))
+        check(
+            Case(
+                geometry: geometry, batch: batch, size: size, hasBias: true, epilogue: .none, surrounded: true),
+            &random)
+    }
+
+    /// Deep layers keep no transformed weights: their packed weights take what the weights take, in whole blocks.
+    @Test func packedWeightsOfDeepLayersAreNoLargerThanTheWeights() {
+        for (size, flat) in [(Extent3(1, 16, 16), true), (Extent3(4, 4, 4), false), (Extent3(8, 8, 8), false)] {
+            let geometry = ConvolutionGeometry(
+                inputChannels: 512, outputChannels: 512, kernel: Extent3(flat ? 1 : 3, 3, 3),
+                padding: Extent3(flat ? 0 : 1, 1, 1))
+            let weightBytes = 4 * geometry.weightShape.reduce(1, *)
+            for isTrained in [false, true] {
+                let input = FeatureShape(batch: 1, channels: 512, size: size)
+                let bytes = Convolution.workspaceBytes(geometry, input: input, isTrained: isTrained, threads: 0)
+                #expect(bytes == weightBytes, "\(size)")
+            }
+        }
+    }
+
     @Test func firstLayerOfResidualNetworks() {
         var random = SeededGenerator(seed: 7)
         let geometry = ConvolutionGeometry(

@@ -52,8 +52,10 @@ struct FastConvolutionTests {
         let bias = FeatureStorage(count: lowered.target.blocks * FeatureShape.lanes)
         for channel in 0..<lowered.outputChannels { bias.base[channel] = Float(channel % 5) }
         let fast = try #require(WinogradConvolution(lowered, outputs: tile))
+        let late = try #require(WinogradConvolution(lowered, outputs: tile, transformsLate: true))
+        #expect(late.packedCount < fast.packedCount)
         var results: [[Float]] = []
-        for method in [fast, DirectConvolution(lowered)] as [any ConvolutionMethod] {
+        for method in [fast, DirectConvolution(lowered), late] as [any ConvolutionMethod] {
             let packed = FeatureStorage(count: method.packedCount)
             method.pack(weight, to: packed.base, threads: 2)
             let target = SurroundedMap(lowered.target, surrounded: true)
@@ -63,6 +65,8 @@ struct FastConvolutionTests {
         }
         let error = ConvolutionReference.error(results[0], results[1].map(Double.init))
         #expect(error < 5e-6, "\(name): off by \(error)")
+        let lateError = ConvolutionReference.error(results[2], results[1].map(Double.init))
+        #expect(lateError < 5e-6, "\(name), weights transformed late: off by \(lateError)")
 
         let dy = SurroundedMap(lowered.target, planar: random.values(lowered.target.count), surrounded: true)
         let ways: [any WeightGradientMethod] = [

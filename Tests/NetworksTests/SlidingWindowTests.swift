@@ -21,6 +21,8 @@ private struct ProbeNetwork: WindowNetwork {
     var answer = Answer.echo
     var scale: Float = 1
     var bytesPerVoxel = 100
+    /// Whether it takes windows in planar order, as networks of few input channels do.
+    var isPlanar = false
 
     var inputChannels: Int { channels }
     var classes: Int { channels }
@@ -34,17 +36,24 @@ private struct ProbeNetwork: WindowNetwork {
         let network: ProbeNetwork
         let storage: FeatureStorage
         let results: FeatureStorage
-        let windows: FeatureMap
+        let windows: WindowInput
 
         init(input: FeatureShape, network: ProbeNetwork) {
             self.network = network
-            storage = FeatureStorage(input)
+            storage = FeatureStorage(count: network.isPlanar ? input.count : input.storedCount)
             results = FeatureStorage(input)
-            windows = storage.map(input)
+            windows = network.isPlanar ? .planar(storage.base, input) : .blocked(storage.map(input))
+        }
+
+        private var values: [Float] {
+            switch windows {
+            case .blocked(let map): map.tensor().values
+            case .planar(let base, let shape): Array(UnsafeBufferPointer(start: base, count: shape.count))
+            }
         }
 
         func predict() -> FeatureMap {
-            let (values, size) = (windows.tensor().values, windows.shape.size)
+            let (values, size) = (self.values, windows.shape.size)
             var result = values.map { $0 * network.scale }
             if case .notANumber = network.answer { result[result.count / 2] = .nan }
             if case .meanTimesColumn = network.answer {
@@ -118,7 +127,8 @@ private func reference(
             let shape = FeatureShape(batch: 1, channels: channels.count, size: window)
             for member in members {
                 let predictor = member.predictor(input: shape, threads: 1)
-                predictor.windows.fill(fromPlanar: planar)
+                guard case .blocked(let windows) = predictor.windows else { fatalError("the reference's are maps") }
+                windows.fill(fromPlanar: planar)
                 let predicted = try predictor.predict().tensor().values
                 for c in channels.indices {
                     for n in 0..<window.product {
@@ -199,6 +209,14 @@ struct SlidingWindowTests {
                 #expect(abs(a - b) <= 2e-5 * max(1, abs(b)), "class \(channel)")
             }
         }
+        let planar = members.map { member in
+            var member = member
+            member.isPlanar = true
+            return member
+        }
+        let same = try VolumeSegmentation(
+            volume: c.volume, channels: channels, members: planar, options: c.options, keeping: [0, 1], threads: 2)
+        #expect(same.probabilities == result.probabilities)
         for voxel in 0..<c.volume.product {
             let (a, b) = (result.probabilities[0]![voxel], result.probabilities[1]![voxel])
             #expect(result.labels[voxel] == (b > a ? 1 : 0))
@@ -215,6 +233,21 @@ struct SlidingWindowTests {
         for channel in 0..<2 {
             for (a, b) in zip(result.probabilities[channel]!, channels[channel]) { #expect(abs(a - b) < 1e-5) }
         }
+    }
+
+    @Test("a network of few channels is given its windows in planar order", arguments: [1, 15, 16])
+    func planarOrder(channels: Int) throws {
+        let net = UNet(rank: 3, inputChannels: channels, outputChannels: 2, widths: [16, 32])
+        let network = try net.network()
+        let segmentation = try SegmentationNetwork(
+            network, weights: network.initialWeights(.heNormal, seed: 3), output: .softmax)
+        let shape = FeatureShape(batch: 2, channels: channels, size: Extent3(4, 8, 8))
+        let windows = try segmentation.predictor(input: shape, threads: 1).windows
+        guard case .planar(_, let given) = windows else { return #expect(channels == 16) }
+        #expect(channels < 16 && given == shape)
+        #expect(
+            try segmentation.bytes(input: shape, threads: 1)
+                == InferencePlan.memory(for: network, inputs: [shape], threads: 1, planarInputs: true).total)
     }
 
     @Test("more channels than a block holds arrive at their places")

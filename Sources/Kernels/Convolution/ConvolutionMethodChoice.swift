@@ -4,10 +4,25 @@ extension LoweredConvolution {
     /// - Parameter packingCounts: whether weights are packed for every application.
     func method(packingCounts: Bool = false) -> any ConvolutionMethod {
         let direct = directCost
-        let fast = fastTiles.map { (tile: $0, cost: cost(of: $0, packingCounts: packingCounts)) }
-            .min { $0.cost < $1.cost }
-        if let fast, fast.cost < direct, let method = WinogradConvolution(self, outputs: fast.tile) { return method }
+        let fast = fastTiles.map { tile in
+            let isLate = transformsLate(tile)
+            return (
+                tile: tile, isLate: isLate,
+                cost: isLate ? lateCost(of: tile) : cost(of: tile, packingCounts: packingCounts)
+            )
+        }.min { $0.cost < $1.cost }
+        if let fast, fast.cost < direct,
+            let method = WinogradConvolution(self, outputs: fast.tile, transformsLate: fast.isLate)
+        {
+            return method
+        }
         return DirectConvolution(self)
+    }
+
+    /// Whether transformed weights would take more memory than a layer may have for them: 8 MiB. From the shape alone, so
+    /// that a result never depends on the machine's memory.
+    private func transformsLate(_ tile: Extent3) -> Bool {
+        WinogradConvolution.transformedCount(self, outputs: tile) > 1 << 21
     }
 
     /// The way to the gradient of the weights that is expected to be the fastest.
@@ -48,17 +63,30 @@ extension LoweredConvolution {
         return weights * (max(8, positions) / 30 + 4.0 / 6)
     }
 
-    private func cost(of tile: Extent3, packingCounts: Bool) -> Double {
-        func tiles(_ count: Int, _ length: Int) -> Int { count.divided(by: length) }
+    private func tileCount(_ tile: Extent3) -> Int {
         let size = target.size
-        let count =
-            target.batch * tiles(size.depth, tile.depth) * tiles(size.height, tile.height)
-            * tiles(size.width, tile.width)
-        let frequencies = (tile.depth == 1 ? 1 : tile.depth + 2) * (tile.height + 2) * (tile.width + 2)
-        let weights = Double(frequencies * source.blocks * target.blocks * 256)
+        return target.batch * size.depth.divided(by: tile.depth) * size.height.divided(by: tile.height)
+            * size.width.divided(by: tile.width)
+    }
+
+    private func cost(of tile: Extent3, packingCounts: Bool) -> Double {
+        let count = tileCount(tile)
+        let weights = Double(WinogradConvolution.transformedCount(self, outputs: tile))
         let products = weights * Double(count.divided(by: 8) * 8) / 28
         // Both sides of a tile pass through the transforms, whose stores count.
         let transforms = Double(count * tile.product * (source.blocks + target.blocks)) * 12
         return products + transforms + weights * (packingCounts ? 2 : 4.0 / 6)
+    }
+
+    /// The same where weights are transformed when they are used: for each block of tiles they are read as they are,
+    /// once for each frequency of depth, and a vector of 16 transformed ones takes some 5 cycles.
+    private func lateCost(of tile: Extent3) -> Double {
+        let frequencies = Extent3(tile.depth == 1 ? 1 : tile.depth + 2, tile.height + 2, tile.width + 2)
+        let blocks = tileCount(tile).divided(
+            by: WinogradConvolution.tileCount(self, inputs: frequencies, outputs: tile, transformsLate: true))
+        let transformed = Double(WinogradConvolution.transformedCount(self, outputs: tile))
+        let weights = Double(phases[0].tapCount * source.blocks * target.blocks * 256)
+        let late = transformed * 5 / 16 + weights * Double(frequencies.depth) * 4 / 6
+        return cost(of: tile, packingCounts: false) - transformed * 4 / 6 + Double(blocks) * late
     }
 }

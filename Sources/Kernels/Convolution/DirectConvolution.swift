@@ -16,6 +16,10 @@ final class DirectConvolution: ConvolutionMethod {
     private let imageStride: Int
     /// Of a piece of full size, for each phase.
     private let fullTables: [RowTables]
+    /// Of each phase.
+    private let phaseElements: [[Int]]
+    /// Of each phase, without groups; and those of the last block of inputs, which may have fewer channels.
+    private let weightBlocks, lastWeightBlocks: [WeightBlocks]
 
     /// Offsets of all positions of a phase in a piece, from the start of the slab and from that of the piece in the
     /// target.
@@ -128,50 +132,67 @@ final class DirectConvolution: ConvolutionMethod {
                 slab: slab, target: lowered.target.size)
         }
         packedCount = packed
+        let phaseElements = phases.map { Self.elements(of: $0, kernel: lowered.kernel) }
+        self.phaseElements = phaseElements
+        func weightBlocks(channels: Int) -> [WeightBlocks] {
+            guard lowered.groups == 1 else { return [] }
+            return phaseElements.map { elements in
+                WeightBlocks(lowered, elements: elements) { ($1 * channels + $0) * lanes }
+            }
+        }
+        self.weightBlocks = weightBlocks(channels: lanes)
+        lastWeightBlocks = weightBlocks(channels: lastChannels)
         imageStride = slab.scratchCount(blocks: panels.flatMap(\.slabGroups).map(\.count).max()!)
         scratchCount = pieces.imagesPerPiece * imageStride
     }
 
     func pack(_ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int) {
-        let lanes = FeatureShape.lanes
-        let lowered = lowered
         for panel in panels {
-            for (phase, plan) in zip(lowered.phases, panel.phases) {
-                let elements = Self.elements(of: phase, kernel: lowered.kernel)
-                Parallel.forEach(panel.outputBlocks.count, threads: threads) { index in
-                    let firstOutput = (panel.outputBlocks.lowerBound + index) * lanes
-                    var target = packed + plan.weight + index * plan.weightStride
-                    let inputs = panel.slabGroups.first!.lowerBound..<panel.slabGroups.last!.upperBound
-                    for block in inputs {
-                        let firstInput = block * lanes
-                        if isDepthwise {
-                            for element in elements {
-                                for lane in 0..<lanes {
-                                    let channel = firstOutput + lane
-                                    target[lane] =
-                                        channel < lowered.outputChannels
-                                        ? weight[channel * lowered.kernel.product + element] : 0
-                                }
-                                target += lanes
-                            }
-                            continue
+            let inputs = panel.slabGroups.first!.lowerBound..<panel.slabGroups.last!.upperBound
+            Parallel.forEach(panel.outputBlocks.count, threads: threads) { index in
+                let outputBlock = panel.outputBlocks.lowerBound + index
+                for block in inputs {
+                    // All phases of a block, whose weights lie together, while it is in the cache.
+                    for (number, plan) in panel.phases.enumerated() {
+                        let target =
+                            packed + plan.weight + index * plan.weightStride
+                            + (block - inputs.lowerBound) * phaseElements[number].count * Self.perElement(lowered)
+                        if weightBlocks.isEmpty {
+                            gather(weight, phaseElements[number], outputBlock, block, to: target)
+                        } else {
+                            let isLast = block == lowered.source.blocks - 1
+                            (isLast ? lastWeightBlocks : weightBlocks)[number].gather(
+                                weight, outputBlock: outputBlock, inputBlock: block, to: target)
                         }
-                        let present = min(lanes, lowered.inputChannels - firstInput)
-                        for input in firstInput..<firstInput + present {
-                            for lane in 0..<lanes {
-                                let output = firstOutput + lane
-                                var place = target + (input - firstInput) * lanes + lane
-                                let from =
-                                    output < lowered.outputChannels
-                                    ? lowered.weightIndex(output: output, input: input) : nil
-                                for element in elements {
-                                    place.pointee = from.map { weight[$0 + element] } ?? 0
-                                    place += present * lanes
-                                }
-                            }
-                        }
-                        target += elements.count * present * lanes
                     }
+                }
+            }
+        }
+    }
+
+    /// Weights of a kernel element of a full block of inputs for 16 outputs.
+    private static func perElement(_ lowered: LoweredConvolution) -> Int {
+        lowered.isDepthwise ? FeatureShape.lanes : FeatureShape.lanes * FeatureShape.lanes
+    }
+
+    /// Weights of a block of inputs for one of outputs where channels are in groups.
+    private func gather(
+        _ weight: UnsafePointer<Float>, _ elements: [Int], _ outputBlock: Int, _ inputBlock: Int,
+        to target: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = FeatureShape.lanes
+        let firstInput = inputBlock * lanes
+        let present = min(lanes, lowered.inputChannels - firstInput)
+        for lane in 0..<lanes {
+            let output = outputBlock * lanes + lane
+            for channel in 0..<(isDepthwise ? 1 : present) {
+                let input = isDepthwise ? output : firstInput + channel
+                let from =
+                    output < lowered.outputChannels ? lowered.weightIndex(output: output, input: input) : nil
+                var place = target + channel * lanes + lane
+                for element in elements {
+                    place.pointee = from.map { weight[$0 + element] } ?? 0
+                    place += (isDepthwise ? 1 : present) * lanes
                 }
             }
         }

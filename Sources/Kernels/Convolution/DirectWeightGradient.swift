@@ -11,6 +11,9 @@ struct DirectWeightGradient: WeightGradientMethod {
     private let units: [Unit]
     private let groups: Int
     private let partialCount: Int
+    private let elements: [Int]
+    /// Without groups; and that of the last block of inputs, which may have fewer channels.
+    private let weightBlocks, lastWeightBlocks: WeightBlocks?
 
     /// A block of input channels against some blocks of output channels.
     private struct Unit: Sendable {
@@ -42,7 +45,15 @@ struct DirectWeightGradient: WeightGradientMethod {
         slab = SourceSlab(
             lowered.phases, source: lowered.source, piece: pieces.size, wholeVectors: lowered.isDepthwise,
             mustCopy: planarSource || pieces.imagesPerPiece > 1)
+        let elements = DirectConvolution.elements(of: lowered.phases[0], kernel: lowered.kernel)
+        self.elements = elements
         let lastBlock = lowered.source.blocks - 1
+        func weightBlocks(channels: Int) -> WeightBlocks? {
+            lowered.groups > 1
+                ? nil : WeightBlocks(lowered, elements: elements) { ($1 * channels + $0) * lanes }
+        }
+        self.weightBlocks = weightBlocks(channels: lanes)
+        lastWeightBlocks = weightBlocks(channels: lowered.source.channels - lastBlock * lanes)
         var units: [Unit] = []
         var offset = 0
         for panel in lowered.panels {
@@ -196,13 +207,39 @@ struct DirectWeightGradient: WeightGradientMethod {
         _ unit: Unit, _ partials: UnsafePointer<Float>, to weight: UnsafeMutablePointer<Float>
     ) {
         let lanes = FeatureShape.lanes
-        let elements = DirectConvolution.elements(of: lowered.phases[0], kernel: lowered.kernel)
+        let vectors = elements.count * unit.channels
+        guard lowered.groups == 1 else { return collectGroups(unit, partials, to: weight) }
+        let isLast = unit.inputBlock == lowered.source.blocks - 1
+        for (position, block) in unit.outputBlocks.enumerated() {
+            let sums = partials + unit.offset + position * vectors * lanes
+            let order = (isLast ? lastWeightBlocks : weightBlocks)!
+            if groups == 1 {
+                order.scatter(sums, outputBlock: block, inputBlock: unit.inputBlock, to: weight)
+                continue
+            }
+            Scratch.with(vectors * lanes) { total in
+                for n in 0..<vectors * lanes {
+                    var sum = 0.0
+                    for group in 0..<groups { sum += Double(sums[group * partialCount + n]) }
+                    total[n] = Float(sum)
+                }
+                order.scatter(total, outputBlock: block, inputBlock: unit.inputBlock, to: weight)
+            }
+        }
+    }
+
+    /// The same where channels are in groups.
+    private func collectGroups(
+        _ unit: Unit, _ partials: UnsafePointer<Float>, to weight: UnsafeMutablePointer<Float>
+    ) {
+        let lanes = FeatureShape.lanes
         for (position, block) in unit.outputBlocks.enumerated() {
             for lane in 0..<min(lanes, lowered.outputChannels - block * lanes) {
                 let output = block * lanes + lane
                 for channel in 0..<unit.channels {
                     let input = lowered.isDepthwise ? output : unit.inputBlock * lanes + channel
                     guard let place = lowered.weightIndex(output: output, input: input) else { continue }
+                    (weight + place).update(repeating: 0, count: lowered.kernel.product)
                     for (n, element) in elements.enumerated() {
                         let row = (position * elements.count + n) * unit.channels + channel
                         var sum = 0.0

@@ -18,6 +18,18 @@ struct LoweredConvolution: Sendable {
         var sourceStep: Int
         /// By displacement, ascending.
         var taps: [Tap]
+
+        /// Without the taps that never meet a source of `length` positions but only the zeros around it: on the smallest
+        /// maps of a deep network, of one position, that leaves 1 element of 27. One tap remains in any case.
+        func reaching(_ length: Int) -> Axis {
+            var axis = self
+            axis.taps = taps.filter { tap in
+                let first = max(0, (-tap.displacement).divided(by: sourceStep))
+                return first < count && first * sourceStep + tap.displacement < length
+            }
+            if axis.taps.isEmpty { axis.taps = Array(taps.prefix(1)) }
+            return axis
+        }
     }
 
     struct Phase: Sendable, Equatable {
@@ -68,7 +80,8 @@ struct LoweredConvolution: Sendable {
                     Tap(
                         displacement: $0 * geometry.dilation[keyPath: path] - geometry.padding[keyPath: path],
                         element: $0)
-                })
+                }
+            ).reaching(input.size[keyPath: path])
         }
         return LoweredConvolution(
             inputChannels: geometry.inputChannels, outputChannels: geometry.outputChannels, groups: geometry.groups,
@@ -92,7 +105,8 @@ struct LoweredConvolution: Sendable {
                 }
                 return Axis(
                     origin: remainder, step: stride, count: (length - remainder + stride - 1) / stride, sourceStep: 1,
-                    taps: taps.sorted { $0.displacement < $1.displacement })
+                    taps: taps.sorted { $0.displacement < $1.displacement }
+                ).reaching(outputGradient.size[keyPath: path])
             }
         }
         var phases: [Phase] = []

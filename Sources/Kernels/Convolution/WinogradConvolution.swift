@@ -3,6 +3,10 @@
 ///
 /// Works on blocks of tiles that stay in the cache: transform along depth; then for one frequency of depth after the
 /// other transform along height and width, products, and back along width and height; at last back along depth.
+///
+/// Transformed weights take 1.8 (1×2×2 outputs) to 8 (4×4×4) times the memory of the weights. Where that is much, they
+/// are transformed a few blocks of channels at a time, when they are used: on the small maps of deep layers that also
+/// takes less time than to read the transformed ones.
 final class WinogradConvolution: ConvolutionMethod {
     let lowered: LoweredConvolution
     let packedCount: Int
@@ -17,9 +21,12 @@ final class WinogradConvolution: ConvolutionMethod {
     private let layout: Layout
     /// Blocks of outputs of a piece of work.
     private let outputChunk: Int
+    /// Whether weights are packed as they are and transformed when they are used.
+    private let transformsLate: Bool
     private let rows: [Int]
     private let steps: [Int]
     private let zeros: FeatureStorage
+    private let weights: WinogradWeights
 
     private var sourceBlocks: Int { lowered.source.blocks }
     private var targetBlocks: Int { lowered.target.blocks }
@@ -38,6 +45,8 @@ final class WinogradConvolution: ConvolutionMethod {
         /// Results before the transform back along depth: slice, block, frequency, line, position.
         var results: Int
         var resultSlice, resultBlock, resultPlane, resultLine: Int
+        /// Weights of some blocks of outputs and inputs: frequency, block of outputs, input channel, output channel.
+        var weights: Int
         /// Lines between the passes along height and width, and one that takes what lies outside the map.
         var lines: Int
         var line: Int
@@ -45,9 +54,34 @@ final class WinogradConvolution: ConvolutionMethod {
         var count: Int
     }
 
-    /// - Parameter outputs: of a tile: 1, 2 or 4 along depth, 2 or 4 along height and width.
+    /// Blocks of outputs and of inputs whose weights are transformed together when that is done late; 300 KiB with
+    /// 6 × 6 frequencies.
+    private static let lateBlocks = (outputs: 2, inputs: 4)
+
+    /// Tiles of a block, to aim for.
+    ///
+    /// - Parameter transformsLate: then all blocks of tiles transform the weights anew, and more tiles share the work.
+    static func tileCount(_ lowered: LoweredConvolution, inputs: Extent3, outputs: Extent3, transformsLate: Bool) -> Int
+    {
+        let perTile =
+            (inputs.height * inputs.width + (inputs.depth > 1 ? inputs.depth * outputs.height * outputs.width : 0))
+            * (lowered.source.blocks + lowered.target.blocks) * lanes * MemoryLayout<Float>.size
+        return transformsLate
+            ? max(16, min(64, 10 * 1024 * 1024 / perTile)) : max(16, min(32, 640 * 1024 / perTile))
+    }
+
+    /// Values of transformed weights.
+    static func transformedCount(_ lowered: LoweredConvolution, outputs: Extent3) -> Int {
+        let depth = outputs.depth == 1 ? 1 : outputs.depth + 2
+        return depth * (outputs.height + 2) * (outputs.width + 2) * lowered.source.blocks * lowered.target.blocks
+            * lanes * lanes
+    }
+
+    /// - Parameters:
+    ///   - outputs: of a tile: 1, 2 or 4 along depth, 2 or 4 along height and width.
+    ///   - transformsLate: whether weights are packed as they are and transformed when they are used.
     /// - Returns: nil when the convolution is not of the kind this can compute.
-    init?(_ lowered: LoweredConvolution, outputs: Extent3) {
+    init?(_ lowered: LoweredConvolution, outputs: Extent3, transformsLate: Bool = false) {
         guard let least = Self.firstDisplacement(lowered, outputs: outputs) else { return nil }
         let depthKernel = outputs.depth == 1 ? 1 : 3
         self.lowered = lowered
@@ -55,10 +89,10 @@ final class WinogradConvolution: ConvolutionMethod {
         inputs = Extent3(outputs.depth + depthKernel - 1, outputs.height + 2, outputs.width + 2)
         let lanes = Self.lanes
         let (sources, targets) = (lowered.source.blocks, lowered.target.blocks)
-        let perTile =
-            (inputs.height * inputs.width + (inputs.depth > 1 ? inputs.depth * outputs.height * outputs.width : 0))
-            * (sources + targets) * lanes * MemoryLayout<Float>.size
-        tiling = WinogradTiling(lowered.target, outputs: outputs, tiles: max(16, min(32, 640 * 1024 / perTile)))
+        self.transformsLate = transformsLate
+        tiling = WinogradTiling(
+            lowered.target, outputs: outputs,
+            tiles: Self.tileCount(lowered, inputs: inputs, outputs: outputs, transformsLate: transformsLate))
         // Few blocks of tiles: several pieces each transform the source again for a part of the outputs.
         let parts = min((8).divided(by: tiling.blockCount), (targets + 1) / 2)
         outputChunk = parts > 1 ? (targets.divided(by: parts) + 1) / 2 * 2 : targets
@@ -78,18 +112,27 @@ final class WinogradConvolution: ConvolutionMethod {
         let source = slices * deepSlice
         let sums = source + planeFrequencies * sourceFrequency
         let results = sums + planeFrequencies * sumFrequency
-        let lines = results + slices * resultSlice
+        let weightCount =
+            transformsLate
+            ? planeFrequencies * (Self.lateBlocks.outputs * Self.lateBlocks.inputs * lanes * lanes + lanes) : 0
+        let weightStart = results + slices * resultSlice
+        let lines = weightStart + weightCount
         let outside = lines + transform.lineCount
         layout = Layout(
             deepSlice: deepSlice, source: source, sourceFrequency: sourceFrequency, sums: sums,
             sumFrequency: sumFrequency, results: results,
             resultSlice: resultSlice, resultBlock: inputs.depth * resultPlane, resultPlane: resultPlane,
-            resultLine: resultLine, lines: lines, line: line, outside: outside, count: outside + line)
+            resultLine: resultLine, weights: weightStart, lines: lines, line: line, outside: outside,
+            count: outside + line)
         rows = (0..<tiling.tilesPerBlock).map { $0 * lanes }
         let blockStride = tiling.tilesPerBlock * lanes
         steps = (0..<sources).map { $0 * blockStride }
         zeros = FeatureStorage(count: targets * lanes)
-        packedCount = inputs.product * sources * targets * lanes * lanes
+        weights = WinogradWeights(lowered, together: transformsLate ? lanes : nil)
+        packedCount =
+            transformsLate
+            ? weights.elementCount * sources * targets * lanes * lanes
+            : Self.transformedCount(lowered, outputs: outputs)
     }
 
     /// Displacement of the first kernel element; nil when fast convolution with such tiles does not apply.
@@ -107,54 +150,48 @@ final class WinogradConvolution: ConvolutionMethod {
             phase.depth.taps[0].displacement, phase.height.taps[0].displacement, phase.width.taps[0].displacement)
     }
 
-    /// Layout: frequency, block of outputs, input channel, output channel.
+    /// Layout: frequency, block of outputs, input channel, output channel; where weights are transformed late, block of
+    /// outputs, block of inputs, kernel element, input channel, output channel.
     func pack(_ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int) {
-        let lanes = Self.lanes
-        let elements = DirectConvolution.elements(of: lowered.phases[0], kernel: lowered.kernel)
-        let largest = inputs.product * lanes
+        if transformsLate { return packElements(weight, to: packed, threads: threads) }
+        let block = Self.lanes * Self.lanes
+        let elements = weights.elementCount
+        let (run, largest) = (weights.inputs, weights.inputs * inputs.product * Self.lanes)
         // A block of inputs at a time, so that whole lines of the cache and more are written at once.
         Parallel.forEach(targetBlocks * sourceBlocks, threads: threads) { index in
-            let (block, inputBlock) = (index / sourceBlocks, index % sourceBlocks)
-            Scratch.with((2 + lanes) * largest) { scratch in
-                let (front, back, gathered) = (scratch, scratch + largest, scratch + 2 * largest)
-                for lane in 0..<lanes {
-                    let input = inputBlock * lanes + lane
-                    gather(elements, of: weight, block: block, input: input, to: front)
-                    var transformed = front
-                    winogradWeights(inputs.width, elements.count / 3, 1, front, back)
-                    winogradWeights(inputs.height, elements.count / 9, inputs.width, back, front)
-                    if inputs.depth > 1 {
-                        winogradWeights(inputs.depth, 1, inputs.height * inputs.width, front, back)
-                        transformed = back
-                    }
-                    for frequency in 0..<inputs.product {
-                        (gathered + (frequency * lanes + lane) * lanes).update(
-                            from: transformed + frequency * lanes, count: lanes)
-                    }
+            let (outputBlock, inputBlock) = (index / sourceBlocks, index % sourceBlocks)
+            Scratch.with(elements * block + 2 * largest) { scratch in
+                let (front, back) = (scratch + elements * block, scratch + elements * block + largest)
+                if weights.blocks.presentInputs(inputBlock) < Self.lanes {
+                    scratch.update(repeating: 0, count: elements * block)
                 }
-                for frequency in 0..<inputs.product {
-                    let place = (frequency * targetBlocks + block) * sourceBlocks + inputBlock
-                    (packed + place * lanes * lanes).update(
-                        from: gathered + frequency * lanes * lanes, count: lanes * lanes)
+                weights.blocks.gather(weight, outputBlock: outputBlock, inputBlock: inputBlock, to: scratch)
+                for first in stride(from: 0, to: Self.lanes, by: run) {
+                    winogradWeights(inputs.width, elements / 3, run, scratch + first * elements * Self.lanes, front)
+                    winogradWeights(inputs.height, elements / 9, inputs.width * run, front, back)
+                    if inputs.depth > 1 {
+                        winogradWeights(inputs.depth, 1, inputs.height * inputs.width * run, back, front)
+                    }
+                    let transformed = inputs.depth > 1 ? front : back
+                    for frequency in 0..<inputs.product {
+                        let place = (frequency * targetBlocks + outputBlock) * sourceBlocks + inputBlock
+                        (packed + place * block + first * Self.lanes).update(
+                            from: transformed + frequency * run * Self.lanes, count: run * Self.lanes)
+                    }
                 }
             }
         }
     }
 
-    /// Kernel elements of an input channel for a block of outputs, with zeros where there is no channel.
-    private func gather(
-        _ elements: [Int], of weight: UnsafePointer<Float>, block: Int, input: Int,
-        to target: UnsafeMutablePointer<Float>
+    private func packElements(
+        _ weight: UnsafePointer<Float>, to packed: UnsafeMutablePointer<Float>, threads: Int
     ) {
-        let lanes = Self.lanes
-        for lane in 0..<lanes {
-            let output = block * lanes + lane
-            let from =
-                output < lowered.outputChannels && input < lowered.inputChannels
-                ? lowered.weightIndex(output: output, input: input) : nil
-            for (n, element) in elements.enumerated() {
-                target[n * lanes + lane] = from.map { weight[$0 + element] } ?? 0
-            }
+        let count = weights.elementCount * Self.lanes * Self.lanes
+        Parallel.forEach(targetBlocks * sourceBlocks, threads: threads) { index in
+            let (outputBlock, inputBlock) = (index / sourceBlocks, index % sourceBlocks)
+            let target = packed + index * count
+            if weights.blocks.presentInputs(inputBlock) < Self.lanes { target.update(repeating: 0, count: count) }
+            weights.blocks.gather(weight, outputBlock: outputBlock, inputBlock: inputBlock, to: target)
         }
     }
 
@@ -162,8 +199,6 @@ final class WinogradConvolution: ConvolutionMethod {
         _ source: FeatureMap, to target: FeatureMap, packed: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         slope: Float, threads: Int
     ) {
-        let weightStride = sourceBlocks * Self.lanes * Self.lanes
-        let planeFrequencies = inputs.height * inputs.width
         let parts = targetBlocks.divided(by: outputChunk)
         Parallel.forEach(tiling.blockCount * parts, threads: threads) { index in
             Scratch.with(layout.count) { scratch in
@@ -185,12 +220,7 @@ final class WinogradConvolution: ConvolutionMethod {
                             scratch: scratch + layout.lines, to: scratch + layout.source,
                             frequencyStride: layout.sourceFrequency)
                     }
-                    multiplySets(
-                        planeFrequencies, scratch + layout.source, layout.sourceFrequency, rows, tiles, steps,
-                        sourceBlocks,
-                        packed + (depth * planeFrequencies * targetBlocks + firstBlock) * weightStride,
-                        targetBlocks * weightStride, weightStride, blocks.count, scratch + layout.sums,
-                        layout.sumFrequency, tiling.tilesPerBlock * Self.lanes, rows, zeros.base)
+                    multiply(depth: depth, blocks, tiles: tiles, packed: packed, scratch: scratch)
                     for (n, slice) in slices.enumerated() {
                         if inputs.depth > 1 {
                             finishPlane(
@@ -208,6 +238,46 @@ final class WinogradConvolution: ConvolutionMethod {
                             slope: slope, outside: scratch + layout.outside)
                     }
                 }
+            }
+        }
+    }
+
+    /// Products of all frequencies of height and width, for one of depth.
+    private func multiply(
+        depth: Int, _ blocks: Range<Int>, tiles: Int, packed: UnsafePointer<Float>,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
+        let block = Self.lanes * Self.lanes
+        let frequencies = inputs.height * inputs.width
+        let blockStride = tiling.tilesPerBlock * Self.lanes
+        guard transformsLate else {
+            let weightStride = sourceBlocks * block
+            return multiplySets(
+                frequencies, scratch + layout.source, layout.sourceFrequency, rows, tiles, steps, sourceBlocks,
+                packed + (depth * frequencies * targetBlocks + blocks.lowerBound) * weightStride,
+                targetBlocks * weightStride, weightStride, blocks.count, scratch + layout.sums, layout.sumFrequency,
+                blockStride, rows, zeros.base)
+        }
+        let transformed = scratch + layout.weights
+        for output in stride(from: blocks.lowerBound, to: blocks.upperBound, by: Self.lateBlocks.outputs) {
+            let outputs = min(Self.lateBlocks.outputs, blocks.upperBound - output)
+            for input in stride(from: 0, to: sourceBlocks, by: Self.lateBlocks.inputs) {
+                let inputs = min(Self.lateBlocks.inputs, sourceBlocks - input)
+                // 64 bytes more, so that frequencies do not fall onto the same lines of the cache.
+                let weightStep = outputs * inputs * block + Self.lanes
+                for o in 0..<outputs {
+                    for i in 0..<inputs {
+                        winogradWeightPlane(
+                            self.inputs.depth, depth, self.inputs.height, self.inputs.width,
+                            packed + ((output + o) * sourceBlocks + input + i) * weights.elementCount * block,
+                            transformed + (o * inputs + i) * block, weightStep)
+                    }
+                }
+                multiplySets(
+                    frequencies, scratch + layout.source + input * blockStride, layout.sourceFrequency, rows, tiles,
+                    steps, inputs, transformed, weightStep, inputs * block, outputs,
+                    scratch + layout.sums + (output - blocks.lowerBound) * blockStride, layout.sumFrequency,
+                    blockStride, rows, input == 0 ? Floats(zeros.base) : nil)
             }
         }
     }

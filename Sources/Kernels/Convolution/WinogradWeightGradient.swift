@@ -10,6 +10,7 @@ struct WinogradWeightGradient: WeightGradientMethod {
     private let groups: Int
     private let steps: [Int]
     private let zeros: FeatureStorage
+    private let weights: WinogradWeights
 
     /// Blocks of input channels against blocks of output channels.
     private struct Unit: Sendable {
@@ -36,6 +37,7 @@ struct WinogradWeightGradient: WeightGradientMethod {
             .source, width: lowered.source.size.width, outputs: outputs, least: least, tiling: tiling)
         gradient = WinogradTransform(
             .gradient, width: lowered.target.size.width, outputs: outputs, least: .zero, tiling: tiling)
+        weights = WinogradWeights(lowered)
         let frequencies = source.frequencies.product
         var units: [Unit] = []
         var offset = 0
@@ -158,35 +160,30 @@ struct WinogradWeightGradient: WeightGradientMethod {
             $0.inputBlocks.contains(inputBlock) && $0.outputBlocks.contains(outputBlock)
         }!
         let frequencies = source.frequencies
-        let elements = DirectConvolution.elements(of: lowered.phases[0], kernel: lowered.kernel)
         let sumStride = unit.inputBlocks.count * lanes * lanes
         let frequencyStride = unit.outputBlocks.count * sumStride
-        let largest = frequencies.product * lanes
-        Scratch.with(2 * largest) { scratch in
-            let (front, back) = (scratch, scratch + largest)
-            for lane in 0..<min(lanes, lowered.inputChannels - inputBlock * lanes) {
-                let input = inputBlock * lanes + lane
-                let start =
-                    sums + unit.offset + (outputBlock - unit.outputBlocks.lowerBound) * sumStride
-                    + ((inputBlock - unit.inputBlocks.lowerBound) * lanes + lane) * lanes
+        let start =
+            sums + unit.offset + (outputBlock - unit.outputBlocks.lowerBound) * sumStride
+            + (inputBlock - unit.inputBlocks.lowerBound) * lanes * lanes
+        let elements = weights.elementCount
+        let (run, largest) = (weights.inputs, weights.inputs * frequencies.product * lanes)
+        Scratch.with(elements * lanes * lanes + 2 * largest) { scratch in
+            let (front, back) = (scratch + elements * lanes * lanes, scratch + elements * lanes * lanes + largest)
+            for first in stride(from: 0, to: lanes, by: run) {
                 for frequency in 0..<frequencies.product {
-                    (front + frequency * lanes).update(from: start + frequency * frequencyStride, count: lanes)
+                    (front + frequency * run * lanes).update(
+                        from: start + frequency * frequencyStride + first * lanes, count: run * lanes)
                 }
                 var (from, to) = (front, back)
                 if frequencies.depth > 1 {
-                    winogradWeightSums(frequencies.depth, 1, frequencies.height * frequencies.width, from, to)
+                    winogradWeightSums(
+                        frequencies.depth, 1, frequencies.height * frequencies.width * run, from, to)
                     (from, to) = (to, from)
                 }
-                winogradWeightSums(frequencies.height, elements.count / 9, frequencies.width, from, to)
-                winogradWeightSums(frequencies.width, elements.count / 3, 1, to, from)
-                for outputLane in 0..<min(lanes, lowered.outputChannels - outputBlock * lanes) {
-                    let output = outputBlock * lanes + outputLane
-                    guard let place = lowered.weightIndex(output: output, input: input) else { continue }
-                    for (n, element) in elements.enumerated() {
-                        weight[place + element] = from[n * lanes + outputLane]
-                    }
-                }
+                winogradWeightSums(frequencies.height, elements / 9, frequencies.width * run, from, to)
+                winogradWeightSums(frequencies.width, elements / 3, run, to, scratch + first * elements * lanes)
             }
+            weights.blocks.scatter(scratch, outputBlock: outputBlock, inputBlock: inputBlock, to: weight)
         }
     }
 }

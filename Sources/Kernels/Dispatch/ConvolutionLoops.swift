@@ -12,7 +12,7 @@ let multiplyRows:
 let multiplySets:
     @Sendable (
         Int, Floats, Int, UnsafePointer<Int>, Int, UnsafePointer<Int>, Int, Floats, Int, Int, Int, MutableFloats, Int,
-        Int, UnsafePointer<Int>, Floats
+        Int, UnsafePointer<Int>, Floats?
     ) -> Void =
         InstructionSet.select(KernelsBase.multiplySets, KernelsV3.multiplySets, KernelsV4.multiplySets)
 
@@ -65,3 +65,13 @@ let winogradWeightSums: @Sendable (Int, Int, Int, Floats, MutableFloats) -> Void
 
 let addLanes: @Sendable (Floats, Int, MutableFloats) -> Void =
     InstructionSet.select(KernelsBase.addLanes, KernelsV3.addLanes, KernelsV4.addLanes)
+
+let vectorsOfLines: @Sendable (Floats, Int, Int, Int, UnsafePointer<Int>, MutableFloats) -> Void =
+    InstructionSet.select(KernelsBase.vectorsOfLines, KernelsV3.vectorsOfLines, KernelsV4.vectorsOfLines)
+
+let linesOfVectors: @Sendable (Floats, UnsafePointer<Int>, Int, Int, MutableFloats, Int) -> Void =
+    InstructionSet.select(KernelsBase.linesOfVectors, KernelsV3.linesOfVectors, KernelsV4.linesOfVectors)
+
+let winogradWeightPlane: @Sendable (Int, Int, Int, Int, Floats, MutableFloats, Int) -> Void =
+    InstructionSet.select(
+        KernelsBase.winogradWeightPlane, KernelsV3.winogradWeightPlane, KernelsV4.winogradWeightPlane)

@@ -2,7 +2,8 @@
 package struct MemoryStatement: Hashable, Sendable, CustomStringConvertible {
     /// Feature maps, their gradients, and what layers keep for the backward pass.
     package let activations: Int
-    /// Parameters as convolutions read them.
+    /// Parameters as convolutions read them: those of fast convolutions transformed, which takes up to 8 times their own
+    /// memory, but no more than 8 MiB of a layer; larger ones are transformed when they are used.
     package let packedWeights: Int
     /// Working memory of the kernels on all threads.
     package let scratch: Int

@@ -36,14 +36,14 @@ package struct SegmentationNetwork: WindowNetwork {
 
     package func bytes(input: FeatureShape, threads: Int) throws -> Int {
         try check(input)
-        return try InferencePlan.memory(for: network, inputs: [input], threads: threads).total
+        return try InferencePlan.memory(for: network, inputs: [input], threads: threads, planarInputs: true).total
     }
 
     package func predictor(input: FeatureShape, threads: Int) throws -> any WindowPredictor {
         try check(input)
         return PlanPredictor(
-            try InferencePlan(network, weights: weights, inputs: [input], threads: threads), output: output,
-            threads: threads)
+            try InferencePlan(network, weights: weights, inputs: [input], threads: threads, planarInputs: true),
+            output: output, threads: threads)
     }
 
     /// Whether windows of this shape go through, and come out as large.
@@ -81,7 +81,9 @@ private final class PlanPredictor: WindowPredictor {
         (self.plan, self.output, self.threads) = (plan, output, threads)
     }
 
-    var windows: FeatureMap { plan.input() }
+    var windows: WindowInput {
+        plan.planarInput().map { .planar($0, plan.inputShapes[0]) } ?? .blocked(plan.input())
+    }
 
     func predict() -> FeatureMap {
         plan.run()

@@ -34,38 +34,61 @@ struct WindowFiller: Sendable {
         }
     }
 
-    /// Images of `map` from the first on take the windows at `origins`; further ones become zero.
+    /// Images of `windows` from the first on take the windows at `origins`; further ones become zero.
     func fill(
-        _ map: FeatureMap, from channels: [[Float]], origins: ArraySlice<Extent3>, flip: Flip, threads: Int
+        _ windows: WindowInput, from channels: [[Float]], origins: ArraySlice<Extent3>, flip: Flip, threads: Int
     ) {
-        let (lanes, size, blocks) = (FeatureShape.lanes, map.shape.size, map.shape.blocks)
-        let volume = plan.volume
-        Parallel.forEach(map.shape.batch * blocks * size.depth, threads: threads) { piece in
-            let z = piece % size.depth
-            let block = piece / size.depth % blocks
-            let image = piece / size.depth / blocks
-            let plane = map.block(block, image: image) + z * size.height * size.width * lanes
-            plane.update(repeating: 0, count: size.height * size.width * lanes)
-            guard image < origins.count else { return }
-            let origin = origins[origins.startIndex + image]
-            let sourceZ = depth[origin.depth + (flip.depth ? size.depth - 1 - z : z)]
-            for channel in (block * lanes)..<min(channels.count, (block + 1) * lanes) {
-                let beyond = background[channel]
-                if beyond != 0 {
-                    for n in 0..<size.height * size.width { plane[n * lanes + channel - block * lanes] = beyond }
+        let shape = windows.shape
+        let (lanes, depth) = (FeatureShape.lanes, shape.size.depth)
+        let planeCount = shape.size.height * shape.size.width
+        switch windows {
+        case .blocked(let map):
+            Parallel.forEach(shape.batch * shape.blocks * depth, threads: threads) { piece in
+                let (z, block, image) = (piece % depth, piece / depth % shape.blocks, piece / depth / shape.blocks)
+                let plane = map.block(block, image: image) + z * planeCount * lanes
+                plane.update(repeating: 0, count: planeCount * lanes)
+                guard image < origins.count else { return }
+                for channel in (block * lanes)..<min(channels.count, (block + 1) * lanes) {
+                    fill(
+                        plane + channel - block * lanes, step: lanes, z: z, shape.size, from: channels, channel,
+                        origins[origins.startIndex + image], flip)
                 }
-                if sourceZ < 0 { continue }
-                channels[channel].withUnsafeBufferPointer { values in
-                    for y in 0..<size.height {
-                        let sourceY = height[origin.height + (flip.height ? size.height - 1 - y : y)]
-                        guard sourceY >= 0 else { continue }
-                        let row = values.baseAddress! + (sourceZ * volume.height + sourceY) * volume.width
-                        let target = plane + y * size.width * lanes + channel - block * lanes
-                        for x in 0..<size.width {
-                            let sourceX = width[origin.width + (flip.width ? size.width - 1 - x : x)]
-                            if sourceX >= 0 { target[x * lanes] = row[sourceX] }
-                        }
-                    }
+            }
+        case .planar(let base, _):
+            Parallel.forEach(shape.batch * shape.channels * depth, threads: threads) { piece in
+                let (z, channel) = (piece % depth, piece / depth % shape.channels)
+                let image = piece / depth / shape.channels
+                let plane = base + piece * planeCount
+                plane.update(repeating: 0, count: planeCount)
+                guard image < origins.count else { return }
+                fill(
+                    plane, step: 1, z: z, shape.size, from: channels, channel, origins[origins.startIndex + image],
+                    flip)
+            }
+        }
+    }
+
+    /// Plane `z` of a window of one channel, whose voxels are `step` values apart; zero before.
+    private func fill(
+        _ plane: UnsafeMutablePointer<Float>, step: Int, z: Int, _ size: Extent3, from channels: [[Float]],
+        _ channel: Int, _ origin: Extent3, _ flip: Flip
+    ) {
+        let volume = plan.volume
+        let beyond = background[channel]
+        if beyond != 0 {
+            for n in 0..<size.height * size.width { plane[n * step] = beyond }
+        }
+        let sourceZ = depth[origin.depth + (flip.depth ? size.depth - 1 - z : z)]
+        guard sourceZ >= 0 else { return }
+        channels[channel].withUnsafeBufferPointer { values in
+            for y in 0..<size.height {
+                let sourceY = height[origin.height + (flip.height ? size.height - 1 - y : y)]
+                guard sourceY >= 0 else { continue }
+                let row = values.baseAddress! + (sourceZ * volume.height + sourceY) * volume.width
+                let target = plane + y * size.width * step
+                for x in 0..<size.width {
+                    let sourceX = width[origin.width + (flip.width ? size.width - 1 - x : x)]
+                    if sourceX >= 0 { target[x * step] = row[sourceX] }
                 }
             }
         }

@@ -1,10 +1,25 @@
 import Kernels
 
+/// Where the windows of a batch are written.
+package enum WindowInput {
+    case blocked(FeatureMap)
+    /// In planar order: batch, channel, depth, height, width. Most images have one channel, which a feature map would
+    /// fill up to sixteen.
+    case planar(UnsafeMutablePointer<Float>, FeatureShape)
+
+    package var shape: FeatureShape {
+        switch self {
+        case .blocked(let map): map.shape
+        case .planar(_, let shape): shape
+        }
+    }
+}
+
 /// A network prepared for batches of windows of one shape: all that the sliding window needs of it.
 package protocol WindowPredictor: AnyObject {
     /// batch × channels × window: where the windows are written before `predict`. Images beyond those of interest are
     /// zero.
-    var windows: FeatureMap { get }
+    var windows: WindowInput { get }
 
     /// Class probabilities of what has been written: batch × classes × window, each in 0 ... 1.
     ///

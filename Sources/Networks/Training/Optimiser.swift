@@ -108,15 +108,12 @@ package final class OptimiserState {
         let (m, v) = (moments[0].base, moments[1].base)
         let rate = Float(learningRate / (1 - power(Double(beta1), step)))
         let root = Float(1 / (1 - power(Double(beta2), step)).squareRoot())
-        for n in range {
-            let old = shrink * w[n]
-            let gradient = scale * g[n] + decay * old
-            let first = m[n] + (1 - beta1) * (gradient - m[n])
-            let second = beta2 * v[n] + (1 - beta2) * gradient * gradient
-            m[n] = first
-            v[n] = second
-            w[n] = old - rate * first / (second.squareRoot() * root + epsilon)
-        }
+        let first = range.lowerBound
+        // Pieces and the whole are multiples of 16 values.
+        AdamStep.apply(
+            range.count, to: w + first, gradient: g + first, firstMoment: m + first, secondMoment: v + first,
+            scale: scale, decay: decay, shrink: shrink, beta1: beta1, beta2: beta2, rate: rate, root: root,
+            epsilon: epsilon)
     }
 
     private func power(_ base: Double, _ exponent: Int) -> Double {
