@@ -47,7 +47,8 @@ package struct Model: Sendable {
     ///
     /// - Throws: `InferenceError.network` where it classifies instead.
     package func segmentationNetwork() throws -> SegmentationNetwork {
-        try SegmentationNetwork(card.network, weights: weights, output: card.output)
+        try SegmentationNetwork(
+            card.network, weights: weights, output: card.output, globalScale: card.globalScale)
     }
 
     private static func explain(_ error: DecodingError) -> String {
