@@ -55,6 +55,30 @@ import Workflow
             ])
     }
 
+    /// Kinds that apply networks take one model or the members of an ensemble, without being told to gather.
+    @Test(
+        arguments: ["network.segment", "network.classify"],
+        [.string("fold-1"), .array(["fold-1", "3f2a1b", "./third.safetensors"])] as [JSONValue])
+    func ensemblesNeedNoGathering(kind: String, models: JSONValue) throws {
+        let text = """
+            name: apply
+            parameters: {net: fold-1}
+            steps:
+              apply:
+                kind: \(kind)
+                inputs:
+                  image: {bids: {suffix: Chimap}}
+                  model: {model: "${net}"}
+            """
+        let definition = try #require(parse(text, ["net": models]).definition)
+        let input = try #require(definition.steps[0].inputs.first { $0.port == "model" })
+        guard case .model(let references) = input.source else {
+            Issue.record("no model")
+            return
+        }
+        #expect(references.count == (models.arrayValue?.count ?? 1) && input.isGathered)
+    }
+
     @Test(arguments: [
         ("net.onnx", 9, 24, "`qsmflow models import`"), ("a b", 9, 24, "cannot be a model of input weights"),
         ("é", 9, 24, "at least 6 digits"), ("-x", 9, 24, "cannot be a model"),

@@ -11,6 +11,10 @@ package struct DoubleBranchUNet: Hashable, Sendable, Codable {
     package var widths = [16, 32, 64, 128, 256]
     /// Size of a voxel of the global patch in voxels of the local one.
     package var scale = 2
+    package var normalisation = UNet.Normalisation.batch
+    /// As in `UNet`, for both branches.
+    package var dropout: [Float] = []
+    package var upsampling = UNet.Upsampling.transposed
 
     package init(inputChannels: Int, outputChannels: Int) {
         (self.inputChannels, self.outputChannels) = (inputChannels, outputChannels)
@@ -20,6 +24,8 @@ package struct DoubleBranchUNet: Hashable, Sendable, Codable {
     package func network() throws -> Network {
         var branch = UNet(rank: 3, inputChannels: inputChannels, outputChannels: outputChannels, widths: widths)
         branch.block = .residual
+        (branch.normalisation, branch.dropout, branch.upsampling) = (normalisation, dropout, upsampling)
+        try branch.check()
         let by = Extent3(repeating: scale)
         var builder = NetworkBuilder()
         let local = try builder.input("local", channels: inputChannels, rank: 3)
@@ -31,7 +37,7 @@ package struct DoubleBranchUNet: Hashable, Sendable, Codable {
             "global.upsampling", .upsampling(settings: Upsampling(.linear, scale: by)), coarse)
         var x = try builder.add("join", .concatenation, fine, coarse)
         x = try builder.convolution("merge.convolution", x, channels: widths[0], kernel: 3)
-        x = try builder.batchNormalisation("merge.normalisation", x)
+        x = try branch.normalised("merge.normalisation", x, in: &builder)
         x = try builder.relu("merge.activation", x)
         x = try builder.convolution("head", x, channels: outputChannels, kernel: 1)
         return try builder.network(outputs: [x])

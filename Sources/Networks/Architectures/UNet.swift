@@ -90,7 +90,7 @@ package struct UNet: Hashable, Sendable, Codable {
         return x
     }
 
-    private func check() throws {
+    func check() throws {
         guard rank == 2 || rank == 3 else {
             throw NetworkError.architecture("a U-Net takes slices (rank 2) or volumes (rank 3), not rank \(rank)")
         }
@@ -154,7 +154,7 @@ package struct UNet: Hashable, Sendable, Codable {
         return try builder.convolution("\(name).up", larger, channels: widths[level], kernel: 3)
     }
 
-    private func normalised(
+    func normalised(
         _ name: String, _ x: NetworkBuilder.Value, in builder: inout NetworkBuilder
     ) throws -> NetworkBuilder.Value {
         let kind: NormalisationSettings.Kind

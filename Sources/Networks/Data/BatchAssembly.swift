@@ -6,12 +6,16 @@ struct BatchAssembly {
     /// depth × height × width of every sample.
     let size: Extent3
     let hasLabels: Bool
+    /// Whether every sample has a second patch of the same size, of larger voxels.
+    var hasGlobal = false
     let threads: Int
 
     /// Where one sample is written.
     struct Place {
         /// channels × size, width fastest.
         let values: UnsafeMutablePointer<Float>
+        /// The same for the second patch; nil where there is none.
+        var global: UnsafeMutablePointer<Float>?
         /// A class per voxel; nil where there are none.
         let labels: UnsafeMutablePointer<UInt8>?
         /// Threads the sample may use itself.
@@ -19,26 +23,36 @@ struct BatchAssembly {
     }
 
     /// - Parameter body: called once for every sample, on any thread.
-    func assemble(_ samples: Int, _ body: (Int, Place) -> Void) -> (images: Tensor, labels: [UInt8]) {
+    /// - Returns: one tensor of images, a second where samples have global patches, and the classes.
+    func assemble(_ samples: Int, _ body: (Int, Place) -> Void) -> (images: [Tensor], labels: [UInt8]) {
         let positions = size.product
         var labels = [UInt8](repeating: 0, count: hasLabels ? samples * positions : 0)
         // Few samples: the threads share the channels of one instead.
         let inner = samples >= threads ? 1 : threads
-        let values = [Float](unsafeUninitializedCapacity: samples * channels * positions) { buffer, count in
+        let stride = channels * positions
+        var global = [Float](repeating: 0, count: hasGlobal ? samples * stride : 0)
+        let values = [Float](unsafeUninitializedCapacity: samples * stride) { buffer, count in
             labels.withUnsafeMutableBufferPointer { labels in
-                // Samples write disjoint parts.
-                nonisolated(unsafe) let (values, labels) = (buffer.baseAddress, labels.baseAddress)
-                Parallel.forEach(samples, threads: inner == 1 ? threads : 1) { sample in
-                    body(
-                        sample,
-                        Place(
-                            values: values! + sample * channels * positions,
-                            labels: hasLabels ? labels! + sample * positions : nil, threads: inner))
+                global.withUnsafeMutableBufferPointer { global in
+                    // Samples write disjoint parts.
+                    nonisolated(unsafe) let (values, labels, global) = (
+                        buffer.baseAddress, labels.baseAddress, global.baseAddress
+                    )
+                    Parallel.forEach(samples, threads: inner == 1 ? threads : 1) { sample in
+                        body(
+                            sample,
+                            Place(
+                                values: values! + sample * stride, global: hasGlobal ? global! + sample * stride : nil,
+                                labels: hasLabels ? labels! + sample * positions : nil, threads: inner))
+                    }
                 }
             }
-            count = samples * channels * positions
+            count = samples * stride
         }
-        return (Tensor(shape: [samples, channels, size.depth, size.height, size.width], values: values), labels)
+        let shape = [samples, channels, size.depth, size.height, size.width]
+        return (
+            [Tensor(shape: shape, values: values)] + (hasGlobal ? [Tensor(shape: shape, values: global)] : []), labels
+        )
     }
 }
 

@@ -15,6 +15,9 @@ package struct PatchOptions: Sendable, Hashable, Codable {
     package var targets = TargetForm.classes
     /// Label of voxels beyond the volume; a loss may be told to ignore it.
     package var labelBeyond: UInt8 = 0
+    /// Every sample has a second, global patch of as many voxels about the same centre, with voxels so many times larger;
+    /// nil: none.
+    package var globalScale: Int?
 
     package init(patch: Extent3, batch: Int, samplesPerEpoch: Int) {
         (self.patch, self.batch, self.samplesPerEpoch) = (patch, batch, samplesPerEpoch)
@@ -29,6 +32,7 @@ package struct PatchBatches: TrainingData {
     private let index: ForegroundIndex
     private let options: PatchOptions
     private let reader: PatchReader
+    private let field: FieldOfView?
     private let random: Philox
     /// Sums of the weights of classes up to each, over classes that occur.
     private let cumulative: [Double]
@@ -51,6 +55,8 @@ package struct PatchBatches: TrainingData {
         }
         try options.spatial.check()
         try options.intensity.check()
+        field = options.globalScale.map { FieldOfView(patch: options.patch, scale: $0) }
+        try field?.check()
         let classes = index.entries.count
         guard options.classWeights.isEmpty || options.classWeights.count == classes else {
             throw TrainingDataError.settings("\(options.classWeights.count) class weights for \(classes) classes")
@@ -67,7 +73,8 @@ package struct PatchBatches: TrainingData {
         if options.foregroundFraction > 0, sum == 0 {
             throw TrainingDataError.empty("no volume has a voxel of a class with a weight over 0")
         }
-        assembly = BatchAssembly(channels: channels, size: options.patch, hasLabels: true, threads: threads)
+        assembly = BatchAssembly(
+            channels: channels, size: options.patch, hasLabels: true, hasGlobal: field != nil, threads: threads)
         batchesPerEpoch = (options.samplesPerEpoch + options.batch - 1) / options.batch
         random = Philox(seed: seed)
         reader = PatchReader(
@@ -129,10 +136,14 @@ package struct PatchBatches: TrainingData {
             let volume = read[n]
             let centre = centre(of: choices[n], volume: volume.size, epoch: epoch, sample: first + n)
             let draw = options.spatial.draw(
-                size: options.patch, centre: centre, spacingMillimetres: volume.spacingMillimetres, random: random,
-                epoch: epoch, sample: first + n)
-            reader.read(volume, draw: draw, epoch: epoch, sample: first + n, to: place)
+                size: field?.size ?? options.patch, centre: centre, spacingMillimetres: volume.spacingMillimetres,
+                random: random, epoch: epoch, sample: first + n)
+            if let field {
+                reader.read(volume, draw: draw, of: field, epoch: epoch, sample: first + n, to: place)
+            } else {
+                reader.read(volume, draw: draw, epoch: epoch, sample: first + n, to: place)
+            }
         }
-        return Batch(inputs: [images], targets: [options.targets.target(labels, like: images)])
+        return Batch(inputs: images, targets: [options.targets.target(labels, like: images[0])])
     }
 }

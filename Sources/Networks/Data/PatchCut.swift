@@ -1,5 +1,14 @@
 import Kernels
 
+extension Extent3 {
+    /// Where a patch in the middle of this volume has its middle, (i, j, k). Voxels lie on voxels: where the margin is odd,
+    /// the smaller part of it comes first.
+    package func middle(of patch: Extent3) -> SIMD3<Double> {
+        func one(_ size: Int, _ patch: Int) -> Double { Double(patch - 1) / 2 - Double((patch - size) / 2) }
+        return SIMD3(one(width, patch.width), one(height, patch.height), one(depth, patch.depth))
+    }
+}
+
 extension TrainingVolume {
     /// Images that were brought to a model's grid, as samples are cut from.
     package init(name: String, _ input: ModelInput) {

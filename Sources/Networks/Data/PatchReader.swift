@@ -40,6 +40,31 @@ struct PatchReader: Sendable {
         }
     }
 
+    /// Writes both patches of a field of view that was drawn as a whole, and the labels of the first.
+    func read(
+        _ volume: TrainingVolume, draw: SpatialAugmentation.Draw, of field: FieldOfView, epoch: Int, sample: Int,
+        to place: BatchAssembly.Place
+    ) {
+        let (voxels, patch) = (field.size.product, field.patch.product)
+        var piece = [Float](repeating: 0, count: volume.channels.count * voxels)
+        var labels = [UInt8](repeating: 0, count: place.labels == nil ? 0 : voxels)
+        piece.withUnsafeMutableBufferPointer { piece in
+            labels.withUnsafeMutableBufferPointer { labels in
+                read(
+                    volume, draw: draw, epoch: epoch, sample: sample,
+                    to: BatchAssembly.Place(
+                        values: piece.baseAddress!, labels: place.labels == nil ? nil : labels.baseAddress!,
+                        threads: place.threads))
+                for channel in volume.channels.indices {
+                    let whole = piece.baseAddress! + channel * voxels
+                    field.copyPatch(from: whole, to: place.values + channel * patch)
+                    if let global = place.global { field.writeMeans(of: whole, to: global + channel * patch) }
+                }
+                if let target = place.labels { field.copyPatch(from: labels.baseAddress!, to: target) }
+            }
+        }
+    }
+
     private func beyond(_ volume: TrainingVolume, _ channel: Int) -> PatchMap.Beyond {
         switch spatial.beyond {
         case .zero: .value(0)

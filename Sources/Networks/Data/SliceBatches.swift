@@ -112,21 +112,15 @@ package struct SliceBatches: TrainingData {
                 read[n], draw: draw(entries[n].entry, entries[n].isForeground, read[n], epoch, first + n),
                 epoch: epoch, sample: first + n, to: place)
         }
-        return Batch(inputs: [images], targets: [options.targets.target(labels, like: images)])
+        return Batch(inputs: images, targets: [options.targets.target(labels, like: images[0])])
     }
 
     private func draw(
         _ entry: SliceIndex.Entry, _ isForeground: Bool, _ volume: TrainingVolume, _ epoch: Int, _ sample: Int
     ) -> SpatialAugmentation.Draw {
         let size = options.size
-        func middle(_ patch: Int, _ count: Int) -> Double {
-            // Where a slice does not lie exactly in the middle, the smaller part of the margin comes before it.
-            let margin = patch - count
-            let before = margin >= 0 ? margin / 2 : -(-margin / 2)
-            return Double(patch - 1) / 2 - Double(before)
-        }
-        let centre = SIMD3(
-            middle(size.width, volume.size.width), middle(size.height, volume.size.height), Double(entry.slice))
+        var centre = volume.size.middle(of: size)
+        centre.z = Double(entry.slice)
         switch options.shapes {
         case .spatial:
             return reader.spatial.draw(

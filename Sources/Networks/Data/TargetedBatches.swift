@@ -15,6 +15,17 @@ package struct TargetedPatch: Sendable, Hashable, Codable {
     }
 }
 
+/// What the target of a sample is to the loss.
+package enum SampleTargets: String, Sendable, Hashable, Codable {
+    /// The number of a class: cross-entropy, focal.
+    case classes
+    /// A value: binary cross-entropy, squared error.
+    case values
+    /// A value for every slice of the patch, the same for all, and once more for the patch as a whole: the two outputs of
+    /// `SliceSequenceNetwork`.
+    case valuesPerSlice
+}
+
 /// How patches around given places are used for classification.
 package struct TargetedOptions: Sendable, Hashable, Codable {
     /// depth × height × width in voxels.
@@ -22,7 +33,7 @@ package struct TargetedOptions: Sendable, Hashable, Codable {
     package var batch: Int
     /// Every batch has at least so many samples with a target over 0.5 (QSMRim-Net's oversampling needs 3 or more).
     package var minimumPositives = 0
-    package var targets = TargetForm.values
+    package var targets = SampleTargets.values
     package var spatial = SpatialAugmentation()
     package var intensity = IntensityAugmentation()
 
@@ -68,7 +79,7 @@ package struct TargetedBatches: TrainingData {
                 throw TrainingDataError.settings("sample \(n) has a target or feature that is not a number")
             }
             let target = sample.target
-            guard options.targets == .values || (target == target.rounded() && (0...255).contains(target)) else {
+            guard options.targets != .classes || (target == target.rounded() && (0...255).contains(target)) else {
                 throw TrainingDataError.settings("sample \(n) has the target \(target), which is no class of 0 to 255")
             }
         }
@@ -89,14 +100,12 @@ package struct TargetedBatches: TrainingData {
         let first = index * options.batch
         let (images, _) = assembly.assemble(options.batch) { n, place in
             let (volume, sample) = (read[n], samples[chosen[n]])
-            let size = volume.size
-            let middle = SIMD3(Double(size.width - 1), Double(size.height - 1), Double(size.depth - 1)) / 2
             let draw = options.spatial.draw(
-                size: options.patch, centre: sample.centre ?? middle, spacingMillimetres: volume.spacingMillimetres,
-                random: random, epoch: epoch, sample: first + n)
+                size: options.patch, centre: sample.centre ?? volume.size.middle(of: options.patch),
+                spacingMillimetres: volume.spacingMillimetres, random: random, epoch: epoch, sample: first + n)
             reader.read(volume, draw: draw, epoch: epoch, sample: first + n, to: place)
         }
-        var inputs = [images]
+        var inputs = images
         if features > 0 {
             inputs.append(Tensor(shape: [options.batch, features], values: chosen.flatMap { samples[$0].features }))
         }
@@ -104,6 +113,15 @@ package struct TargetedBatches: TrainingData {
         switch options.targets {
         case .values:
             return Batch(inputs: inputs, targets: [.values(Tensor(shape: [options.batch, 1], values: targets))])
+        case .valuesPerSlice:
+            let depth = options.patch.depth
+            let slices = targets.flatMap { [Float](repeating: $0, count: depth) }
+            return Batch(
+                inputs: inputs,
+                targets: [
+                    .values(Tensor(shape: [options.batch * depth, 1], values: slices)),
+                    .values(Tensor(shape: [options.batch, 1], values: targets)),
+                ])
         case .classes: return Batch(inputs: inputs, targets: [.classes(targets.map { UInt8($0) })])
         }
     }

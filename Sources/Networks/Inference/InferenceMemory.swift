@@ -2,7 +2,7 @@ import Kernels
 
 /// What inference will hold, in bytes, known before any of it is taken. The caller's own volume is not counted.
 package struct InferenceMemory: Sendable, Hashable, CustomStringConvertible {
-    /// Predictors: maps, packed weights and scratch of every member of the ensemble.
+    /// Predictors: maps, weights, packed weights and scratch of every member of the ensemble.
     package let network: Int
     /// Weighted sums of probabilities of the slices in progress, and one finished slice.
     package let accumulators: Int

@@ -1,6 +1,7 @@
 import Kernels
 
-/// A network with its weights as the sliding window uses it: one image in, one probability per class and voxel out.
+/// A network with its weights as the sliding window uses it: one image in, or a second with a larger field of view beside
+/// it, and one probability per class and voxel out.
 package struct SegmentationNetwork: WindowNetwork {
     /// What makes probabilities of the network's output.
     package enum Output: String, Sendable, Hashable, Codable {
@@ -18,11 +19,22 @@ package struct SegmentationNetwork: WindowNetwork {
     package let inputChannels: Int
     package let classes: Int
     package let sizeMultiple: Extent3
+    package let globalScale: Int?
 
+    /// - Parameter globalScale: voxel size of its second input in voxels of the first, for networks of two branches.
     /// - Throws: `InferenceError.network` when it is no network from one image to one of the same kind.
-    package init(_ network: Network, weights: Weights, output: Output) throws {
-        guard network.inputs.count == 1, let input = network.inputs.first, input.rank >= 2 else {
-            throw InferenceError.network("it takes \(network.inputs.count) inputs instead of one image")
+    package init(_ network: Network, weights: Weights, output: Output, globalScale: Int? = nil) throws {
+        guard network.inputs.count == (globalScale == nil ? 1 : 2), let input = network.inputs.first, input.rank >= 2
+        else {
+            throw InferenceError.network(
+                "it takes \(network.inputs.count) inputs instead of one image"
+                    + (globalScale == nil ? "" : " and a second of larger voxels"))
+        }
+        guard globalScale.map({ $0 > 1 && input.rank == 3 }) ?? true,
+            network.inputs.allSatisfy({ $0.rank == input.rank && $0.channels == input.channels })
+        else {
+            throw InferenceError.network(
+                "a second input shows the channels of the first in voxels 2 or more times larger, both as volumes")
         }
         guard let last = network.outputs.first, let kind = network.kinds[last], kind.rank == input.rank else {
             throw InferenceError.network("its output is no image of the kind of its input")
@@ -32,17 +44,28 @@ package struct SegmentationNetwork: WindowNetwork {
         // A softmax at the end is not taken twice.
         self.output = network.endsIn(.softmax) || network.endsIn(.sigmoid) ? .probabilities : output
         (inputChannels, classes, sizeMultiple) = (input.channels, kind.channels, network.sizeDivisor)
+        self.globalScale = globalScale
     }
+
+    /// One per input of the network.
+    private func inputs(_ input: FeatureShape) -> [FeatureShape] { network.inputs.map { _ in input } }
+    /// Averages of voxels are made for two branches as maps.
+    private var hasPlanarInput: Bool { network.inputs.count == 1 }
 
     package func bytes(input: FeatureShape, threads: Int) throws -> Int {
         try check(input)
-        return try InferencePlan.memory(for: network, inputs: [input], threads: threads, planarInputs: true).total
+        // Weights stay beside what is packed from them.
+        let weights = network.parameters.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride
+        let plan = try InferencePlan.memory(
+            for: network, inputs: inputs(input), threads: threads, planarInputs: hasPlanarInput)
+        return weights + plan.total
     }
 
     package func predictor(input: FeatureShape, threads: Int) throws -> any WindowPredictor {
         try check(input)
         return PlanPredictor(
-            try InferencePlan(network, weights: weights, inputs: [input], threads: threads, planarInputs: true),
+            try InferencePlan(
+                network, weights: weights, inputs: inputs(input), threads: threads, planarInputs: hasPlanarInput),
             output: output, threads: threads)
     }
 
@@ -51,7 +74,7 @@ package struct SegmentationNetwork: WindowNetwork {
         guard network.inputs[0].rank == 3 || input.size.depth == 1 else {
             throw InferenceError.network("it takes slices; choose a window of depth 1, not \(input.size)")
         }
-        let shapes = try network.shapes(for: [input])
+        let shapes = try network.shapes(for: inputs(input))
         let names = network.inputs.map(\.name) + network.nodes.map(\.name)
         let place = names.firstIndex(of: network.outputs[0])!
         guard shapes[place].size == input.size else {
@@ -84,6 +107,7 @@ private final class PlanPredictor: WindowPredictor {
     var windows: WindowInput {
         plan.planarInput().map { .planar($0, plan.inputShapes[0]) } ?? .blocked(plan.input())
     }
+    var globalWindows: FeatureMap? { plan.inputShapes.count > 1 ? plan.input(1) : nil }
 
     func predict() -> FeatureMap {
         plan.run()

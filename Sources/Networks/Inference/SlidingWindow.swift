@@ -99,6 +99,11 @@ package struct SlidingWindow: Sendable {
         let shape = FeatureShape(batch: plan.batch, channels: channels.count, size: plan.window)
         let predictors = try members.map { try $0.predictor(input: shape, threads: threads) }
         let filler = WindowFiller(plan: plan, padding: options.padding, background: background)
+        let globalFillers = members.map { member in
+            member.globalScale.map {
+                GlobalWindowFiller(plan: plan, scale: $0, padding: options.padding, background: background)
+            }
+        }
         let flips = Flip.combinations(of: options.flips)
         let accumulator = WindowAccumulator(
             plan: plan, classes: classes, lateral: options.lateralPairs.swapped(classes: classes),
@@ -116,8 +121,14 @@ package struct SlidingWindow: Sendable {
             // No later window begins before these.
             try finishSlices(before: origins.first!.depth)
             for flip in flips {
-                for predictor in predictors {
+                for (predictor, globalFiller) in zip(predictors, globalFillers) {
                     filler.fill(predictor.windows, from: channels, origins: origins, flip: flip, threads: threads)
+                    if let globalFiller {
+                        guard let windows = predictor.globalWindows else {
+                            preconditionFailure("a network with a global scale has a place for global windows")
+                        }
+                        globalFiller.fill(windows, from: channels, origins: origins, flip: flip, threads: threads)
+                    }
                     let predicted = try predictor.predict()
                     precondition(
                         predicted.shape.channels == classes && predicted.shape.size == plan.window,

@@ -12,15 +12,19 @@ struct WindowFiller: Sendable {
     init(plan: WindowPlan, padding: SlidingWindowOptions.Padding, background: [Float]) {
         self.plan = plan
         self.background = padding == .background ? background : background.map { _ in 0 }
-        depth = Self.sources(plan.padded.depth, plan.volume.depth, plan.before.depth, padding)
-        height = Self.sources(plan.padded.height, plan.volume.height, plan.before.height, padding)
-        width = Self.sources(plan.padded.width, plan.volume.width, plan.before.width, padding)
+        depth = Self.sources(
+            0..<plan.padded.depth, volume: plan.volume.depth, before: plan.before.depth, padding)
+        height = Self.sources(
+            0..<plan.padded.height, volume: plan.volume.height, before: plan.before.height, padding)
+        width = Self.sources(
+            0..<plan.padded.width, volume: plan.volume.width, before: plan.before.width, padding)
     }
 
-    private static func sources(
-        _ padded: Int, _ size: Int, _ before: Int, _ padding: SlidingWindowOptions.Padding
+    /// For every position of the padded volume along an axis, or beyond it: the voxel shown there, or −1 for none.
+    static func sources(
+        _ positions: Range<Int>, volume size: Int, before: Int, _ padding: SlidingWindowOptions.Padding
     ) -> [Int] {
-        (0..<padded).map { position in
+        positions.map { position in
             let n = position - before
             if n >= 0, n < size { return n }
             switch padding {

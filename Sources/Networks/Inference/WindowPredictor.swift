@@ -20,6 +20,8 @@ package protocol WindowPredictor: AnyObject {
     /// batch × channels × window: where the windows are written before `predict`. Images beyond those of interest are
     /// zero.
     var windows: WindowInput { get }
+    /// Where the global windows are written, for networks that look at more than the window; of the same shape.
+    var globalWindows: FeatureMap? { get }
 
     /// Class probabilities of what has been written: batch × classes × window, each in 0 ... 1.
     ///
@@ -35,8 +37,19 @@ package protocol WindowNetwork: Sendable {
     var classes: Int { get }
     /// What sizes of windows must be multiples of: the product of the strides on the way down, per axis.
     var sizeMultiple: Extent3 { get }
+    /// Voxel size of a second, global window about the same centre, in voxels of the first; nil where there is none.
+    var globalScale: Int? { get }
 
-    /// Bytes a predictor for this shape holds: maps, windows among them, packed weights, scratch.
+    /// Bytes that a predictor for this shape holds and that its network brings: maps, windows among them, weights as they
+    /// came and packed, scratch.
     func bytes(input: FeatureShape, threads: Int) throws -> Int
     func predictor(input: FeatureShape, threads: Int) throws -> any WindowPredictor
+}
+
+extension WindowPredictor {
+    package var globalWindows: FeatureMap? { nil }
+}
+
+extension WindowNetwork {
+    package var globalScale: Int? { nil }
 }

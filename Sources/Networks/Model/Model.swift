@@ -47,7 +47,8 @@ package struct Model: Sendable {
     ///
     /// - Throws: `InferenceError.network` where it classifies instead.
     package func segmentationNetwork() throws -> SegmentationNetwork {
-        try SegmentationNetwork(card.network, weights: weights, output: card.output)
+        try SegmentationNetwork(
+            card.network, weights: weights, output: card.output, globalScale: card.globalScale)
     }
 
     /// Whether the windows that the card cuts volumes into go through the network.

@@ -15,12 +15,17 @@ package struct ModelCard: Sendable, Hashable, Codable {
     /// One per channel of the network's image input, in order.
     package var channels: [Channel]
     package var geometry: Geometry
-    /// Names of the outputs' channels: for segmentation the regions, background first unless outputs stand alone.
+    /// Names of the outputs' channels: for segmentation the regions, background first unless outputs stand alone. Of
+    /// classifiers with one logit the two classes, the one it gives the probability of last.
     package var classes: [String]
     /// What makes probabilities of the network's output.
     package var output: SegmentationNetwork.Output
     /// How volumes are run through the network; nil for classification.
     package var inference: SlidingWindowOptions?
+    /// Voxel size of the network's second, global input in voxels of the first; nil where it has none.
+    package var globalScale: Int?
+    /// Numbers the network takes beside images, and how they are scaled; nil where it takes none.
+    package var features: FeatureStandardisation?
     package var source: Source
     /// Images and label maps the weights were learned from.
     package var data: [DataItem] = []
@@ -147,6 +152,12 @@ package struct ModelCard: Sendable, Hashable, Codable {
         (self.source, self.softwareVersion) = (source, softwareVersion)
     }
 
+    /// Whether it tells two classes apart by the probability of the second.
+    package var isOneLogitClassifier: Bool {
+        task == .classification && output == .sigmoid
+            && network.outputs.last.flatMap { network.kinds[$0] }?.channels == 1
+    }
+
     /// - Throws: `ModelCardError.inconsistent` naming what contradicts what.
     package func check() throws {
         func refuse(_ problem: String) -> ModelCardError { .inconsistent(model: name, problem: problem) }
@@ -158,8 +169,20 @@ package struct ModelCard: Sendable, Hashable, Codable {
             throw refuse("it describes \(channels.count) images and its network takes \(image?.channels ?? 0)")
         }
         guard let last = network.outputs.first, let kind = network.kinds[last] else { throw refuse("it has no output") }
-        guard classes.count == kind.channels else {
-            throw refuse("it names \(classes.count) classes and its network has \(kind.channels)")
+        guard classes.count == (isOneLogitClassifier ? 2 : kind.channels) else {
+            throw refuse(
+                "it names \(classes.count) classes and its network "
+                    + (isOneLogitClassifier ? "tells two apart by one logit" : "has \(kind.channels)"))
+        }
+        let images = network.inputs.filter { $0.rank > 0 }
+        guard images.count == (globalScale == nil ? 1 : 2) else {
+            throw refuse(
+                "its network takes \(images.count) images and its card "
+                    + (globalScale == nil ? "states no scale of a second" : "states the scale of a second"))
+        }
+        let numbers = network.inputs.filter { $0.rank == 0 }.reduce(0) { $0 + $1.channels }
+        guard numbers == features?.names.count ?? 0 else {
+            throw refuse("it names \(features?.names.count ?? 0) features and its network takes \(numbers)")
         }
         if let twice = classes.first(where: { name in classes.filter { $0 == name }.count > 1 }) {
             throw refuse("two of its classes are called “\(twice)”; name each by itself")

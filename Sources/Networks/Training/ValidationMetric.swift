@@ -55,6 +55,34 @@ package struct ValidationMetric: Sendable {
         }
     }
 
+    /// Intersection over union of every class but the background over all positions of all images; the mean over classes.
+    package static func intersectionOverUnion(classes: Int, output: Int = 0) -> ValidationMetric {
+        ValidationMetric(name: "iou", higherIsBetter: true) { outputs, batch, _ in
+            let (found, expected) = (predictedClasses(outputs[output]), expectedClasses(batch.targets[output]))
+            var shares = [Share](repeating: Share(0, of: 0), count: max(1, classes - 1))
+            for (a, b) in zip(found, expected) {
+                if a > 0 { shares[Int(a) - 1].whole += 1 }
+                if b > 0, Int(b) <= shares.count, a != b { shares[Int(b) - 1].whole += 1 }
+                if a == b, a > 0 { shares[Int(a) - 1].part += 1 }
+            }
+            return shares
+        }
+    }
+
+    /// Share of each class's positions (for classification: images) that are found; the mean over classes, so that a rare
+    /// one counts as much as a common one.
+    package static func balancedAccuracy(classes: Int, output: Int = 0) -> ValidationMetric {
+        ValidationMetric(name: "balanced_accuracy", higherIsBetter: true) { outputs, batch, _ in
+            let (found, expected) = (predictedClasses(outputs[output]), expectedClasses(batch.targets[output]))
+            var shares = [Share](repeating: Share(0, of: 0), count: classes)
+            for (a, b) in zip(found, expected) where Int(b) < classes {
+                shares[Int(b)].whole += 1
+                if a == b { shares[Int(b)].part += 1 }
+            }
+            return shares
+        }
+    }
+
     /// The channel with the largest logit at every position, the first of equals; of one channel, 1 where it is positive.
     static func predictedClasses(_ logits: FeatureMap) -> [UInt8] {
         let shape = logits.shape

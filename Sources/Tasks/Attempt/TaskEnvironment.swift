@@ -49,6 +49,14 @@ struct TaskEnvironment: Sendable {
         return request.parameters[name] ?? declared.defaultValue
     }
 
+    /// Whether a parameter is anything but its default.
+    func isSet(_ name: String) -> Bool {
+        let (stated, own) = (parameter(name), kind.parameter(name)?.defaultValue)
+        // 0 and 0.0 are one number.
+        if let number = stated.doubleValue { return number != own?.doubleValue }
+        return stated != own
+    }
+
     func number(_ name: String) -> Double { parameter(name).doubleValue ?? .nan }
     func integer(_ name: String) -> Int { Int(parameter(name).integerValue ?? 0) }
     func text(_ name: String) -> String { parameter(name).stringValue ?? "" }

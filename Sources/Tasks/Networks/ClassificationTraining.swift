@@ -1,114 +1,121 @@
-import BIDS
 import Kernels
 import NIfTI
 import Networks
 import Workflow
 
-/// A ResNet-18 that tells people apart by a column of participants.tsv, or lesions by a table.
+/// A network that tells people apart by a column of participants.tsv, or lesions by a table.
 struct ClassificationTraining {
     let training: NetworkTrainTask.Training
 
     init(
-        _ environment: TaskEnvironment, _ parameters: TrainingParameters, _ people: TrainingPeople,
-        _ geometry: ModelCard.Geometry
+        _ parameters: TrainingParameters, _ people: TrainingPeople, _ geometry: ModelCard.Geometry,
+        _ targets: TrainingTargets
     ) throws {
+        let environment = parameters.environment
+        let features =
+            try targets.needs.contains(.features)
+            ? TrainingTargets.featureNames(people.training + people.validation) : []
+        let learned = try targets.samples(people.training, features: features)
+        let judged = try targets.samples(people.validation, features: features)
+        let classes = try Self.classes(parameters, learned: learned, judged: judged, advice: targets.advice)
+        let standardisation =
+            features.isEmpty ? nil : FeatureStandardisation(names: features, samples: learned.map(\.features))
+
+        var options = TargetedOptions(patch: parameters.patch, batch: environment.integer("batch"))
+        options.minimumPositives = environment.integer("minimum_positives")
+        options.targets =
+            switch parameters.network {
+            case .slices: .valuesPerSlice
+            case .qsmrim: .values
+            default: .classes
+            }
+        guard parameters.augmentation.deepmir == nil else {
+            throw environment.refuse("augmentation deepmir is for slices that are segmented; take standard")
+        }
+        (options.spatial, options.intensity) = (parameters.augmentation.spatial, parameters.augmentation.intensity)
+        var judging = options
+        (judging.spatial, judging.intensity) = (SpatialAugmentation(), IntensityAugmentation())
+        judging.minimumPositives = 0
+        judging.batch = judgingBatch(samples: judged.count, atMost: options.batch)
+
+        let architecture = try NetworkArchitecture.classification(
+            parameters, classes: classes.count, features: features.count)
+        // Says which layer cannot take the patch before anything is read.
+        _ = try architecture.network.shapes(
+            for: architecture.network.inputs.map { input in
+                FeatureShape(
+                    batch: 1, channels: input.channels, size: input.rank == 0 ? .one : parameters.patch)
+            })
+        let settings = parameters.settings(loss: try parameters.classificationLoss(classes))
+        var card = ModelCard(
+            name: environment.request.step, task: .classification, architecture: architecture.name,
+            network: architecture.network, channels: parameters.channels, geometry: geometry, classes: classes,
+            output: parameters.network.hasOneLogit ? .sigmoid : .softmax, source: .trained,
+            softwareVersion: Version.text)
+        card.features = standardisation
+        card.training = ModelCard.Training(settings: settings, targeted: options)
+
         let volumes = TrainingVolumes(
             channels: parameters.channels, geometry: geometry, classes: nil, units: environment.text("units"),
             threads: environment.threads)
-        let column = environment.text("target")
-        var warnings: [String] = []
-        /// Name of the class and the middle of the patch in world mm (nil: of the volume) of every sample.
-        func samples(_ sessions: [TrainingSession]) throws -> [(session: Int, name: String, centre: SIMD3<Double>?)] {
-            if column.isEmpty { return try Self.lesions(sessions, &warnings) }
-            let item = try environment.input("covariates")
-            let table = try CohortCovariates(try item.readJSON(), name: item.input.name)
-            return sessions.enumerated().compactMap { n, session in
-                guard let name = Self.level(table.values[session.subject]?[column]) else {
-                    warnings.append("\(session.context) takes no part: \(item.input.name) has no \(column) for it.")
-                    return nil
-                }
-                return (n, name, nil)
-            }
-        }
-        let (learned, judged) = (try samples(people.training), try samples(people.validation))
-        let names = Set((learned + judged).map(\.name)).sorted()
-        guard names.count >= 2, names.count <= 256 else {
-            throw TaskResult.Failure.permanent(
-                "Step \(environment.request.step) is to tell classes apart and finds \(names.count == 1 ? "only “\(names[0])”" : "\(names.count)"); "
-                    + (column.isEmpty
-                        ? "bind tables of lesions to “targets”, or name a column with “target”"
-                        : "the column \(column) needs two or more levels"))
-        }
-
-        var options = TargetedOptions(patch: parameters.patch, batch: environment.integer("batch"))
-        options.targets = .classes
-        options.spatial = parameters.spatial
-        options.intensity = parameters.intensity
-        var judging = options
-        judging.spatial = SpatialAugmentation()
-        judging.intensity = IntensityAugmentation()
-        let seed = parameters.settings.seed
-        let cache = environment.request.memoryMiB << 19
         func data(
-            _ sessions: [TrainingSession], _ samples: [(session: Int, name: String, centre: SIMD3<Double>?)],
-            _ options: TargetedOptions, share: Int
+            _ sessions: [TrainingSession], _ samples: [TrainingTargets.Sample], _ options: TargetedOptions, share: Int
         ) throws -> TargetedBatches {
-            let source = volumes.source(sessions, limitBytes: cache / share)
+            // Half of what the attempt may take is for the network.
+            let source = volumes.source(sessions, limitBytes: (environment.request.memoryMiB << 19) / share)
             let patches = try samples.map { sample in
                 TargetedPatch(
                     volume: sample.session,
                     centre: try sample.centre.map { try Self.position($0, in: sessions[sample.session], geometry) },
-                    target: Float(names.firstIndex(of: sample.name)!))
+                    target: Float(classes.firstIndex(of: sample.name)!),
+                    features: standardisation?.standardised(sample.features) ?? [])
             }
             return try TargetedBatches(
-                source, samples: patches, channels: parameters.channels.count, options: options, seed: seed,
-                threads: environment.threads)
+                source, samples: patches, channels: parameters.channels.count, options: options,
+                seed: parameters.seed, threads: environment.threads)
         }
-
-        var net = ResidualNetwork.resNet18(inputChannels: parameters.channels.count)
-        net.rank = parameters.rank
-        var card = ModelCard(
-            name: environment.request.step, task: .classification, architecture: "ResNet-18, \(net.rank)-D",
-            network: try net.classifier(outputs: names.count),
-            channels: parameters.channels, geometry: geometry, classes: names, output: .softmax, source: .trained,
-            softwareVersion: Version.text)
-        var settings = parameters.settings
-        settings.loss = environment.texts("loss").contains("focal") ? .focal() : .crossEntropy()
-        card.training = ModelCard.Training(settings: settings, targeted: options)
+        let constant = standardisation?.constant ?? []
         training = NetworkTrainTask.Training(
             card: card, data: try data(people.training, learned, options, share: 2),
             validation: judged.isEmpty ? nil : try data(people.validation, judged, judging, share: 4),
-            metric: .accuracy(), settings: settings, warnings: warnings)
+            metric: try parameters.metric(classes: classes.count), settings: settings,
+            warnings: constant.isEmpty
+                ? []
+                : [
+                    "Features that are the same for every lesion trained on count for nothing: "
+                        + "\(constant.joined(separator: ", "))."
+                ])
     }
 
-    /// A level as participants.tsv writes it.
-    private static func level(_ value: JSONValue?) -> String? {
-        value?.stringValue ?? value.flatMap { $0.isNull ? nil : $0.canonicalString }
-    }
-
-    private static func lesions(
-        _ sessions: [TrainingSession], _ warnings: inout [String]
-    ) throws -> [(session: Int, name: String, centre: SIMD3<Double>?)] {
-        var samples: [(session: Int, name: String, centre: SIMD3<Double>?)] = []
-        for (n, session) in sessions.enumerated() {
-            guard let labels = session.labels, let targets = session.targets else {
-                warnings.append("\(session.context) takes no part: it lacks a map or a table of lesions.")
-                continue
-            }
-            let centres = LesionCentres(try NIfTIFile.readLabelMap(labels.path))
-            let table = try targets.readTable()
-            let name = targets.input.name
-            let (lesion, classColumn) = (try table.column("lesion", of: name), try table.column("class", of: name))
-            for row in table.rows {
-                guard let number = UInt16(row[lesion]), let centre = centres.worldMillimetres[number] else {
-                    throw TaskResult.Failure.permanent(
-                        "\(name) speaks of lesion “\(row[lesion])”, which \(labels.input.name) does not have; correct the table"
-                    )
-                }
-                samples.append((n, row[classColumn], centre))
-            }
+    /// Names of the classes; of two of which one counts as positive, that one last.
+    private static func classes(
+        _ parameters: TrainingParameters, learned: [TrainingTargets.Sample], judged: [TrainingTargets.Sample],
+        advice: String
+    ) throws -> [String] {
+        let environment = parameters.environment
+        let trained = Set(learned.map(\.name))
+        guard trained.count >= 2 else {
+            throw environment.refuse(
+                "what is to be told apart has \(trained.first.map { "only the class “\($0)”" } ?? "no class") among the people trained on; "
+                    + advice)
         }
-        return samples
+        var names = trained.union(judged.map(\.name)).sorted()
+        let needsPositive = parameters.network.hasOneLogit || environment.integer("minimum_positives") > 0
+        guard names.count <= 256, names.count == 2 || !needsPositive else {
+            throw environment.refuse(
+                "\(parameters.network.hasOneLogit ? "network \(parameters.network.rawValue)" : "minimum_positives") is for two classes, and there are "
+                    + "\(names.count): \(names.prefix(5).joined(separator: ", "))\(names.count > 5 ? " …" : "")")
+        }
+        let stated = environment.text("positive")
+        guard stated.isEmpty || names.contains(stated) else {
+            throw environment.refuse(
+                "positive names the class “\(stated)”; there are \(names.joined(separator: ", "))")
+        }
+        guard needsPositive || !stated.isEmpty else { return names }
+        func count(_ name: String) -> Int { learned.count { $0.name == name } }
+        let positive = stated.isEmpty ? (count(names[0]) < count(names[1]) ? names[0] : names[1]) : stated
+        names.removeAll { $0 == positive }
+        return names + [positive]
     }
 
     /// World mm → voxel position on the grid the model sees.

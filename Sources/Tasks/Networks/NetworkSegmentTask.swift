@@ -3,18 +3,17 @@ import NIfTI
 import Networks
 import Workflow
 
-/// Applies a segmentation model to a person's images.
+/// Applies a segmentation model, or an ensemble, to a person's images.
 enum NetworkSegmentTask: TaskImplementation {
     static let kind = "network.segment"
 
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
-        let model = try Model(path: try environment.input("model").path)
-        guard model.card.task == .segmentation, var options = model.card.inference else {
-            throw TaskResult.Failure.permanent(
-                "model \(model.card.name) is one for \(model.card.task.rawValue); network.segment takes one for segmentation"
-            )
+        let ensemble = try ModelEnsemble(environment, for: .segmentation)
+        let card = ensemble.card
+        guard var options = card.inference else {
+            throw TaskResult.Failure.permanent("model \(card.name) does not say how volumes are cut into windows")
         }
-        let input = try ModelImages.input(environment, for: model)
+        let input = try ModelImages.input(environment, for: ensemble.members[0])
         options.overlap = environment.number("overlap")
         options.flips = try axes(environment.texts("flips"))
         // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
@@ -23,11 +22,11 @@ enum NetworkSegmentTask: TaskImplementation {
 
         let segmentation = try VolumeSegmentation(
             volume: input.size, channels: input.channels, background: input.background,
-            members: [try model.segmentationNetwork()], options: options,
-            rule: model.card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
+            members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
+            rule: card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
             progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
         var labels = try input.restored(segmentation.labels, threads: environment.threads)
-        let names = model.card.output == .sigmoid ? ["background"] + model.card.classes : model.card.classes
+        let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
         let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres
         if smallest > 1 { dropSmallPieces(&labels, classes: names.count, smallestVoxels: smallest) }
 

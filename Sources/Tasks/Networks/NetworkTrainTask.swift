@@ -12,17 +12,17 @@ enum NetworkTrainTask: TaskImplementation {
     static let kind = "network.train"
 
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
-        let isClassification = environment.text("network") == "resnet18"
         let parameters = try TrainingParameters(environment)
+        let targets = parameters.network.segments ? nil : try TrainingTargets(environment, parameters.network)
         let people = try TrainingPeople(
-            environment, channels: parameters.channels.count, needsLabels: !isClassification,
-            fraction: environment.number("validation"), seed: parameters.settings.seed)
+            environment, channels: parameters.channels.count, needs: targets?.needs ?? [.labels],
+            fraction: environment.number("validation"), seed: parameters.seed,
+            unless: { targets?.reason(against: $0) })
         let geometry = try geometry(environment, people)
         let subject =
-            isClassification
-            ? try ClassificationTraining(environment, parameters, people, geometry).training
-            : try SegmentationTraining(environment, parameters, people, geometry).training
-        return try train(environment, parameters, people, subject)
+            try targets.map { try ClassificationTraining(parameters, people, geometry, $0).training }
+            ?? SegmentationTraining(parameters, people, geometry).training
+        return try train(environment, people, subject)
     }
 
     /// What is trained, whatever its kind.
@@ -37,12 +37,9 @@ enum NetworkTrainTask: TaskImplementation {
 
     private static func geometry(_ environment: TaskEnvironment, _ people: TrainingPeople) throws -> ModelCard.Geometry
     {
-        let spacing = environment.list("spacing_mm").compactMap(\.doubleValue)
-        guard spacing.isEmpty || (spacing.count == 3 && spacing.allSatisfy { $0 > 0 }) else {
-            throw TaskResult.Failure.permanent(
-                "Step \(environment.request.step): spacing_mm is three positive numbers: left–right, back–front and down–up"
-            )
-        }
+        let what = "three positive numbers: left–right, back–front and down–up"
+        let spacing = try environment.numbers("spacing_mm", what) { $0 > 0 }
+        guard spacing.isEmpty || spacing.count == 3 else { throw environment.refuse("spacing_mm is \(what)") }
         if spacing.count == 3 {
             return ModelCard.Geometry(
                 spacingMillimetres: SIMD3(spacing[0], spacing[1], spacing[2]), orientation: "RAS", otherGrids: .resample
@@ -53,8 +50,7 @@ enum NetworkTrainTask: TaskImplementation {
     }
 
     private static func train(
-        _ environment: TaskEnvironment, _ parameters: TrainingParameters, _ people: TrainingPeople,
-        _ training: Training
+        _ environment: TaskEnvironment, _ people: TrainingPeople, _ training: Training
     ) throws -> TaskResult {
         var card = training.card
         let checkpoint = environment.keptFile("checkpoint.safetensors")
@@ -83,7 +79,9 @@ enum NetworkTrainTask: TaskImplementation {
 
         card.split = people.split
         card.data = people.data
-        let judged = result.bestEpoch.flatMap { best in result.history.first { $0.epoch == best } }
+        // Averaged weights are those of no epoch.
+        let best = result.averagedMetric == nil ? result.bestEpoch : nil
+        let judged = best.flatMap { best in result.history.first { $0.epoch == best } }
         let metric = result.averagedMetric ?? judged?.metric
         if let metric {
             card.metrics = [ModelCard.Metric(name: training.metric.name, measuredOn: "validation", value: metric)]
@@ -101,8 +99,8 @@ enum NetworkTrainTask: TaskImplementation {
         if let last = result.history.last {
             measured.append(MeasuredValue(metric: "training_loss", value: last.trainingLoss, unit: "1"))
         }
-        if let best = result.bestEpoch {
-            measured.append(MeasuredValue(metric: "best_epoch", value: Double(best), unit: "1"))
+        if let best {
+            measured.append(MeasuredValue(metric: "best_epoch", value: Double(best + 1), unit: "1"))
         }
         if let loss = judged?.validationLoss {
             measured.append(MeasuredValue(metric: "validation_loss", value: loss, unit: "1"))

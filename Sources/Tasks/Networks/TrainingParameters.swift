@@ -12,78 +12,54 @@ struct TrainingClass: Sendable, Hashable {
 
 /// What the parameters of `network.train` say, read into the types of the networks.
 struct TrainingParameters {
+    let environment: TaskEnvironment
+    var network: NetworkChoice
     var channels: [ModelCard.Channel]
     /// Beside background; empty: one class of all that is labelled.
     var classes: [TrainingClass]
-    var settings: TrainingSettings
     var patch: Extent3
     var rank: Int
-    var spatial: SpatialAugmentation
-    var intensity: IntensityAugmentation
+    var augmentation: TrainingAugmentation
+    var seed: UInt64
 
     init(_ environment: TaskEnvironment) throws {
-        let step = environment.request.step
-        func refuse(_ what: String) -> TaskResult.Failure { .permanent("Step \(step): \(what)") }
-
+        self.environment = environment
+        let refuse = environment.refuse
+        network = try NetworkChoice(environment)
         let given = environment.list("channels")
         channels =
             try given.isEmpty
             ? [ModelCard.Channel(modality: "Chimap", units: "ppm", normalisation: Self.chi)]
             : given.enumerated().map { n, value in try Self.channel(value, number: n, refuse) }
-        var taken: [UInt16: String] = [:]
-        classes = try environment.list("classes").map { value in
-            guard let name = value["name"]?.stringValue, let labels = value["labels"]?.arrayValue, !labels.isEmpty
-            else {
-                throw refuse("a class is {name: caudate, labels: [1, 2]}, not \(value.canonicalString)")
-            }
-            let numbers = try labels.map { label -> UInt16 in
-                guard let number = label.integerValue, number > 0, number <= UInt16.max else {
-                    throw refuse(
-                        "class \(name) has the label \(label.canonicalString); labels are whole numbers from 1 to 65535"
-                    )
-                }
-                return UInt16(number)
-            }
-            for number in numbers {
-                if let other = taken[number] { throw refuse("label \(number) belongs to both \(other) and \(name)") }
-                taken[number] = name
-            }
-            return TrainingClass(name: name, labels: Set(numbers))
-        }
+        classes = try Self.classes(environment.list("classes"), refuse)
 
-        rank = environment.integer("rank")
+        switch network {
+        case .deepmir: rank = 2
+        case .dbresunet, .qsmrim, .slices:
+            guard environment.integer("rank") == 3 else {
+                throw refuse("network \(network.rawValue) takes volumes; leave rank out")
+            }
+            rank = 3
+        case .unet, .resunet, .resnet18: rank = environment.integer("rank")
+        }
         let sizes = environment.list("patch").compactMap { $0.integerValue.map(Int.init) }
         guard sizes.count == 3, sizes.allSatisfy({ $0 > 0 }) else {
             throw refuse("patch is three whole numbers: left–right, back–front and down–up")
         }
         patch = Extent3(rank == 2 ? 1 : sizes[2], sizes[1], sizes[0])
+        augmentation = try TrainingAugmentation(environment, rank: rank, classes: classes.map(\.name))
+        seed = UInt64(environment.integer("seed"))
+    }
 
-        switch environment.text("augmentation") {
-        case "flips":
-            (spatial, intensity) = (SpatialAugmentation(), IntensityAugmentation())
-            spatial.flips = rank == 2 ? [.height, .width] : .all
-        case "standard": (spatial, intensity) = (.standard(isFlat: rank == 2), .standard)
-        default: (spatial, intensity) = (SpatialAugmentation(), IntensityAugmentation())
+    /// Whether a segmentation is trained on whole slices.
+    func samplesSlices() throws -> Bool {
+        switch environment.text("sampling") {
+        case "patches": return false
+        case "slices":
+            guard rank == 2 else { throw environment.refuse("sampling slices is for rank 2") }
+            return true
+        default: return network == .deepmir
         }
-        let names = classes.map(\.name)
-        spatial.lateralPairs = try environment.list("lateral_pairs").map { value in
-            let pair = (value.arrayValue ?? []).compactMap(\.stringValue)
-            guard pair.count == 2, let a = names.firstIndex(of: pair[0]), let b = names.firstIndex(of: pair[1]) else {
-                throw refuse("lateral_pairs are pairs of names of classes, not \(value.canonicalString)")
-            }
-            return LateralPair(a + 1, b + 1)
-        }
-
-        let epochs = environment.integer("epochs")
-        settings = TrainingSettings(
-            epochs: epochs, loss: try Self.loss(environment, refuse), optimiser: Self.optimiser(environment),
-            schedule: Self.schedule(environment), seed: UInt64(environment.integer("seed")))
-        let norm = environment.number("gradient_norm")
-        settings.largestGradientNorm = norm > 0 ? norm : nil
-        let averaging = environment.integer("averaging_from")
-        settings.averaging = averaging > 0 ? TrainingSettings.WeightAveraging(firstEpoch: averaging) : nil
-        let patience = environment.integer("patience")
-        settings.earlyStopping = patience > 0 ? TrainingSettings.EarlyStopping(patience: patience) : nil
     }
 
     /// χ between ∓0.25 ppm becomes −1 … 1.
@@ -109,37 +85,60 @@ struct TrainingParameters {
         }
     }
 
-    private static func loss(
-        _ environment: TaskEnvironment, _ refuse: (String) -> TaskResult.Failure
-    ) throws -> Loss {
-        let names = environment.texts("loss")
-        guard !names.isEmpty else { throw refuse("loss names no loss; there are dice, cross_entropy and focal") }
-        return Loss(
-            try names.flatMap { name in
-                switch name {
-                case "dice": Loss.dice(includesBackground: false).terms
-                case "cross_entropy": Loss.crossEntropy().terms
-                case "focal": Loss.focal().terms
-                default: throw refuse("there is no loss “\(name)”; there are dice, cross_entropy and focal")
+    private static func classes(
+        _ list: [JSONValue], _ refuse: (String) -> TaskResult.Failure
+    ) throws -> [TrainingClass] {
+        var taken: [UInt16: String] = [:]
+        return try list.map { value in
+            guard let name = value["name"]?.stringValue, let labels = value["labels"]?.arrayValue, !labels.isEmpty
+            else {
+                throw refuse("a class is {name: caudate, labels: [1, 2]}, not \(value.canonicalString)")
+            }
+            let numbers = try labels.map { label -> UInt16 in
+                guard let number = label.integerValue, number > 0, number <= UInt16.max else {
+                    throw refuse(
+                        "class \(name) has the label \(label.canonicalString); labels are whole numbers from 1 to 65535"
+                    )
                 }
-            })
+                return UInt16(number)
+            }
+            for number in numbers {
+                if let other = taken[number] { throw refuse("label \(number) belongs to both \(other) and \(name)") }
+                taken[number] = name
+            }
+            return TrainingClass(name: name, labels: Set(numbers))
+        }
     }
+}
 
-    private static func optimiser(_ environment: TaskEnvironment) -> Optimiser {
-        let decay = Float(environment.number("weight_decay"))
-        switch environment.text("optimiser") {
-        case "sgd": return .sgd(momentum: 0.99, nesterov: true, weightDecay: decay)
-        case "adamw": return .adamW(weightDecay: decay)
-        default: return .adam(weightDecay: decay)
+extension TaskEnvironment {
+    /// A permanent failure for what a parameter of the step says.
+    func refuse(_ what: String) -> TaskResult.Failure { .permanent("Step \(request.step): \(what)") }
+
+    /// A parameter that is a list of numbers, of which each has to pass.
+    func numbers(
+        _ name: String, _ what: String, where passes: (Double) -> Bool = { _ in true }
+    ) throws -> [Double] {
+        try list(name).map { value in
+            guard let number = value.doubleValue, passes(number) else {
+                throw refuse("\(name) is \(what), and has \(value.canonicalString)")
+            }
+            return number
         }
     }
 
-    private static func schedule(_ environment: TaskEnvironment) -> Schedule {
-        let rate = environment.number("learning_rate")
-        switch environment.text("schedule") {
-        case "polynomial": return Schedule(rate, .polynomial(power: 0.9))
-        case "cosine": return Schedule(rate, .cosine(minimum: 0))
-        default: return Schedule(rate)
+    /// A parameter that gives numbers of 0 or more to some of `names`; others have 1. nil where it is empty.
+    func weights(_ name: String, of names: [String]) throws -> [Double]? {
+        let given = map(name)
+        guard !given.isEmpty else { return nil }
+        for (key, value) in given.sorted(by: { $0.key < $1.key }) {
+            guard names.contains(key) else {
+                throw refuse("\(name) speaks of “\(key)”; there are \(names.joined(separator: ", "))")
+            }
+            guard let number = value.doubleValue, number >= 0, number.isFinite else {
+                throw refuse("\(name) gives \(key) the weight \(value.canonicalString); give a number of 0 or more")
+            }
         }
+        return names.map { given[$0]?.doubleValue ?? 1 }
     }
 }

@@ -9,6 +9,7 @@ struct TrainingSession: Sendable {
     var mask: TaskRequest.StagedInput?
     var labels: TaskRequest.StagedInput?
     var targets: TaskRequest.StagedInput?
+    var features: TaskRequest.StagedInput?
 
     var subject: String { context.subject ?? "" }
 }
@@ -21,12 +22,29 @@ struct TrainingPeople {
     /// Whoever was left out, and why.
     var warnings: [String]
 
+    /// What a session may have to have.
+    enum Need: String {
+        case labels, targets, features
+
+        var words: String {
+            switch self {
+            case .labels: "label map"
+            case .targets: "table of targets"
+            case .features: "table of features"
+            }
+        }
+    }
+
     /// Splits by person, never by session: what is judged by has not been trained on.
     ///
     /// - Parameters:
-    ///   - needsLabels: sessions without a label map are left out.
+    ///   - needs: sessions that lack one of these beside their images are left out.
+    ///   - reason: why a session takes no part; nil where it does.
     ///   - fraction: share of the people that are only judged by; at least one where it is above 0.
-    init(_ environment: TaskEnvironment, channels: Int, needsLabels: Bool, fraction: Double, seed: UInt64) throws {
+    init(
+        _ environment: TaskEnvironment, channels: Int, needs: [Need], fraction: Double, seed: UInt64,
+        unless reason: (TrainingSession) -> String? = { _ in nil }
+    ) throws {
         let ports = ["images", "images2", "images3", "images4"]
         func byContext(_ port: String) -> [TaskContext: TaskRequest.StagedInput] {
             Dictionary(environment.inputs(port).map { ($0.input.context, $0) }, uniquingKeysWith: { first, _ in first })
@@ -37,7 +55,8 @@ struct TrainingPeople {
                 "\(port) is bound, but “channels” of step \(environment.request.step) describes \(channels); describe every channel"
             )
         }
-        let (masks, labels, targets) = (byContext("masks"), byContext("labels"), byContext("targets"))
+        let (masks, labels) = (byContext("masks"), byContext("labels"))
+        let (targets, features) = (byContext("targets"), byContext("features"))
         let checks = Set(environment.inputs("checks").map(\.input.context))
         let isChecked = !environment.inputs("checks").isEmpty
 
@@ -53,14 +72,21 @@ struct TrainingPeople {
                 warnings.append("\(context) takes no part: it lacks one of the \(channels) channels.")
                 continue
             }
-            if needsLabels, labels[context] == nil {
-                warnings.append("\(context) takes no part: it has no label map.")
+            let has: [Need: Bool] = [
+                .labels: labels[context] != nil, .targets: targets[context] != nil, .features: features[context] != nil,
+            ]
+            if let lacking = needs.first(where: { has[$0] == false }) {
+                warnings.append("\(context) takes no part: it has no \(lacking.words).")
                 continue
             }
-            sessions.append(
-                TrainingSession(
-                    context: context, images: [first] + further, mask: masks[context], labels: labels[context],
-                    targets: targets[context]))
+            let session = TrainingSession(
+                context: context, images: [first] + further, mask: masks[context], labels: labels[context],
+                targets: targets[context], features: features[context])
+            if let reason = reason(session) {
+                warnings.append("\(context) takes no part: \(reason).")
+                continue
+            }
+            sessions.append(session)
         }
         guard !sessions.isEmpty else {
             throw TaskResult.Failure.permanent(
@@ -95,7 +121,7 @@ struct TrainingPeople {
     /// Every file by what it holds.
     var data: [ModelCard.DataItem] {
         (training + validation).flatMap { session in
-            (session.images + [session.mask, session.labels, session.targets].compactMap { $0 }).map {
+            (session.images + [session.mask, session.labels, session.targets, session.features].compactMap { $0 }).map {
                 ModelCard.DataItem(
                     subject: session.subject, session: session.context.session, file: $0.input.name,
                     digest: $0.input.digest.description)

@@ -17,6 +17,10 @@ extension TaskKindCatalog {
                         "What is to be found, on the grid of the images: regions for a segmentation, lesions by number for "
                             + "their classification. Sessions without are left out."),
                     TaskPort("targets", .table, .any, "Classes of lesions: columns lesion (its number) and class."),
+                    TaskPort(
+                        "features", .table, .any,
+                        "Numbers beside the image (network qsmrim): column lesion and any further columns of numbers, say of "
+                            + "radiomics."),
                     TaskPort("covariates", .json, .optional, "Columns of participants.tsv: classes of people."),
                     TaskPort("model", .model, .optional, "Model whose weights the training begins with."),
                     TaskPort("checks", .json, .any, "Reports of image.check: nobody without one takes part."),
@@ -29,7 +33,9 @@ extension TaskKindCatalog {
             parameters: trainingParameters,
             measurements: [
                 MeasurementDeclaration("epochs", unit: "1", "Epochs trained."),
-                MeasurementDeclaration("best_epoch", unit: "1", "Epoch of the weights that were kept."),
+                MeasurementDeclaration(
+                    "best_epoch", unit: "1",
+                    "Epoch of the weights that were kept, counted from 1; none where they are averaged."),
                 MeasurementDeclaration("training_loss", unit: "1", "Mean loss of the last epoch."),
                 MeasurementDeclaration(
                     "validation_loss", unit: "1", "Loss on the validation people at the best epoch."),
@@ -39,10 +45,10 @@ extension TaskKindCatalog {
             resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true),
         TaskKind(
             name: "network.segment", version: 2,
-            summary: "Applies a segmentation model to a person's images.",
+            summary: "Applies a segmentation model, or several as an ensemble, to a person's images.",
             scopes: [.session],
             inputs: imagePorts + [
-                TaskPort("model", .model, .one, "Model of network.train, or imported."),
+                modelPort,
                 TaskPort("check", .json, .optional, "Report of image.check."),
             ],
             outputs: [
@@ -69,14 +75,20 @@ extension TaskKindCatalog {
             resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600),
         TaskKind(
             name: "network.classify", version: 2,
-            summary: "Applies a classification model to a person's image, or to each lesion in it.",
+            summary: "Applies a classification model, or an ensemble, to a person's image, or to each lesion in it.",
             scopes: [.session],
             inputs: imagePorts + [
                 TaskPort("lesions", .labelMap, .optional, "Lesions by number, on the grid of the image."),
-                TaskPort("model", .model, .one, "Model of network.train, or imported."),
+                TaskPort(
+                    "features", .table, .optional,
+                    "Column lesion and the columns of numbers that the model was trained with, where it takes any."),
+                modelPort,
                 TaskPort("check", .json, .optional, "Report of image.check."),
             ],
-            outputs: [TaskPort("table", .table, .one, "One row per image or lesion: class and probabilities.")],
+            outputs: [
+                TaskPort("table", .table, .one, "One row per image or lesion: class and probabilities."),
+                TaskPort("slices", .table, .optional, "One row per slice, of models that judge slices one by one."),
+            ],
             parameters: [units],
             measurements: [
                 MeasurementDeclaration(
@@ -97,65 +109,12 @@ extension TaskKindCatalog {
             "mask", .mask, .optional, "Brain mask on the grid of the image, where the model normalises inside one."),
     ]
 
-    private static let units = TaskParameter(
+    private static let modelPort = TaskPort(
+        "model", .model, .many,
+        "Model of network.train, or imported; of several that were made alike, the folds of a cross-validation say, "
+            + "probabilities are averaged.")
+
+    static let units = TaskParameter(
         "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
         "Unit of susceptibility maps: as their sidecars say, or stated here for data without.")
-
-    private static let trainingParameters = [
-        units,
-        TaskParameter(
-            "channels", .list, default: [],
-            "What the channels are, in order: {modality: Chimap, units: ppm, normalise: clip, range: [-0.25, 0.25]}; normalise is none, "
-                + "clip, zscore, zscore_mask or percentiles."),
-        TaskParameter(
-            "classes", .list, default: [],
-            "Classes beside background: {name: caudate, labels: [1, 2]}; empty: one class of all that is labelled."),
-        TaskParameter("target", .text, default: "", "Column of participants.tsv to tell people apart by."),
-        TaskParameter(
-            "network", .choice(["unet", "resunet", "resnet18"]), default: "unet",
-            "U-Net or residual U-Net for segmentation, ResNet-18 for classification."),
-        TaskParameter("rank", .integer(2...3), default: 3, "2 for networks of slices, 3 of volumes."),
-        TaskParameter("widths", .list, default: [16, 32, 64, 128, 256], "Channels per level, finest first."),
-        TaskParameter(
-            "normalisation", .choice(["none", "batch", "instance"]), default: "instance", "Of the network's layers."),
-        TaskParameter("dropout", .number(0...0.9), default: 0, "Probability of dropping a value, at every level."),
-        TaskParameter(
-            "spacing_mm", .list, default: [],
-            "Voxel size along left–right, back–front and down–up that images are brought to; empty: as the first image."
-        ),
-        TaskParameter("patch", .list, default: [64, 64, 64], "Voxels along left–right, back–front and down–up."),
-        TaskParameter("batch", .integer(1...1024), default: 2, "Patches per step."),
-        TaskParameter("epochs", .integer(1...100_000), default: 100, "Passes over the samples."),
-        TaskParameter(
-            "samples_per_epoch", .integer(0...10_000_000), default: 0, "Patches per epoch; 0: eight per training image."
-        ),
-        TaskParameter(
-            "foreground_fraction", .number(0...1), default: 0.33, "Share of the patches centred on foreground."),
-        TaskParameter(
-            "loss", .list, default: ["dice", "cross_entropy"], "Sum of these: dice, cross_entropy, focal."),
-        TaskParameter("optimiser", .choice(["adam", "adamw", "sgd"]), default: "adam", "How weights are changed."),
-        TaskParameter("learning_rate", .number(1e-8...10), default: 0.001, "Of the first epochs."),
-        TaskParameter("weight_decay", .number(0...1), default: 0, "Shrinks weights at every step."),
-        TaskParameter(
-            "schedule", .choice(["constant", "polynomial", "cosine"]), default: "polynomial",
-            "How the learning rate falls: not, as (1 − done)^0.9, or along half a cosine."),
-        TaskParameter(
-            "gradient_norm", .number(0...10_000), default: 0, "Gradients longer than this are shortened; 0: never."),
-        TaskParameter(
-            "averaging_from", .integer(0...100_000), default: 0,
-            "Weights are averaged from this epoch on (stochastic weight averaging); 0: not at all."),
-        TaskParameter(
-            "patience", .integer(0...100_000), default: 0,
-            "Stop after this many epochs without a better validation metric; 0: never."),
-        TaskParameter(
-            "augmentation", .choice(["none", "flips", "standard"]), default: "standard",
-            "Random changes of patches: none, mirroring, or also turns, scaling, noise, blur, bias."),
-        TaskParameter(
-            "lateral_pairs", .list, default: [],
-            "Pairs of class names that swap when an image is mirrored left to right: [[L_caudate, R_caudate]]."),
-        TaskParameter(
-            "validation", .number(0...0.9), default: 0.2, "Share of the people that are only judged by, not trained on."
-        ),
-        TaskParameter("seed", .integer(0...Int(Int32.max)), default: 1, "Of everything random."),
-    ]
 }

@@ -96,6 +96,7 @@ struct DerivativeLayout: Sendable {
         case ("network.segment", "table"):
             anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "dseg", ".tsv")
         case ("network.classify", "table"): anatomical(file, ["desc": "network"], "classes", ".tsv")
+        case ("network.classify", "slices"): anatomical(file, ["desc": "network"], "slices", ".tsv")
         case ("network.train", "model"): "models/\(file.step).safetensors"
         case ("network.train", _): "models/\(file.step)_\(file.port)\(suffix(of: file))"
         case ("roi.statistics", "table"): anatomical(file, ["space": "Chimap", "desc": "regions"], "roistats", ".tsv")

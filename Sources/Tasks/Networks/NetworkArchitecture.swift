@@ -1,0 +1,108 @@
+import Kernels
+import Networks
+import Workflow
+
+/// A network as the parameters of `network.train` describe it, and what its card calls it.
+struct NetworkArchitecture {
+    let network: Network
+    let name: String
+    /// Of networks with a second, global image.
+    var globalScale: Int?
+
+    /// - Parameter outputs: logits per voxel.
+    static func segmentation(_ parameters: TrainingParameters, outputs: Int) throws -> NetworkArchitecture {
+        let environment = parameters.environment
+        let channels = parameters.channels.count
+        let isBatchNormalised = parameters.network == .dbresunet || parameters.network == .deepmir
+        let normalisation: UNet.Normalisation =
+            switch environment.text("normalisation") {
+            case "none": .none
+            case "batch": .batch
+            case "instance": .instance
+            case "group": .group(groups: environment.integer("groups"))
+            default: isBatchNormalised ? .batch : .instance
+            }
+        let upsampling = UNet.Upsampling(rawValue: environment.text("upsampling"))!
+        let given = try widths(environment)
+
+        if parameters.network == .dbresunet {
+            var net = DoubleBranchUNet(inputChannels: channels, outputChannels: outputs)
+            if let given { net.widths = given }
+            net.scale = environment.integer("global_scale")
+            (net.normalisation, net.upsampling) = (normalisation, upsampling)
+            net.dropout = try dropout(environment, levels: net.widths.count)
+            return NetworkArchitecture(
+                network: try net.network(),
+                name: "double-branch residual U-Net, 3-D, \(text(net.widths)), global voxels ×\(net.scale)",
+                globalScale: net.scale)
+        }
+        var net =
+            parameters.network == .deepmir
+            ? UNet.deepMIR(inputChannels: channels, classes: outputs)
+            : UNet(
+                rank: parameters.rank, inputChannels: channels, outputChannels: outputs,
+                widths: [16, 32, 64, 128, 256])
+        if let given { net.widths = given }
+        net.block = parameters.network == .resunet ? .residual : .plain
+        (net.normalisation, net.upsampling) = (normalisation, upsampling)
+        net.dropout = try dropout(environment, levels: net.widths.count)
+        net.headActivation = environment.text("head_activation") == "relu" ? .relu : nil
+        let kind =
+            switch parameters.network {
+            case .deepmir: "DEEPMIR U-Net"
+            case .resunet: "residual U-Net"
+            default: "U-Net"
+            }
+        return NetworkArchitecture(network: try net.network(), name: "\(kind), \(net.rank)-D, \(text(net.widths))")
+    }
+
+    /// - Parameters:
+    ///   - classes: to be told apart.
+    ///   - features: numbers beside the image.
+    static func classification(
+        _ parameters: TrainingParameters, classes: Int, features: Int
+    ) throws -> NetworkArchitecture {
+        let environment = parameters.environment
+        let channels = parameters.channels.count
+        switch parameters.network {
+        case .qsmrim:
+            var net = QSMRimNet()
+            (net.imageChannels, net.radiomicFeatures) = (channels, features)
+            net.fusion = QSMRimNet.Fusion(rawValue: environment.text("fusion"))!
+            net.smoteIncludesSelf = environment.boolean("smote_includes_self")
+            return NetworkArchitecture(
+                network: try net.network(), name: "QSMRim-Net, 3-D, \(features) features, \(net.fusion.rawValue)")
+        case .slices:
+            var net = SliceSequenceNetwork(inputChannels: channels)
+            if let given = try widths(environment) { net.widths = given }
+            return NetworkArchitecture(
+                network: try net.network(), name: "slice network with bidirectional LSTM, \(text(net.widths))")
+        default:
+            var net = ResidualNetwork.resNet18(inputChannels: channels)
+            net.rank = parameters.rank
+            return NetworkArchitecture(
+                network: try net.classifier(outputs: classes), name: "ResNet-18, \(net.rank)-D")
+        }
+    }
+
+    private static func widths(_ environment: TaskEnvironment) throws -> [Int]? {
+        let widths = try environment.numbers("widths", "whole numbers from 1 to 4096") {
+            (1...4096).contains($0) && $0 == $0.rounded()
+        }
+        return widths.isEmpty ? nil : widths.map { Int($0) }
+    }
+
+    private static func dropout(_ environment: TaskEnvironment, levels: Int) throws -> [Float] {
+        let apart = try environment.numbers("level_dropout", "probabilities from 0 to 0.9") { (0...0.9).contains($0) }
+        guard apart.isEmpty else {
+            guard apart.count == levels else {
+                throw environment.refuse("level_dropout has \(apart.count) probabilities for \(levels) levels")
+            }
+            return apart.map { Float($0) }
+        }
+        let same = Float(environment.number("dropout"))
+        return same > 0 ? [Float](repeating: same, count: levels) : []
+    }
+
+    private static func text(_ widths: [Int]) -> String { widths.map(String.init).joined(separator: "-") }
+}

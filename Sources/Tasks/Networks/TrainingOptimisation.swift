@@ -1,0 +1,145 @@
+import Kernels
+import Networks
+import Workflow
+
+/// Loss, metric, optimiser and schedule as the parameters of `network.train` state them.
+extension TrainingParameters {
+    func settings(loss: Loss) -> TrainingSettings {
+        var settings = TrainingSettings(
+            epochs: environment.integer("epochs"), loss: loss, optimiser: optimiser, schedule: schedule, seed: seed)
+        let norm = environment.number("gradient_norm")
+        settings.largestGradientNorm = norm > 0 ? norm : nil
+        let averaging = environment.integer("averaging_from")
+        settings.averaging = averaging > 0 ? TrainingSettings.WeightAveraging(firstEpoch: averaging - 1) : nil
+        let patience = environment.integer("patience")
+        settings.earlyStopping = patience > 0 ? TrainingSettings.EarlyStopping(patience: patience) : nil
+        return settings
+    }
+
+    private var optimiser: Optimiser {
+        let decay = Float(environment.number("weight_decay"))
+        switch environment.text("optimiser") {
+        case "sgd":
+            let momentum = Float(environment.number("momentum"))
+            return .sgd(momentum: momentum, nesterov: momentum > 0, weightDecay: decay)
+        case "adamw": return .adamW(weightDecay: decay)
+        default: return .adam(weightDecay: decay)
+        }
+    }
+
+    private var schedule: Schedule {
+        let shape: Schedule.Shape =
+            switch environment.text("schedule") {
+            case "step":
+                .step(everyEpochs: environment.integer("step_epochs"), factor: environment.number("step_factor"))
+            case "polynomial": .polynomial(power: 0.9)
+            case "cosine": .cosine(minimum: 0)
+            default: .constant
+            }
+        return Schedule(
+            environment.number("learning_rate"), shape, warmUpBatches: environment.integer("warm_up_batches"))
+    }
+
+    // MARK: Loss
+
+    /// The losses named, or those that suit the network.
+    private func lossNames(among suitable: [String], default own: [String]) throws -> [String] {
+        let names = environment.texts("loss")
+        for name in names where !suitable.contains(name) {
+            let known = ["dice", "cross_entropy", "focal", "bce"]
+            throw environment.refuse(
+                known.contains(name)
+                    ? "network \(network.rawValue) is not trained with the loss \(name); there are \(suitable.joined(separator: ", "))"
+                    : "there is no loss “\(name)”; there are \(known.joined(separator: ", "))")
+        }
+        return names.isEmpty ? own : names
+    }
+
+    /// Binary cross-entropy trains one logit per voxel in place of one per class.
+    func segmentationHasOneLogit() throws -> Bool {
+        guard environment.texts("loss").contains("bce") else { return false }
+        guard classes.count <= 1 else {
+            throw environment.refuse(
+                "the loss bce is for one class, and \(classes.count) are named; take cross_entropy")
+        }
+        return true
+    }
+
+    /// - Parameter names: of all classes, background first.
+    func segmentationLoss(_ names: [String]) throws -> Loss {
+        let weights = try environment.weights("class_weights", of: names)
+        if try segmentationHasOneLogit() {
+            let terms = try lossNames(among: ["dice", "bce"], default: []).map { name in
+                name == "dice"
+                    ? Loss.Term(.dice(settings: SoftDice(.sigmoid)))
+                    : Loss.Term(.binaryCrossEntropy(settings: try Self.binary(weights, environment)))
+            }
+            return Loss(terms)
+        }
+        let classWeights = weights?.map { Float($0) }
+        return Loss(
+            try lossNames(
+                among: ["dice", "cross_entropy", "focal", "bce"], default: ["dice", "cross_entropy"]
+            ).flatMap { name in
+                switch name {
+                case "dice":
+                    [
+                        Loss.Term(
+                            .dice(
+                                settings: SoftDice(.softmax, includesBackground: false, classWeights: classWeights)))
+                    ]
+                case "focal": Loss.focal(classWeights: classWeights).terms
+                default: Loss.crossEntropy(classWeights: classWeights).terms
+                }
+            })
+    }
+
+    /// - Parameter names: of the classes, the positive last where there are two.
+    func classificationLoss(_ names: [String]) throws -> Loss {
+        let weights = try environment.weights("class_weights", of: names)
+        if network.hasOneLogit {
+            _ = try lossNames(among: ["bce"], default: [])
+            let loss = Loss([Loss.Term(.binaryCrossEntropy(settings: try Self.binary(weights, environment)))])
+            return network == .slices ? loss + loss.on(output: 1) : loss
+        }
+        let classWeights = weights?.map { Float($0) }
+        return Loss(
+            try lossNames(among: ["cross_entropy", "focal"], default: ["cross_entropy"]).flatMap { name in
+                (name == "focal" ? Loss.focal(classWeights: classWeights) : .crossEntropy(classWeights: classWeights))
+                    .terms
+            })
+    }
+
+    /// One logit has the positive's weight alone: how many times the other's.
+    private static func binary(_ weights: [Double]?, _ environment: TaskEnvironment) throws -> BinaryCrossEntropy {
+        guard let weights else { return BinaryCrossEntropy() }
+        guard weights[0] > 0 else {
+            throw environment.refuse(
+                "class_weights of the loss bce are relative to the first class; give it more than 0")
+        }
+        return BinaryCrossEntropy(positiveWeights: [Float(weights[1] / weights[0])])
+    }
+
+    // MARK: Metric
+
+    /// - Parameter classes: background among them.
+    func metric(classes: Int) throws -> ValidationMetric {
+        // What decides about the scan, of two outputs.
+        let output = network == .slices ? 1 : 0
+        let name = environment.text("metric")
+        switch name {
+        case "loss": return .loss
+        case "accuracy": return .accuracy(output: output)
+        case "balanced_accuracy": return .balancedAccuracy(classes: classes, output: output)
+        case "dice", "iou":
+            guard network.segments else {
+                throw environment.refuse("the metric \(name) is of networks that segment; take balanced_accuracy")
+            }
+            return name == "dice" ? .dice(classes: classes) : .intersectionOverUnion(classes: classes)
+        default:
+            if network.segments { return .dice(classes: classes) }
+            return network == .qsmrim
+                ? .balancedAccuracy(classes: classes, output: output) : .accuracy(output: output)
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import BIDS
+import Foundation
+import Kernels
+import Networks
+import Testing
+import Workflow
+
+@testable import Tasks
+
+/// Every network that classifies, trained for a few steps and applied to somebody else.
+@Suite(.serialized) struct ClassificationNetworkTests {
+    /// The decision about every lesion of somebody whose lesions `rims` are bright.
+    private func decisions(
+        _ model: String, rims: Set<Int>, image: Bool = true, features: Bool = false
+    ) throws -> [(lesion: String, name: String)] {
+        let lesions = ToyCohort.lesions(40, rims: rims, image: image)
+        let folder = try TaskFolder()
+        try folder.add("image", lesions.map, name: "map")
+        try folder.add("lesions", lesions.labels, name: "lesions")
+        if features { try folder.add("features", lesions.features, name: "features.tsv") }
+        folder.add("model", path: model, name: "model.safetensors")
+        let result = try folder.perform("network.classify", threads: 2)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let rows = try folder.rows("table.tsv")
+        for row in rows {
+            let probabilities = row[2...].compactMap { Double($0) }
+            #expect(abs(probabilities.reduce(0, +) - 1) < 1e-6)
+            let stated = try #require(result.value("probability", region: "lesion-\(row[0])", term: "rim"))
+            #expect(probabilities.contains(stated))
+        }
+        return rows.map { ($0[0], $0[1]) }
+    }
+
+    @Test func peopleAreToldApart() throws {
+        let folder = try ToyCohort.groupFolder(people: 1..<13)
+        let result = try folder.perform(
+            "network.train",
+            parameters: [
+                "network": "resnet18", "target": "group", "patch": [16, 16, 16], "batch": 4, "epochs": 3,
+                "augmentation": "none", "validation": 0.25, "learning_rate": 0.001,
+            ], threads: 2)
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
+        #expect(metric.term == "accuracy" && metric.value == 1, "\(metric)")
+
+        let other = try TaskFolder()
+        try other.add("image", ToyCohort.groupMap(20, isBright: true), name: "map")
+        other.add("model", path: folder.modelPath, name: "model.safetensors")
+        let found = try other.perform("network.classify")
+        #expect(found.failure == nil, "\(found.failure?.message ?? "")")
+        #expect(try other.rows("table.tsv").map { $0[0...1] } == [["n/a", "HH"]])
+        #expect(found.outputs.map(\.port) == ["table"])
+        _ = folder
+    }
+
+    @Test func lesionsOfAnotherPersonAreToldApart() throws {
+        let folder = try ToyCohort.lesionFolder(people: 1..<9)
+        let result = try folder.perform(
+            "network.train",
+            parameters: [
+                "network": "resnet18", "patch": [8, 8, 8], "batch": 12, "epochs": 3, "augmentation": "flips",
+                "validation": 0.25, "minimum_positives": 3, "loss": ["cross_entropy", "focal"],
+                "class_weights": ["rim": 2], "metric": "balanced_accuracy",
+            ], threads: 2)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let card = try Model(path: folder.modelPath).card
+        // The rarer class counts as positive.
+        #expect(card.classes == ["none", "rim"] && card.training?.targeted?.minimumPositives == 3)
+        #expect(
+            card.training?.settings.loss
+                == Loss.crossEntropy(classWeights: [1, 2]) + .focal(classWeights: [1, 2]))
+        #expect(card.metrics.map(\.name) == ["balanced_accuracy"] && card.metrics[0].value == 1)
+        let found = try decisions(folder.modelPath, rims: [2, 5, 6])
+        #expect(found.map(\.lesion) == (1...6).map(String.init))
+        #expect(found.map(\.name) == ["none", "rim", "none", "none", "rim", "rim"])
+        _ = folder
+    }
+
+    /// Images without anything to see: what is learned is in the features, which need their scaling to be seen.
+    @Test func qsmRimNetUsesFeatures() throws {
+        let folder = try ToyCohort.lesionFolder(people: 1..<7, features: true, image: false)
+        let result = try folder.perform(
+            "network.train",
+            parameters: [
+                "network": "qsmrim", "patch": [8, 8, 8], "batch": 12, "epochs": 3, "augmentation": "flips",
+                "validation": 0.34, "minimum_positives": 4, "fusion": "concatenation", "smote_includes_self": true,
+                "learning_rate": 0.0003, "positive": "rim",
+            ], threads: 2)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let card = try Model(path: folder.modelPath).card
+        #expect(card.classes == ["none", "rim"] && card.output == .sigmoid)
+        #expect(card.network.nodes.contains { $0.layer == .deepSMOTE(neighbours: 3, includesSelf: true) })
+        #expect(card.network.nodes.contains { $0.name == "fusionNet.fc" })
+        let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
+        #expect(metric.term == "balanced_accuracy" && metric.value! > 0.9, "\(metric)")
+        // The split is by person, and features are scaled as the training people's are.
+        let split = try folder.rows("split.tsv")
+        let learned = split.filter { $0[2] == "training" }.compactMap { Int($0[0].dropFirst(4)) }
+        #expect(learned.count == 4 && split.count == 6)
+        let strengths = learned.flatMap { number in
+            ToyCohort.lesions(number, rims: [number % 6 + 1, (number + 2 + number % 2) % 6 + 1]).features
+                .split(separator: "\n").dropFirst().compactMap { Double($0.split(separator: "\t")[1]) }
+        }
+        let features = try #require(card.features)
+        #expect(features.names == ["strength", "size"])
+        #expect(abs(features.means[0] - strengths.reduce(0, +) / 24) < 1e-9)
+
+        let found = try decisions(folder.modelPath, rims: [1, 4], image: false, features: true)
+        #expect(found.map(\.name) == ["rim", "none", "none", "rim", "none", "none"])
+        // The same image with other features is judged otherwise.
+        let others = try decisions(folder.modelPath, rims: [2, 3], image: false, features: true)
+        #expect(others.map(\.name) == ["none", "rim", "rim", "none", "none", "none"])
+
+        // What the model needs is asked for.
+        let lesions = ToyCohort.lesions(40, rims: [1])
+        func refusal(_ table: String?, lesionMap: Bool = true) throws -> String {
+            let other = try TaskFolder()
+            try other.add("image", lesions.map, name: "map")
+            if lesionMap { try other.add("lesions", lesions.labels, name: "lesions") }
+            if let table { try other.add("features", table, name: "features.tsv") }
+            other.add("model", path: folder.modelPath, name: "model.safetensors")
+            let result = try other.perform("network.classify")
+            #expect(result.failure?.outcome == .permanent)
+            return result.failure?.message ?? ""
+        }
+        let table = lesions.features
+        #expect(try refusal(nil).contains("bind a table of them to “features”"))
+        #expect(try refusal(table, lesionMap: false).contains("bind a map of them to “lesions”"))
+        #expect(try refusal(table.replacing("strength", with: "force")).contains("no column “strength”"))
+        let lines = table.split(separator: "\n")
+        let short = lines.dropLast().joined(separator: "\n") + "\n"
+        #expect(try refusal(short).contains("has no row for lesion 6"))
+        #expect(try refusal(table + "9\t1\t1\n").contains("speaks of lesion “9”, which lesions.nii.gz does not have"))
+        #expect(try refusal(short + "6\tnan\t1\n").contains("has “nan” as strength of lesion 6"))
+        #expect(try refusal(short + "6\tn/a\t1\n").contains("has “n/a” as strength of lesion 6"))
+        #expect(try refusal(table + "6\t1\t1\n").contains("has lesion 6 twice"))
+        _ = folder
+    }
+
+    @Test func slicesAndScansAreJudged() throws {
+        let folder = try ToyCohort.groupFolder(people: 1..<13)
+        let result = try folder.perform(
+            "network.train",
+            parameters: [
+                "network": "slices", "target": "group", "positive": "HH", "patch": [16, 16, 6], "batch": 4,
+                "epochs": 6, "averaging_from": 5, "augmentation": "flips", "validation": 0.25, "widths": [4, 8],
+                "learning_rate": 0.01, "class_weights": ["HH": 3, "control": 2],
+            ], threads: 2)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
+        #expect(metric.term == "accuracy" && metric.value == 1, "\(metric)")
+        // Averaged weights are those of no epoch.
+        #expect(result.value("best_epoch") == nil)
+        let card = try Model(path: folder.modelPath).card
+        #expect(card.classes == ["control", "HH"])
+        #expect(card.training?.settings.averaging == .init(firstEpoch: 4))
+        let loss = Loss.binaryCrossEntropy(positiveWeights: [1.5])
+        #expect(card.training?.settings.loss == loss + loss.on(output: 1))
+
+        for isBright in [true, false] {
+            let other = try TaskFolder()
+            try other.add("image", ToyCohort.groupMap(20, isBright: isBright), name: "map")
+            other.add("model", path: folder.modelPath, name: "model.safetensors")
+            let found = try other.perform("network.classify")
+            try #require(found.failure == nil, "\(found.failure?.message ?? "")")
+            let (row, name) = (try other.rows("table.tsv")[0], isBright ? "HH" : "control")
+            #expect(row[0] == "n/a" && row[1] == name && Double(row[isBright ? 3 : 2])! > 0.5)
+            #expect(found.value("decision") == (isBright ? 1 : 0))
+            // Six slices about the middle of sixteen, 5 to 10.
+            let slices = try other.rows("slices.tsv")
+            #expect(slices.map { $0[0] } == (5...10).map(String.init))
+            #expect(slices.map { $0[1] } == (5...10).map(String.init))
+            #expect(slices.allSatisfy { $0[2] == name }, "\(slices)")
+            #expect(found.outputs.map(\.port) == ["table", "slices"])
+        }
+        _ = folder
+    }
+}
