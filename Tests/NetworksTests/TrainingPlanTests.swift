@@ -182,7 +182,7 @@ struct TrainingPlanTests {
         values[3] = .nan
         #expect(
             try message([.classes([UInt8](repeating: 1, count: 16))], values)
-                == "input 0 of batch 7 of epoch 4 has values that are no finite numbers")
+                == "input 0 of batch 8 of epoch 5 has values that are no finite numbers")
         #expect(throws: NetworkError.training("the loss looks at output 1 of a network that has 1")) {
             _ = try TrainingPlan(
                 network, loss: Loss.crossEntropy().on(output: 1), inputs: [shape], parameters: storage, threads: 1)

@@ -66,13 +66,24 @@ import Workflow
         let result = try folder.perform("network.train", parameters: Self.segmentation, threads: 2)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
         let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
-        #expect(metric.term == "dice" && metric.value! > 0.85, "\(metric)")
+        #expect(metric.term == "patch_dice" && metric.value! > 0.85, "\(metric)")
         let output = try #require(result.outputs.first { $0.port == "model" })
         #expect(output.metadata?["type"]?.stringValue == "model")
         #expect(
             output.metadata?["card"]?["classes"]?.arrayValue?.compactMap(\.stringValue) == [
                 "background", "bright", "dark",
             ])
+        // Whole images of the validation people, class by class, in the measurements and in the card.
+        let dice = result.measurements.filter { $0.metric == "dice" }
+        #expect(dice.map(\.term) == ["bright", "dark"] && dice.allSatisfy { $0.value! > 0.85 }, "\(dice)")
+        let metrics = try #require(output.metadata?["card"]?["metrics"]?.arrayValue)
+        #expect(metrics.map { $0["name"]?.stringValue } == ["patch_dice", "dice", "dice"])
+        #expect(metrics.dropFirst().map { $0["className"]?.stringValue } == ["bright", "dark"])
+        #expect(metrics.dropFirst().map { $0["value"]?.doubleValue } == dice.map(\.value))
+        let best = try #require(result.measurements.first { $0.metric == "best_epoch" }?.value)
+        let curve = try folder.output("curve.tsv").split(separator: "\n").map { $0.split(separator: "\t") }
+        let row = try #require(curve.first { Double($0[0]) == best })
+        #expect(Double(row[4]) == metric.value)
         let split = try folder.output("split.tsv").split(separator: "\n").dropFirst()
         #expect(split.count == 8 && split.count { $0.hasSuffix("validation") } == 2)
         #expect(try folder.output("curve.tsv").split(separator: "\n").count == 7)
@@ -146,7 +157,7 @@ import Workflow
             parameters: [
                 "network": "resnet18", "target": "group", "patch": [16, 16, 16], "batch": 4, "epochs": 3,
                 "augmentation": "none", "validation": 0.25, "learning_rate": 0.001,
-            ], threads: 2)
+            ], threads: 2, memoryMiB: 4096)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
         let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
         #expect(metric.term == "accuracy" && metric.value == 1, "\(metric)")

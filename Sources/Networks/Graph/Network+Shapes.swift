@@ -33,10 +33,19 @@ extension Network {
         var index: [String: Int] = [:]
         for (n, input) in inputs.enumerated() { index[input.name] = n }
         let batch = inputShapes[0].batch
+        for (input, shape) in zip(inputs, inputShapes) {
+            do {
+                try LayerBounds.checkMap(shape)
+            } catch {
+                return .failure(Failure(layer: input.name, problem: error.problem))
+            }
+        }
         for node in nodes {
             do {
                 let given = node.inputs.map { shapes[index[$0]!] }
-                shapes.append(try node.layer.shape(of: given, batch: batch, training: training))
+                let shape = try node.layer.shape(of: given, batch: batch, training: training)
+                try LayerBounds.checkMap(shape)
+                shapes.append(shape)
             } catch {
                 return .failure(Failure(layer: node.name, problem: error.problem))
             }
@@ -56,9 +65,14 @@ extension Network {
                 node.inputs.compactMap { reductions[$0] }.max { $0.reduce(1, *) < $1.reduce(1, *) }
                 ?? [1, 1, 1]
             let (down, up) = node.layer.scales
-            for axis in 0..<3 { reduction[axis] = max(1, reduction[axis] * down[axis] / up[axis]) }
+            // Beyond the bound no size fits anyway; there it stays, so that nothing overflows.
+            for axis in 0..<3 {
+                reduction[axis] = min(LayerBounds.edge, max(1, reduction[axis] * down[axis] / up[axis]))
+            }
             reductions[node.name] = reduction
-            for axis in 0..<3 { largest[axis] = largest[axis].leastCommonMultiple(reduction[axis]) }
+            for axis in 0..<3 {
+                largest[axis] = min(LayerBounds.edge, largest[axis].leastCommonMultiple(reduction[axis]))
+            }
         }
         return Extent3(largest[0], largest[1], largest[2])
     }

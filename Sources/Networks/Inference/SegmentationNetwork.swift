@@ -18,6 +18,7 @@ package struct SegmentationNetwork: WindowNetwork {
     package let inputChannels: Int
     package let classes: Int
     package let sizeMultiple: Extent3
+    package var takesSlices: Bool { network.inputs[0].rank == 2 }
 
     /// - Throws: `InferenceError.network` when it is no network from one image to one of the same kind.
     package init(_ network: Network, weights: Weights, output: Output) throws {

@@ -20,8 +20,14 @@ package protocol WindowNetwork: Sendable {
     var classes: Int { get }
     /// What sizes of windows must be multiples of: the product of the strides on the way down, per axis.
     var sizeMultiple: Extent3 { get }
+    /// Whether it takes slices: windows of depth 1.
+    var takesSlices: Bool { get }
 
     /// Bytes a predictor for this shape holds: maps, windows among them, packed weights, scratch.
     func bytes(input: FeatureShape, threads: Int) throws -> Int
     func predictor(input: FeatureShape, threads: Int) throws -> any WindowPredictor
+}
+
+extension WindowNetwork {
+    package var takesSlices: Bool { false }
 }

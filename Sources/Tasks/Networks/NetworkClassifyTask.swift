@@ -11,11 +11,12 @@ enum NetworkClassifyTask: TaskImplementation {
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let model = try Model(path: try environment.input("model").path)
         let name = model.card.name
-        guard model.card.task == .classification, let patch = model.card.training?.targeted?.patch else {
+        guard model.card.task == .classification, let trained = model.card.training?.targeted else {
             throw TaskResult.Failure.permanent(
                 "model \(name) is one for \(model.card.task.rawValue); network.classify takes one for classification, trained here"
             )
         }
+        let patch = trained.patch
         let input = try ModelImages.input(environment, for: model)
         guard let inverse = input.grid.affine.inverse else { throw GridError.singularAffine("the model's grid") }
 
@@ -40,8 +41,13 @@ enum NetworkClassifyTask: TaskImplementation {
         var rows: [[String]] = []
         var measured: [MeasuredValue] = []
         for (n, place) in places.enumerated() {
-            let image = volume.patch(patch, centre: place.centre)
+            let image = volume.patch(patch, centre: place.centre, as: trained.spatial)
             let logits = try plan.run([image])[0].values
+            guard logits.allSatisfy(\.isFinite) else {
+                throw TaskResult.Failure.permanent(
+                    "model \(name) gives values that are no finite numbers for \(place.lesion.map { "lesion \($0)" } ?? "the image"); "
+                        + "its weights or the image are unusable")
+            }
             let probabilities = Self.softmax(logits)
             let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] }!
             let region = place.lesion.map { "lesion-\($0)" }

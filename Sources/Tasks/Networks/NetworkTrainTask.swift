@@ -14,9 +14,11 @@ enum NetworkTrainTask: TaskImplementation {
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let isClassification = environment.text("network") == "resnet18"
         let parameters = try TrainingParameters(environment)
+        let targets = isClassification ? try ClassificationTargets(environment) : nil
         let people = try TrainingPeople(
             environment, channels: parameters.channels.count, needsLabels: !isClassification,
-            fraction: environment.number("validation"), seed: parameters.settings.seed)
+            fraction: environment.number("validation"), seed: parameters.settings.seed,
+            refusal: { try targets?.refusal($0) })
         let geometry = try geometry(environment, people)
         let subject =
             isClassification
@@ -33,6 +35,12 @@ enum NetworkTrainTask: TaskImplementation {
         var metric: ValidationMetric
         var settings: TrainingSettings
         var warnings: [String] = []
+        /// Of one batch of images.
+        var batch = FeatureShape(batch: 1, channels: 1, size: .one)
+        /// Volumes kept in memory, at most.
+        var cachedBytes = 0
+        /// Whole images to judge a segmentation by in the end.
+        var volumes: VolumeValidation?
     }
 
     private static func geometry(_ environment: TaskEnvironment, _ people: TrainingPeople) throws -> ModelCard.Geometry
@@ -57,7 +65,10 @@ enum NetworkTrainTask: TaskImplementation {
         _ training: Training
     ) throws -> TaskResult {
         var card = training.card
-        let trainer = try trainer(environment, training)
+        let memory = try TrainingMemory(training, threads: environment.threads)
+        print("The training takes \(memory).")
+        try memory.check(limitMiB: environment.request.memoryMiB, step: environment.request.step)
+        let trainer = try trainer(environment, training, people)
         let epochs = training.settings.epochs
         let result = try trainer.run(
             training.data, validation: training.validation, metric: training.metric,
@@ -78,6 +89,11 @@ enum NetworkTrainTask: TaskImplementation {
         if let metric {
             card.metrics = [ModelCard.Metric(name: training.metric.name, measuredOn: "validation", value: metric)]
         }
+        let judgement = try training.volumes?.dice(
+            Model(card: card, weights: result.weights), threads: environment.threads)
+        card.metrics += (judgement ?? []).map {
+            ModelCard.Metric(name: "dice", className: $0.name, measuredOn: "validation", value: $0.value)
+        }
         let model = try Model(card: card, weights: result.weights)
         let cardValue = try JSONValue.parse(Data(try card.json().utf8))
         let (path, entry) = environment.output(
@@ -91,15 +107,20 @@ enum NetworkTrainTask: TaskImplementation {
         if let last = result.history.last {
             measured.append(MeasuredValue(metric: "training_loss", value: last.trainingLoss, unit: "1"))
         }
-        if let best = result.bestEpoch {
-            measured.append(MeasuredValue(metric: "best_epoch", value: Double(best), unit: "1"))
+        // What is said of the validation people is said of the weights that are delivered.
+        let isAveraged = result.averagedMetric != nil
+        if !isAveraged, let best = result.bestEpoch {
+            measured.append(MeasuredValue(metric: "best_epoch", value: Double(best + 1), unit: "1"))
         }
-        if let loss = judged?.validationLoss {
+        if let loss = isAveraged ? result.averagedLoss : judged?.validationLoss {
             measured.append(MeasuredValue(metric: "validation_loss", value: loss, unit: "1"))
         }
         if let metric {
             measured.append(
                 MeasuredValue(term: training.metric.name, metric: "validation_metric", value: metric, unit: "1"))
+        }
+        for one in judgement ?? [] {
+            measured.append(MeasuredValue(term: one.name, metric: "dice", value: one.value, unit: "1"))
         }
         return TaskResult(
             outputs: [
@@ -110,12 +131,15 @@ enum NetworkTrainTask: TaskImplementation {
     }
 
     /// Goes on from the checkpoint that an earlier attempt of the same task left on this worker; else begins.
-    private static func trainer(_ environment: TaskEnvironment, _ training: Training) throws -> Trainer {
+    private static func trainer(
+        _ environment: TaskEnvironment, _ training: Training, _ people: TrainingPeople
+    ) throws -> Trainer {
         let network = training.card.network
         if let path = environment.keptFile("checkpoint.safetensors"), FileManager.default.fileExists(atPath: path) {
             do {
                 return try Trainer(
-                    resuming: path, network, settings: training.settings, threads: environment.threads)
+                    resuming: path, network, settings: training.settings, dataDigest: people.digest,
+                    threads: environment.threads)
             } catch {
                 // A damaged or foreign checkpoint costs time, never the training.
                 print("The checkpoint of an earlier attempt is not used: \(error)")
@@ -131,7 +155,9 @@ enum NetworkTrainTask: TaskImplementation {
             }
             weights = model.weights
         }
-        return try Trainer(network, settings: training.settings, weights: weights, threads: environment.threads)
+        return try Trainer(
+            network, settings: training.settings, weights: weights, dataDigest: people.digest,
+            threads: environment.threads)
     }
 
     private static func line(

@@ -50,6 +50,10 @@ struct TrainingParameters {
             }
             return TrainingClass(name: name, labels: Set(numbers))
         }
+        guard classes.count <= 255 else {
+            throw refuse(
+                "\(classes.count) classes are more than the 255 beside background that a label map of a model can hold")
+        }
 
         rank = environment.integer("rank")
         let sizes = environment.list("patch").compactMap { $0.integerValue.map(Int.init) }
@@ -65,6 +69,10 @@ struct TrainingParameters {
         case "standard": (spatial, intensity) = (.standard(isFlat: rank == 2), .standard)
         default: (spatial, intensity) = (SpatialAugmentation(), IntensityAugmentation())
         }
+        // As images are padded when the model is applied.
+        spatial.beyond = .background
+        // The values of a susceptibility map are measured: nothing scales them.
+        intensity.scaledChannels = channels.enumerated().filter { $0.element.modality != "Chimap" }.map(\.offset)
         let names = classes.map(\.name)
         spatial.lateralPairs = try environment.list("lateral_pairs").map { value in
             let pair = (value.arrayValue ?? []).compactMap(\.stringValue)
@@ -81,10 +89,17 @@ struct TrainingParameters {
         let norm = environment.number("gradient_norm")
         settings.largestGradientNorm = norm > 0 ? norm : nil
         let averaging = environment.integer("averaging_from")
-        settings.averaging = averaging > 0 ? TrainingSettings.WeightAveraging(firstEpoch: averaging) : nil
+        let averagingRate = environment.number("averaging_rate")
+        settings.averaging =
+            averaging > 0
+            ? TrainingSettings.WeightAveraging(
+                firstEpoch: averaging - 1, learningRate: averagingRate > 0 ? averagingRate : nil) : nil
         let patience = environment.integer("patience")
         settings.earlyStopping = patience > 0 ? TrainingSettings.EarlyStopping(patience: patience) : nil
     }
+
+    /// What the channels are, for the name of a model.
+    var modalities: String { channels.map(\.modality).joined(separator: "+") }
 
     /// χ between ∓0.25 ppm becomes −1 … 1.
     private static let chi = IntensityNormalisation.clip(lower: -0.25, upper: 0.25, low: -1, high: 1)

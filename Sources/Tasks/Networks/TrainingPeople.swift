@@ -1,3 +1,5 @@
+import BIDS
+import Foundation
 import Kernels
 import Networks
 import Workflow
@@ -25,8 +27,13 @@ struct TrainingPeople {
     ///
     /// - Parameters:
     ///   - needsLabels: sessions without a label map are left out.
+    ///   - refusal: why a session cannot take part, besides; nil where it can. Asked before people are split, so that
+    ///     nobody is said to have been trained on who was not.
     ///   - fraction: share of the people that are only judged by; at least one where it is above 0.
-    init(_ environment: TaskEnvironment, channels: Int, needsLabels: Bool, fraction: Double, seed: UInt64) throws {
+    init(
+        _ environment: TaskEnvironment, channels: Int, needsLabels: Bool, fraction: Double, seed: UInt64,
+        refusal: (TrainingSession) throws -> String? = { _ in nil }
+    ) throws {
         let ports = ["images", "images2", "images3", "images4"]
         func byContext(_ port: String) -> [TaskContext: TaskRequest.StagedInput] {
             Dictionary(environment.inputs(port).map { ($0.input.context, $0) }, uniquingKeysWith: { first, _ in first })
@@ -57,10 +64,14 @@ struct TrainingPeople {
                 warnings.append("\(context) takes no part: it has no label map.")
                 continue
             }
-            sessions.append(
-                TrainingSession(
-                    context: context, images: [first] + further, mask: masks[context], labels: labels[context],
-                    targets: targets[context]))
+            let session = TrainingSession(
+                context: context, images: [first] + further, mask: masks[context], labels: labels[context],
+                targets: targets[context])
+            if let reason = try refusal(session) {
+                warnings.append("\(context) takes no part: \(reason).")
+                continue
+            }
+            sessions.append(session)
         }
         guard !sessions.isEmpty else {
             throw TaskResult.Failure.permanent(
@@ -90,6 +101,13 @@ struct TrainingPeople {
     var split: ModelCard.Split {
         ModelCard.Split(
             training: Set(training.map(\.subject)).sorted(), validation: Set(validation.map(\.subject)).sorted())
+    }
+
+    /// One digest of every file and of who is trained on: a checkpoint of other data is not gone on with.
+    var digest: String {
+        let files = data.map { "\($0.subject) \($0.session ?? "") \($0.digest)" }
+        let text = (files + ["training"] + split.training + ["validation"] + split.validation).joined(separator: "\n")
+        return ArtifactDigest(of: Data(text.utf8)).description
     }
 
     /// Every file by what it holds.

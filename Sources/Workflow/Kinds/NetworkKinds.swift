@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that train networks and apply them.
     static let networkKinds = [
         TaskKind(
-            name: "network.train", version: 1,
+            name: "network.train", version: 2,
             summary: "Trains a network on the cohort's images: to segment them, or to tell people or lesions apart.",
             scopes: [.cohort],
             inputs: [TaskPort("images", .volume, .many, "First channel, one image per session.")]
@@ -29,11 +29,18 @@ extension TaskKindCatalog {
             parameters: trainingParameters,
             measurements: [
                 MeasurementDeclaration("epochs", unit: "1", "Epochs trained."),
-                MeasurementDeclaration("best_epoch", unit: "1", "Epoch of the weights that were kept."),
+                MeasurementDeclaration(
+                    "best_epoch", unit: "1",
+                    "Epoch of the weights that were kept, counted from 1; none where weights are averaged."),
                 MeasurementDeclaration("training_loss", unit: "1", "Mean loss of the last epoch."),
                 MeasurementDeclaration(
-                    "validation_loss", unit: "1", "Loss on the validation people at the best epoch."),
-                MeasurementDeclaration("validation_metric", unit: "1", "Metric on them (term names it)."),
+                    "validation_loss", unit: "1",
+                    "Loss of the weights that were kept on patches of the validation people."),
+                MeasurementDeclaration("validation_metric", unit: "1", "Metric on the same (term names it)."),
+                MeasurementDeclaration(
+                    "dice", unit: "1",
+                    "Dice coefficient of a class (term names it) on whole images of the validation people, mean over people."
+                ),
                 MeasurementDeclaration("parameters", unit: "1", "Trainable parameters."),
             ],
             resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true),
@@ -68,7 +75,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600),
         TaskKind(
-            name: "network.classify", version: 1,
+            name: "network.classify", version: 2,
             summary: "Applies a classification model to a person's image, or to each lesion in it.",
             scopes: [.session],
             inputs: imagePorts + [
@@ -143,7 +150,11 @@ extension TaskKindCatalog {
             "gradient_norm", .number(0...10_000), default: 0, "Gradients longer than this are shortened; 0: never."),
         TaskParameter(
             "averaging_from", .integer(0...100_000), default: 0,
-            "Weights are averaged from this epoch on (stochastic weight averaging); 0: not at all."),
+            "Weights are averaged after this epoch and all later ones (stochastic weight averaging), counted from 1; 0: not at "
+                + "all."),
+        TaskParameter(
+            "averaging_rate", .number(0...10), default: 0,
+            "Learning rate from averaging_from on; 0: that of the schedule, which by then may be too small to move."),
         TaskParameter(
             "patience", .integer(0...100_000), default: 0,
             "Stop after this many epochs without a better validation metric; 0: never."),
