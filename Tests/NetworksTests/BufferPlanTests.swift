@@ -53,7 +53,7 @@ struct BufferPlanTests {
         for value in program.inputs { for n in places[value] { owner[n] = value } }
         for (s, step) in program.steps.enumerated() {
             for input in Set(step.inputs) {
-                let intact = places[input].allSatisfy { isIntact(owner[$0], input, program, plan) }
+                let intact = places[input].allSatisfy { isIntact(owner[$0], input, at: $0, program, places) }
                 #expect(intact, "\(comment): step \(s) (\(step.operation)) reads a value that was overwritten")
             }
             if case .concatenation = step.operation {
@@ -74,7 +74,9 @@ struct BufferPlanTests {
         }
         if program.outputsLastRead == nil {
             for output in program.outputs {
-                for n in places[output] { #expect(isIntact(owner[n], output, program, plan), "\(comment): output") }
+                for n in places[output] {
+                    #expect(isIntact(owner[n], output, at: n, program, places), "\(comment): output")
+                }
             }
         }
         for case let gradient? in program.inputGradients {
@@ -84,16 +86,19 @@ struct BufferPlanTests {
         }
     }
 
-    /// Whether what `owner` wrote is (a part of) the value: itself, the whole it is a slice of, or a part of the joined
-    /// map it is.
-    private func isIntact(_ owner: Int?, _ value: Int, _ program: Program, _ plan: BufferPlan) -> Bool {
+    /// Whether what `owner` wrote at place `n` is (a part of) the value: itself, the whole it is a slice of, or that part
+    /// of the joined map which lies there.
+    private func isIntact(_ owner: Int?, _ value: Int, at n: Int, _ program: Program, _ places: [Set<Int>]) -> Bool {
         guard let owner else { return false }
         if owner == value { return true }
         return program.steps.contains { step in
             switch step.operation {
-            case .slice: step.outputs[0] == value && isIntact(owner, step.inputs[0], program, plan)
+            case .slice: step.outputs[0] == value && isIntact(owner, step.inputs[0], at: n, program, places)
             case .concatenation:
-                step.outputs[0] == value && step.inputs.contains { isIntact(owner, $0, program, plan) }
+                step.outputs[0] == value
+                    && step.inputs.contains {
+                        places[$0].contains(n) && isIntact(owner, $0, at: n, program, places)
+                    }
             default: false
             }
         }

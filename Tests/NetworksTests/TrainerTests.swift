@@ -226,7 +226,7 @@ struct TrainerTests {
         #expect(problem { $0.epochs = 0 } == "a training of 0 epochs; give at least 1")
         #expect(
             problem { $0.averaging = .init(firstEpoch: 4) }
-                == "weights are averaged from epoch 4 on, and the training has 4")
+                == "weights are averaged from epoch 5 on, and the training has 4")
         #expect(problem { $0.schedule.base = -1 } == "a learning rate is a positive number, not -1.0")
         #expect(
             problem { $0.largestGradientNorm = 0 } == "a gradient clipped to the norm 0.0; give more than 0")

@@ -307,6 +307,19 @@ struct SliceAndTargetTests {
         let kinds = (0..<80).map { batches.entry(epoch: 0, sample: $0).isForeground }
         #expect(kinds.filter { $0 }.count == 40)
         for first in stride(from: 0, to: 80, by: 8) { #expect(kinds[first..<(first + 8)].filter { $0 }.count == 4) }
+        // The same slices as they are: of those with a lesion nearly all are changed, of the others half.
+        var plain = options
+        plain.shapes = .spatial(SpatialAugmentation())
+        let unchanged = try SliceBatches(volumes, index: index, channels: 2, options: plain, seed: 2)
+        var changed = (lesion: 0, other: 0)
+        for number in 0..<10 {
+            let (a, b) = (try batches.batch(epoch: 0, index: number), try unchanged.batch(epoch: 0, index: number))
+            for n in 0..<8 where a.images[(n * 512)..<((n + 1) * 512)] != b.images[(n * 512)..<((n + 1) * 512)] {
+                if kinds[number * 8 + n] { changed.lesion += 1 } else { changed.other += 1 }
+            }
+        }
+        #expect(changed.lesion >= 38)
+        #expect((10...30).contains(changed.other), "\(changed)")
         let three = try SliceBatches(volumes, index: index, channels: 2, options: options, seed: 2, threads: 3)
         for number in 0..<10 {
             let (a, b) = (try batches.batch(epoch: 1, index: number), try three.batch(epoch: 1, index: number))

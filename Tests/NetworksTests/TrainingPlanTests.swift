@@ -138,7 +138,7 @@ struct TrainingPlanTests {
         net.normalisesJoined = block == .plain
         let loss = Loss.crossEntropy() + Loss.dice() + 0.5 * Loss.focal()
         try Self.problem(try net.network(), loss, [[2, 1, 4, 8, 6]], seed: 41)
-            .check(step: 3e-3, tolerance: 0.04, seed: 42)
+            .check(step: slope < 0 ? 7e-4 : 3e-3, tolerance: 0.04, seed: 42)
     }
 
     /// Along a random direction in the input the loss changes as its gradient says; that of the parameters stays.
@@ -223,7 +223,7 @@ struct TrainingPlanTests {
         values[3] = .nan
         #expect(
             try message([.classes([UInt8](repeating: 1, count: 16))], values)
-                == "input 0 of batch 7 of epoch 4 has values that are no finite numbers")
+                == "input 0 of batch 8 of epoch 5 has values that are no finite numbers")
         #expect(throws: NetworkError.training("the loss looks at output 1 of a network that has 1")) {
             _ = try TrainingPlan(
                 network, loss: Loss.crossEntropy().on(output: 1), inputs: [shape], parameters: storage, threads: 1)

@@ -94,7 +94,8 @@ import Workflow
         let one = try limited([models[0]])
         #expect(one.failure == nil, "\(one.failure?.message ?? "")")
         let all = try limited(models)
-        #expect(all.failure?.message.contains("more than the limit of 80 MiB") == true, "\(all)")
+        #expect(all.failure?.outcome == .outOfMemory)
+        #expect(all.failure?.message.contains("more than its 80 MiB") == true, "\(all)")
     }
 
     /// What two members can say differently, and the words that must answer.
@@ -107,7 +108,7 @@ import Workflow
                 "left, right, fold-2.safetensors (other) background, right, left",
                 { $0.classes = ["background", "right", "left"] }
             ),
-            ("has the output softmax, fold-2.safetensors (other) sigmoid", { $0.output = .sigmoid }),
+            ("has the output softmax, fold-2.safetensors (other) probabilities", { $0.output = .probabilities }),
             ("has the window 8×8×8", { $0.inference?.window = Extent3(16, 8, 8) }),
             ("has the lateral pairs left–right, fold-2.safetensors (other) none", { $0.inference?.lateralPairs = [] }),
         ]

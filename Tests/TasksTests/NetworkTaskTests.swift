@@ -22,13 +22,20 @@ import Workflow
         let result = try folder.perform("network.train", parameters: Self.segmentation, threads: 2)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
         let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
-        #expect(metric.term == "dice" && metric.value! > 0.85, "\(metric)")
+        #expect(metric.term == "patch_dice" && metric.value! > 0.85, "\(metric)")
         let output = try #require(result.outputs.first { $0.port == "model" })
         #expect(output.metadata?["type"]?.stringValue == "model")
         #expect(
             output.metadata?["card"]?["classes"]?.arrayValue?.compactMap(\.stringValue) == [
                 "background", "bright", "dark",
             ])
+        // Whole images of the validation people, class by class, in the measurements and in the card.
+        let dices = result.measurements.filter { $0.metric == "dice" }
+        #expect(dices.map(\.term) == ["bright", "dark"] && dices.allSatisfy { $0.value! > 0.85 }, "\(dices)")
+        let metrics = try #require(output.metadata?["card"]?["metrics"]?.arrayValue)
+        #expect(metrics.map { $0["name"]?.stringValue } == ["patch_dice", "dice", "dice"])
+        #expect(metrics.dropFirst().map { $0["className"]?.stringValue } == ["bright", "dark"])
+        #expect(metrics.dropFirst().map { $0["value"]?.doubleValue } == dices.map(\.value))
         let split = try folder.output("split.tsv").split(separator: "\n").dropFirst()
         #expect(split.count == 8 && split.count { $0.hasSuffix("validation") } == 2)
         #expect(try folder.output("curve.tsv").split(separator: "\n").count == 7)

@@ -38,23 +38,25 @@ final class TaskFolder {
 
     func request(
         _ kind: String, parameters: JSONValue = [:], missing: [MissingInput] = [], command: String? = nil,
-        threads: Int = 1
+        threads: Int = 1, memoryMiB: Int = 512
     ) throws -> TaskRequest {
         TaskRequest(
             task: TaskID(run: RunID(rawValue: 1), ordinal: 0), attempt: 1, step: "step", kind: kind,
             kindVersion: try #require(TaskKindCatalog.kind(kind)).version, context: .cohort, parameters: parameters,
-            inputs: inputs, missing: missing, threads: threads, memoryMiB: 512, outputFolder: path + "/out",
+            inputs: inputs, missing: missing, threads: threads, memoryMiB: memoryMiB, outputFolder: path + "/out",
             commandPath: command)
     }
 
     /// Runs the task; the folder lives as long as it runs.
     func perform(
         _ kind: String, parameters: JSONValue = [:], missing: [MissingInput] = [], command: String? = nil,
-        threads: Int = 1
+        threads: Int = 1, memoryMiB: Int = 512
     ) throws -> TaskResult {
         try withExtendedLifetime(self) {
             AttemptRunner.perform(
-                try request(kind, parameters: parameters, missing: missing, command: command, threads: threads))
+                try request(
+                    kind, parameters: parameters, missing: missing, command: command, threads: threads,
+                    memoryMiB: memoryMiB))
         }
     }
 

@@ -15,22 +15,33 @@ package struct SplineLattice: Sendable {
     }
 
     /// Lattice points that a patch needs when they are `spacing` voxels apart; one along an axis of one voxel.
+    ///
+    /// - Parameter spacing: along i, j, k (width, height, depth).
+    package static func nodes(size: Extent3, spacingVoxels spacing: SIMD3<Double>) -> Extent3 {
+        func count(_ n: Int, _ spacing: Double) -> Int { n == 1 ? 1 : Int(Double(n - 1) / spacing) + 4 }
+        return Extent3(count(size.depth, spacing.z), count(size.height, spacing.y), count(size.width, spacing.x))
+    }
+
+    /// As many voxels apart along every axis.
     package static func nodes(size: Extent3, spacingVoxels spacing: Double) -> Extent3 {
-        func count(_ n: Int) -> Int { n == 1 ? 1 : Int(Double(n - 1) / spacing) + 4 }
-        return Extent3(count(size.depth), count(size.height), count(size.width))
+        nodes(size: size, spacingVoxels: SIMD3(repeating: spacing))
     }
 
     /// - Parameters:
-    ///   - spacing: distance of lattice points in voxels, at least 1.
+    ///   - spacing: distance of lattice points in voxels along i, j, k, at least 1.
     ///   - values: as many as `nodes(size:spacingVoxels:)` says.
-    package init(size: Extent3, spacingVoxels spacing: Double, values: [Float]) {
-        precondition(spacing >= 1, "lattice points lie at least one voxel apart, not \(spacing)")
+    package init(size: Extent3, spacingVoxels spacing: SIMD3<Double>, values: [Float]) {
+        precondition(spacing.min() >= 1, "lattice points lie at least one voxel apart, not \(spacing)")
         nodes = Self.nodes(size: size, spacingVoxels: spacing)
         precondition(values.count == nodes.product, "\(values.count) values for a lattice of \(nodes)")
         (self.size, self.values) = (size, values)
-        depth = Self.taps(size.depth, spacing)
-        height = Self.taps(size.height, spacing)
-        width = Self.taps(size.width, spacing)
+        depth = Self.taps(size.depth, spacing.z)
+        height = Self.taps(size.height, spacing.y)
+        width = Self.taps(size.width, spacing.x)
+    }
+
+    package init(size: Extent3, spacingVoxels spacing: Double, values: [Float]) {
+        self.init(size: size, spacingVoxels: SIMD3(repeating: spacing), values: values)
     }
 
     private static func taps(_ count: Int, _ spacing: Double) -> [Tap] {

@@ -60,16 +60,20 @@ struct BatchAssembly {
 package enum TargetForm: String, Sendable, Hashable, Codable {
     /// Numbers of classes: cross-entropy, focal, Dice.
     case classes
-    /// Values: binary cross-entropy, squared error. Labels become one channel of their numbers.
+    /// Values: binary cross-entropy, squared error. Labels become one channel of 0 and 1 for every class but the
+    /// background; labels that are no class (beyond the volume, say) are 0 in all of them.
     case values
 
-    /// - Parameter images: batch × channels × size.
-    func target(_ labels: [UInt8], like images: Tensor) -> Target {
-        switch self {
-        case .classes: .classes(labels)
-        case .values:
-            .values(
-                Tensor(shape: [images.shape[0], 1] + images.shape.dropFirst(2), values: labels.map { Float($0) }))
+    /// - Parameters:
+    ///   - images: batch × channels × size.
+    ///   - classes: labels run from 0 to below.
+    func target(_ labels: [UInt8], like images: Tensor, classes: Int) -> Target {
+        guard self == .values else { return .classes(labels) }
+        let (channels, positions) = (max(1, classes - 1), images.shape.dropFirst(2).reduce(1, *))
+        var values = [Float](repeating: 0, count: channels * labels.count)
+        for (n, label) in labels.enumerated() where label > 0 && Int(label) <= channels {
+            values[(n / positions * channels + Int(label) - 1) * positions + n % positions] = 1
         }
+        return .values(Tensor(shape: [images.shape[0], channels] + images.shape.dropFirst(2), values: values))
     }
 }

@@ -12,6 +12,17 @@ package struct DEEPMIRAugmentation: Sendable, Hashable, Codable {
 
     package init() {}
 
+    /// - Throws: `TrainingDataError.settings` naming what is out of range.
+    package func check() throws {
+        guard (1...360).contains(largestDegrees) else {
+            throw TrainingDataError.settings("slices are turned by up to \(largestDegrees) degrees; give 1 to 360")
+        }
+        guard (1...1 << 14).contains(largestShiftVoxels) else {
+            throw TrainingDataError.settings(
+                "slices are shifted by up to \(largestShiftVoxels) voxels; give 1 to \(1 << 14)")
+        }
+    }
+
     func draw(size: Extent3, centre: SIMD3<Double>, random: Philox, epoch: Int, sample: Int) -> SpatialAugmentation.Draw
     {
         var stream = RandomPurpose.spatial.stream(random, epoch: epoch, sample: sample)

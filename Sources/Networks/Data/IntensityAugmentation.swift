@@ -42,8 +42,11 @@ package struct IntensityAugmentation: Sendable, Hashable, Codable {
     package var gamma: Range?
     /// Standard deviation of added Gaussian noise.
     package var noise: Range?
-    /// Channels that are changed; nil all. (A coil's sensitivity, say, does not enter a susceptibility map.)
+    /// Channels that are changed; nil all.
     package var channels: [Int]?
+    /// Of these, channels whose scale means nothing, on which bias field, gain, offset and gamma act; nil all. A
+    /// susceptibility map is not among them: its values are measured, and no coil's sensitivity enters it.
+    package var scaledChannels: [Int]?
 
     package init() {}
 
@@ -94,18 +97,19 @@ package struct IntensityAugmentation: Sendable, Hashable, Codable {
         let blur = draw(blurVoxels)
         let bias = draw(biasField.map { Range($0.probability, $0.logarithm) })
         let (gain, offset, gamma, noise) = (draw(gain), draw(offset), draw(gamma), draw(noise))
+        let scales = scaledChannels?.contains(channel) ?? true
         if let blur { Self.blur(values, size, sigmaVoxels: blur) }
-        if let bias, let biasField {
+        if scales, let bias, let biasField {
             let lattice = Self.lattice(
                 size, spacing: biasField.latticeVoxels, deviation: bias, random: random, epoch: epoch,
                 sample: sample, channel: channel)
             Self.multiply(values, size, byExponentialOf: lattice)
         }
-        if gain != nil || offset != nil {
+        if scales, gain != nil || offset != nil {
             let (factor, shift) = (Float(gain ?? 1), Float(offset ?? 0))
             for n in 0..<size.product { values[n] = values[n] * factor + shift }
         }
-        if let gamma { Self.raise(values, size.product, to: Float(gamma)) }
+        if scales, let gamma { Self.raise(values, size.product, to: Float(gamma)) }
         if let noise {
             Self.addNoise(
                 values, size.product, deviation: Float(noise), random: random, epoch: epoch, sample: sample,

@@ -36,11 +36,15 @@ package struct PatchBatches: TrainingData {
     private let random: Philox
     /// Sums of the weights of classes up to each, over classes that occur.
     private let cumulative: [Double]
+    /// Samples of an epoch, the rest of the last batch among them.
+    private let samples: Int
 
+    /// - Parameter isEvaluation: exactly `samplesPerEpoch` samples, with a shorter batch at the end, instead of full
+    ///   batches only.
     /// - Throws: `TrainingDataError` when settings are out of range or there is nothing to train on.
     package init(
         _ volumes: any VolumeSource, index: ForegroundIndex, channels: Int, options: PatchOptions, seed: UInt64,
-        threads: Int = 1
+        isEvaluation: Bool = false, threads: Int = 1
     ) throws {
         guard volumes.count > 0 else { throw TrainingDataError.empty("there is no volume") }
         guard options.batch > 0, options.samplesPerEpoch > 0 else {
@@ -71,11 +75,14 @@ package struct PatchBatches: TrainingData {
             return sum
         }
         if options.foregroundFraction > 0, sum == 0 {
-            throw TrainingDataError.empty("no volume has a voxel of a class with a weight over 0")
+            throw TrainingDataError.empty(
+                "no volume has a voxel of any of the classes 1 to \(classes - 1) with a weight over 0, and patches are to "
+                    + "be centred on them; check the label maps, or set the share of such patches to 0")
         }
         assembly = BatchAssembly(
             channels: channels, size: options.patch, hasLabels: true, hasGlobal: field != nil, threads: threads)
         batchesPerEpoch = (options.samplesPerEpoch + options.batch - 1) / options.batch
+        samples = isEvaluation ? options.samplesPerEpoch : batchesPerEpoch * options.batch
         random = Philox(seed: seed)
         reader = PatchReader(
             spatial: options.spatial, intensity: options.intensity, labelBeyond: options.labelBeyond, random: random)
@@ -130,9 +137,9 @@ package struct PatchBatches: TrainingData {
 
     package func batch(epoch: Int, index: Int) throws -> Batch {
         let first = index * options.batch
-        let choices = (0..<options.batch).map { choice(epoch: epoch, sample: first + $0) }
+        let choices = (first..<min(first + options.batch, samples)).map { choice(epoch: epoch, sample: $0) }
         let read = try choices.map { try volumes.volume($0.volume, channels: assembly.channels, needsLabels: true) }
-        let (images, labels) = assembly.assemble(options.batch) { n, place in
+        let (images, labels) = assembly.assemble(choices.count) { n, place in
             let volume = read[n]
             let centre = centre(of: choices[n], volume: volume.size, epoch: epoch, sample: first + n)
             let draw = options.spatial.draw(
@@ -144,6 +151,8 @@ package struct PatchBatches: TrainingData {
                 reader.read(volume, draw: draw, epoch: epoch, sample: first + n, to: place)
             }
         }
-        return Batch(inputs: images, targets: [options.targets.target(labels, like: images[0])])
+        return Batch(
+            inputs: images,
+            targets: [options.targets.target(labels, like: images[0], classes: self.index.entries.count)])
     }
 }

@@ -22,8 +22,9 @@ extension TrainingVolume {
     /// - Parameters:
     ///   - size: of the patch, voxels.
     ///   - centre: voxel position (i, j, k) of its middle.
+    ///   - trained: how patches were cut in training: what lies beyond the volume, and the interpolation.
     /// - Returns: a batch of one.
-    package func patch(_ size: Extent3, centre: SIMD3<Double>) -> Tensor {
+    package func patch(_ size: Extent3, centre: SIMD3<Double>, as trained: SpatialAugmentation) -> Tensor {
         let draw = SpatialAugmentation().draw(
             size: size, centre: centre, spacingMillimetres: spacingMillimetres, random: Philox(seed: 0), epoch: 0,
             sample: 0)
@@ -33,11 +34,21 @@ extension TrainingVolume {
             for (n, channel) in channels.enumerated() {
                 channel.withUnsafeBufferPointer { values in
                     draw.map.sample(
-                        values.baseAddress!, volume: self.size, isCubic: false, beyond: .value(0),
+                        values.baseAddress!, volume: self.size, isCubic: trained.interpolation == .cubic,
+                        beyond: beyond(trained.beyond, channel: n),
                         to: target.baseAddress! + n * count)
                 }
             }
         }
         return patch
+    }
+
+    /// What a channel shows where there is no voxel.
+    func beyond(_ beyond: SpatialAugmentation.Beyond, channel: Int) -> PatchMap.Beyond {
+        switch beyond {
+        case .zero: .value(0)
+        case .background: .value(background[channel])
+        case .edge: .edge
+        }
     }
 }

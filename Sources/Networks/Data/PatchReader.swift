@@ -25,7 +25,7 @@ struct PatchReader: Sendable {
             volume.channels[channel].withUnsafeBufferPointer { values in
                 draw.map.sample(
                     values.baseAddress!, volume: volume.size, isCubic: spatial.interpolation == .cubic,
-                    beyond: beyond(volume, channel), to: patch)
+                    beyond: volume.beyond(spatial.beyond, channel: channel), to: patch)
             }
             intensity.apply(to: patch, size: size, channel: channel, random: random, epoch: epoch, sample: sample)
         }
@@ -62,14 +62,6 @@ struct PatchReader: Sendable {
                 }
                 if let target = place.labels { field.copyPatch(from: labels.baseAddress!, to: target) }
             }
-        }
-    }
-
-    private func beyond(_ volume: TrainingVolume, _ channel: Int) -> PatchMap.Beyond {
-        switch spatial.beyond {
-        case .zero: .value(0)
-        case .background: .value(volume.background[channel])
-        case .edge: .edge
         }
     }
 }

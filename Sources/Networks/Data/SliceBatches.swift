@@ -46,18 +46,32 @@ package struct SliceBatches: TrainingData {
     private let options: SliceOptions
     private let reader: PatchReader
     private let random: Philox
+    private let classes: Int
+    /// Set where every slice comes exactly once.
+    private let evaluation: EvaluationOrder?
 
+    /// - Parameters:
+    ///   - classes: labels run from 0 to below; needed where targets are values, one channel for each but the first.
+    ///   - isEvaluation: every slice exactly once, those with foreground first, with a shorter batch at the end,
+    ///     whatever the options say of shares and numbers.
     /// - Throws: `TrainingDataError` when settings are out of range or there is no slice of a wanted kind.
     package init(
         _ volumes: any VolumeSource, index: SliceIndex, channels: Int, options: SliceOptions, seed: UInt64,
-        threads: Int = 1
+        classes: Int? = nil, isEvaluation: Bool = false, threads: Int = 1
     ) throws {
         let slices = index.foreground.count + index.background.count
         guard slices > 0 else { throw TrainingDataError.empty("there is no slice that is not empty") }
         guard options.batch > 0, options.samplesPerEpoch ?? 1 > 0, options.size.depth == 1,
             options.size.height > 0, options.size.width > 0
         else { throw TrainingDataError.settings("a batch, an epoch and a slice have at least one sample or voxel") }
-        if let fraction = options.foregroundFraction {
+        guard options.targets == .classes || classes != nil else {
+            throw TrainingDataError.settings("slices with values as targets need the number of classes")
+        }
+        if let classes, index.largestLabel >= classes {
+            throw TrainingDataError.label(
+                volume: index.largestLabelVolume, label: index.largestLabel, classes: classes)
+        }
+        if !isEvaluation, let fraction = options.foregroundFraction {
             guard fraction >= 0, fraction <= 1 else {
                 throw TrainingDataError.settings("the share of slices with foreground is 0 to 1, not \(fraction)")
             }
@@ -69,14 +83,21 @@ package struct SliceBatches: TrainingData {
             }
         }
         var spatial = SpatialAugmentation()
-        if case .spatial(let given) = options.shapes { spatial = given }
+        switch options.shapes {
+        case .spatial(let given): spatial = given
+        case .deepmir(let augmentation): try augmentation.check()
+        }
         spatial.interpolation = options.interpolation
         spatial.beyond = options.beyond
         spatial.lateralPairs = options.lateralPairs
         try spatial.check()
         try options.intensity.check()
         assembly = BatchAssembly(channels: channels, size: options.size, hasLabels: true, threads: threads)
-        batchesPerEpoch = ((options.samplesPerEpoch ?? slices) + options.batch - 1) / options.batch
+        evaluation = isEvaluation ? EvaluationOrder(samples: slices, batch: options.batch) : nil
+        batchesPerEpoch =
+            evaluation?.batchesPerEpoch
+            ?? ((options.samplesPerEpoch ?? slices) + options.batch - 1) / options.batch
+        self.classes = classes ?? 256
         random = Philox(seed: seed)
         reader = PatchReader(spatial: spatial, intensity: options.intensity, labelBeyond: 0, random: random)
         (self.volumes, self.index, self.options) = (volumes, index, options)
@@ -89,8 +110,10 @@ package struct SliceBatches: TrainingData {
             var order = RandomPurpose.order.stream(random, epoch: epoch, sample: round << 2 | kind)
             return order.permutation(count)[number % count]
         }
-        guard let fraction = options.foregroundFraction else {
-            let chosen = pick(sample, of: index.foreground.count + index.background.count, kind: 0)
+        guard evaluation == nil, let fraction = options.foregroundFraction else {
+            let chosen =
+                evaluation == nil
+                ? pick(sample, of: index.foreground.count + index.background.count, kind: 0) : sample
             return chosen < index.foreground.count
                 ? (index.foreground[chosen], true) : (index.background[chosen - index.foreground.count], false)
         }
@@ -103,16 +126,17 @@ package struct SliceBatches: TrainingData {
 
     package func batch(epoch: Int, index: Int) throws -> Batch {
         let first = index * options.batch
-        let entries = (0..<options.batch).map { entry(epoch: epoch, sample: first + $0) }
+        let samples = evaluation?.range(index) ?? first..<first + options.batch
+        let entries = samples.map { entry(epoch: epoch, sample: $0) }
         let read = try entries.map {
             try volumes.volume($0.entry.volume, channels: assembly.channels, needsLabels: true)
         }
-        let (images, labels) = assembly.assemble(options.batch) { n, place in
+        let (images, labels) = assembly.assemble(entries.count) { n, place in
             reader.read(
                 read[n], draw: draw(entries[n].entry, entries[n].isForeground, read[n], epoch, first + n),
                 epoch: epoch, sample: first + n, to: place)
         }
-        return Batch(inputs: images, targets: [options.targets.target(labels, like: images[0])])
+        return Batch(inputs: images, targets: [options.targets.target(labels, like: images[0], classes: classes)])
     }
 
     private func draw(

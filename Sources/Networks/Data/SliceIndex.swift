@@ -14,6 +14,9 @@ package struct SliceIndex: Sendable {
     package let background: [Entry]
     /// Slices left out because they are empty.
     package let skipped: Int
+    /// The largest class that occurs, and the volume it was first seen in.
+    package let largestLabel: Int
+    package let largestLabelVolume: String
 
     /// Reads every volume once.
     ///
@@ -22,6 +25,7 @@ package struct SliceIndex: Sendable {
     /// - Throws: `TrainingDataError`, or what the source throws.
     package init(_ volumes: any VolumeSource, emptyChannel: Int?) throws {
         var (foreground, background, skipped) = ([Entry](), [Entry](), 0)
+        var largest = (label: 0, volume: "")
         for index in 0..<volumes.count {
             let volume = try volumes.volume(index)
             guard !volume.labels.isEmpty else { throw TrainingDataError.labelsMissing(volume: volume.name) }
@@ -29,6 +33,7 @@ package struct SliceIndex: Sendable {
                 throw TrainingDataError.channelCount(
                     volume: volume.name, found: volume.channels.count, expected: emptyChannel + 1)
             }
+            if let label = volume.labels.max(), Int(label) > largest.label { largest = (Int(label), volume.name) }
             let plane = volume.size.height * volume.size.width
             for slice in 0..<volume.size.depth {
                 if let emptyChannel, !(volume.sliceSums[emptyChannel][slice] > 0) {
@@ -41,5 +46,6 @@ package struct SliceIndex: Sendable {
             }
         }
         (self.foreground, self.background, self.skipped) = (foreground, background, skipped)
+        (largestLabel, largestLabelVolume) = largest
     }
 }

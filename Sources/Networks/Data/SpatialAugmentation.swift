@@ -78,7 +78,8 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
 
     /// - Throws: `TrainingDataError.settings` naming what is out of range.
     package func check() throws {
-        guard scaling.lowerBound > 0 else {
+        if let problem = lateralPairs.problem(classes: 256) { throw TrainingDataError.settings(problem) }
+        guard scaling.lowerBound > 0, scaling.upperBound.isFinite else {
             throw TrainingDataError.settings("sizes are multiplied by \(scaling); factors are over 0")
         }
         if let elastic, !(elastic.latticeMillimetres > 0 && elastic.displacementMillimetres.lowerBound >= 0) {
@@ -170,7 +171,8 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
         let applied = stream.chance(elastic.probability)
         let deviation = stream.uniform(in: elastic.displacementMillimetres)
         guard applied, deviation > 0 else { return nil }
-        let latticeVoxels = max(1, elastic.latticeMillimetres / spacing.min())
+        // In millimetres along every axis, however unequal the voxels' sides are.
+        let latticeVoxels = pointwiseMax(SIMD3(repeating: 1), elastic.latticeMillimetres / spacing)
         let nodes = SplineLattice.nodes(size: size, spacingVoxels: latticeVoxels)
         func lattice(_ axis: Int, isFixed: Bool) -> SplineLattice {
             let scale = isFixed ? 0 : Float(deviation / spacing[axis])

@@ -49,23 +49,28 @@ package struct TargetedBatches: TrainingData {
     private let volumes: any VolumeSource
     private let samples: [TargetedPatch]
     private let options: TargetedOptions
-    private let order: BalancedOrder
+    private let order: SampleOrder
     private let reader: PatchReader
     private let random: Philox
 
+    /// - Parameter isEvaluation: every sample exactly once, in the given order, with a shorter batch at the end, instead
+    ///   of batches with enough positives.
     /// - Throws: `TrainingDataError` when settings are out of range or samples do not agree.
     package init(
         _ volumes: any VolumeSource, samples: [TargetedPatch], channels: Int, options: TargetedOptions, seed: UInt64,
-        threads: Int = 1
+        isEvaluation: Bool = false, threads: Int = 1
     ) throws {
         guard options.patch.depth > 0, options.patch.height > 0, options.patch.width > 0 else {
             throw TrainingDataError.settings("a patch of \(options.patch) voxels has no voxel")
         }
         try options.spatial.check()
         try options.intensity.check()
-        order = try BalancedOrder(
+        let balanced = try BalancedOrder(
             isPositive: samples.map { $0.target > 0.5 }, batch: options.batch,
-            minimumPositives: options.minimumPositives, seed: seed)
+            minimumPositives: isEvaluation ? 0 : options.minimumPositives, seed: seed)
+        order =
+            isEvaluation
+            ? .once(EvaluationOrder(samples: samples.count, batch: options.batch)) : .balanced(balanced)
         let features = samples[0].features.count
         for (n, sample) in samples.enumerated() {
             guard sample.features.count == features else {
@@ -98,7 +103,7 @@ package struct TargetedBatches: TrainingData {
         }
         // Numbers of a sample depend on where it stands in the epoch, so that a positive shown twice differs.
         let first = index * options.batch
-        let (images, _) = assembly.assemble(options.batch) { n, place in
+        let (images, _) = assembly.assemble(chosen.count) { n, place in
             let (volume, sample) = (read[n], samples[chosen[n]])
             let draw = options.spatial.draw(
                 size: options.patch, centre: sample.centre ?? volume.size.middle(of: options.patch),
@@ -107,20 +112,20 @@ package struct TargetedBatches: TrainingData {
         }
         var inputs = images
         if features > 0 {
-            inputs.append(Tensor(shape: [options.batch, features], values: chosen.flatMap { samples[$0].features }))
+            inputs.append(Tensor(shape: [chosen.count, features], values: chosen.flatMap { samples[$0].features }))
         }
         let targets = chosen.map { samples[$0].target }
         switch options.targets {
         case .values:
-            return Batch(inputs: inputs, targets: [.values(Tensor(shape: [options.batch, 1], values: targets))])
+            return Batch(inputs: inputs, targets: [.values(Tensor(shape: [chosen.count, 1], values: targets))])
         case .valuesPerSlice:
             let depth = options.patch.depth
             let slices = targets.flatMap { [Float](repeating: $0, count: depth) }
             return Batch(
                 inputs: inputs,
                 targets: [
-                    .values(Tensor(shape: [options.batch * depth, 1], values: slices)),
-                    .values(Tensor(shape: [options.batch, 1], values: targets)),
+                    .values(Tensor(shape: [chosen.count * depth, 1], values: slices)),
+                    .values(Tensor(shape: [chosen.count, 1], values: targets)),
                 ])
         case .classes: return Batch(inputs: inputs, targets: [.classes(targets.map { UInt8($0) })])
         }

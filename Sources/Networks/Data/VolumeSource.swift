@@ -48,6 +48,9 @@ package final class CachedVolumes: VolumeSource {
         (self.count, self.limitBytes, self.load) = (count, limitBytes, load)
     }
 
+    /// Bytes of the volumes kept at present.
+    package var keptBytes: Int { kept.withLock { $0.bytes } }
+
     package func volume(_ index: Int) throws -> TrainingVolume {
         let found = kept.withLock { kept -> TrainingVolume? in
             guard let volume = kept.volumes[index] else { return nil }

@@ -48,6 +48,8 @@ struct BufferPlan: Sendable {
             guard let y = step.outputs.first else { continue }
             for position in step.operation.overwritable {
                 let x = step.inputs[position]
+                // Three of the same would be read after the first two have been written over.
+                if case .addition = step.operation, step.inputs.count(where: { $0 == x }) > 2 { continue }
                 guard program.shapes[x] == program.shapes[y], lives.born[x] >= 0,
                     resolved[x] == nil || resolved[y] == nil
                 else { continue }

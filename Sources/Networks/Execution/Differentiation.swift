@@ -9,10 +9,11 @@ extension Program {
     ///   - inputGradients: whether the inputs have gradients, as parameters do.
     mutating func appendBackwardPass(from lossOutputs: Set<Int>, inputGradients wantsInputs: Bool = false) {
         var gradients = Gradients(self, ofInputs: wantsInputs)
-        for (n, output) in outputs.enumerated() where lossOutputs.contains(n) {
-            let gradient = add("loss", .lossGradient(output: n), [output], shapes[output])
-            gradients.contribute(gradient, to: output, in: &self)
+        // All of them before any is added to another: the loss writes them all at once.
+        let seeds = outputs.enumerated().filter { lossOutputs.contains($0.offset) }.map { n, output in
+            (output, add("loss", .lossGradient(output: n), [output], shapes[output]))
         }
+        for (output, gradient) in seeds { gradients.contribute(gradient, to: output, in: &self) }
         // Results are kept until all losses are computed: metrics are computed after a forward pass only.
         outputsLastRead = steps.count - 1
         for index in (0..<forwardCount).reversed() {

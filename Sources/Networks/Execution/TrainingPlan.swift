@@ -236,7 +236,7 @@ package final class TrainingPlan {
     }
 
     private static func explain(_ value: LossValue, _ batch: Batch, epoch: Int, index: Int) -> NetworkError {
-        let place = "batch \(index) of epoch \(epoch)"
+        let place = "batch \(index + 1) of epoch \(epoch + 1)"
         for (n, input) in batch.inputs.enumerated() where input.values.contains(where: { !$0.isFinite }) {
             return .input("input \(n) of \(place) has values that are no finite numbers")
         }

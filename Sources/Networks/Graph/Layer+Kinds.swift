@@ -17,17 +17,18 @@ extension Layer {
             try Self.check(g.inputChannels, g.outputChannels, groups: g.groups, given: x)
             try Self.checkAxes(x, [("kernel", g.kernel, 1), ("stride", g.stride, 1), ("dilation", g.dilation, 1)])
             try Self.checkAxes(x, [("padding", g.padding, 0)])
-            try Self.checkWeight(g.inputChannels, g.outputChannels, g.kernel)
+            try LayerBounds.checkWeight(g.weightShape)
             return ValueKind(channels: g.outputChannels, rank: x.rank)
         case .transposedConvolution(let g, _):
             try Self.check(g.inputChannels, g.outputChannels, groups: g.groups, given: x)
             try Self.checkAxes(x, [("kernel", g.kernel, 1), ("stride", g.stride, 1), ("dilation", g.dilation, 1)])
             try Self.checkAxes(x, [("padding", g.padding, 0), ("output padding", g.outputPadding, 0)])
-            try Self.checkWeight(g.inputChannels, g.outputChannels, g.kernel)
+            try LayerBounds.checkWeight(g.weightShape)
             return ValueKind(channels: g.outputChannels, rank: x.rank)
         case .linear(let inputs, let outputs, _):
             try Self.check(inputs, outputs, groups: 1, given: x)
             try Self.check(x, ranks: [0])
+            try LayerBounds.checkWeight([inputs, outputs])
             return ValueKind(channels: outputs, rank: 0)
         case .normalisation(let settings):
             try settings.check(x)
@@ -40,6 +41,12 @@ extension Layer {
         case .dropout(let probability, _):
             guard probability >= 0, probability < 1 else {
                 throw LayerProblem("drops with probability \(probability); give at least 0 and less than 1")
+            }
+            return x
+        case .activation(.leakyRelu(let slope)):
+            // Its backward pass reads the sign of what came in off what came out.
+            guard slope.isFinite else {
+                throw LayerProblem("multiplies negative values by \(slope); give a finite number")
             }
             return x
         case .activation, .softmax: return x
@@ -63,11 +70,16 @@ extension Layer {
             try Self.check(x, ranks: [0])
             return ValueKind(channels: x.channels, rank: 1)
         case .bidirectionalLSTM(let inputs, let hidden):
-            try Self.check(inputs, hidden &* 2, groups: 1, given: x)
+            try LayerBounds.checkCounts([("hidden units", hidden)])
+            try Self.check(inputs, 2 * hidden, groups: 1, given: x)
             try Self.check(x, ranks: [1])
+            try LayerBounds.checkWeight([4, hidden, max(inputs, hidden)])
             return ValueKind(channels: 2 * hidden, rank: 1)
         case .deepSMOTE(let neighbours, let includesSelf):
             try Self.check(x, ranks: [0])
+            guard neighbours <= LayerBounds.axis else {
+                throw LayerProblem("counts \(neighbours) neighbours; at most \(LayerBounds.axis) are possible")
+            }
             guard neighbours >= (includesSelf ? 1 : 2) else {
                 throw LayerProblem("counts \(neighbours) neighbours, the sample itself among them; give 2 or more")
             }
@@ -103,9 +115,7 @@ extension Layer {
         switch self {
         case .concatenation:
             let channels = inputs.reduce(0) { $0 + $1.channels }
-            guard channels <= Self.largestChannels else {
-                throw LayerProblem("makes \(channels) channels; at most \(Self.largestChannels) are possible")
-            }
+            try LayerBounds.checkCounts([("channels", channels)])
             return ValueKind(channels: channels, rank: x.rank)
         case .multiplication where inputs[1].channels == 1: return x
         default:
@@ -122,9 +132,8 @@ extension Layer {
         guard inputs == x.channels else {
             throw LayerProblem("expects \(inputs) channels and is given \(x.channels)")
         }
-        guard outputs > 0, outputs <= largestChannels else {
-            throw LayerProblem("makes \(outputs) channels; give 1 to \(largestChannels)")
-        }
+        try LayerBounds.checkCounts([("channels", inputs), ("channels", outputs)])
+        guard outputs > 0 else { throw LayerProblem("makes \(outputs) channels; give at least 1") }
         guard groups > 0, inputs % groups == 0, outputs % groups == 0 else {
             throw LayerProblem("\(groups) groups do not divide \(inputs) and \(outputs) channels")
         }
@@ -137,20 +146,6 @@ extension Layer {
         }
     }
 
-    /// Channels of any value, and settings along any axis. Files may say any number; no network and no memory has more,
-    /// and products of a few stay within 64 bits.
-    static let largestChannels = 1 << 20
-    static let largestAxis = 1 << 20
-    private static let largestWeight = 1 << 40
-
-    private static func checkWeight(_ inputs: Int, _ outputs: Int, _ kernel: Extent3) throws(LayerProblem) {
-        // Each factor is within its bound.
-        let (values, overflow) = (inputs * outputs).multipliedReportingOverflow(by: kernel.product)
-        guard !overflow, values <= largestWeight else {
-            throw LayerProblem("has a weight of \(outputs)×\(inputs)×\(kernel) values, which no memory holds")
-        }
-    }
-
     /// Settings per axis are at least `least`, and exactly that along the depth of slices.
     private static func checkAxes(
         _ x: ValueKind, _ settings: [(name: String, extent: Extent3, least: Int)]
@@ -160,8 +155,8 @@ extension Layer {
             guard min(extent.depth, extent.height, extent.width) >= least else {
                 throw LayerProblem("has the \(name) \(extent); every axis needs at least \(least)")
             }
-            guard max(extent.depth, extent.height, extent.width) <= largestAxis else {
-                throw LayerProblem("has the \(name) \(extent); an axis takes at most \(largestAxis)")
+            guard max(extent.depth, extent.height, extent.width) <= LayerBounds.axis else {
+                throw LayerProblem("has the \(name) \(extent); at most \(LayerBounds.axis) is possible along an axis")
             }
             guard x.rank == 3 || extent.depth == least else {
                 throw LayerProblem("has the \(name) \(extent) on slices, whose depth takes \(least)")

@@ -13,8 +13,8 @@ extension Network {
         }
         for (input, shape) in zip(inputs, inputShapes) {
             try input.check(shape)
-            guard shape.isPossible else {
-                throw NetworkError.shape(layer: input.name, problem: "is given \(shape), which no memory holds")
+            do { try LayerBounds.checkMap(shape) } catch {
+                throw NetworkError.shape(layer: input.name, problem: error.problem)
             }
         }
         guard Set(inputShapes.map(\.batch)).count == 1 else {
@@ -38,14 +38,18 @@ extension Network {
         var index: [String: Int] = [:]
         for (n, input) in inputs.enumerated() { index[input.name] = n }
         let batch = inputShapes[0].batch
+        for (input, shape) in zip(inputs, inputShapes) {
+            do {
+                try LayerBounds.checkMap(shape)
+            } catch {
+                return .failure(Failure(layer: input.name, problem: error.problem))
+            }
+        }
         for node in nodes {
             do {
                 let given = node.inputs.map { shapes[index[$0]!] }
                 let shape = try node.layer.shape(of: given, batch: batch, training: training)
-                guard shape.isPossible else {
-                    let problem = "would make a map of \(shape), which no memory holds"
-                    return .failure(Failure(layer: node.name, problem: problem))
-                }
+                try LayerBounds.checkMap(shape)
                 shapes.append(shape)
             } catch {
                 return .failure(Failure(layer: node.name, problem: error.problem))
@@ -66,12 +70,13 @@ extension Network {
                 node.inputs.compactMap { reductions[$0] }.max { $0.reduce(1, *) < $1.reduce(1, *) }
                 ?? [1, 1, 1]
             let (down, up) = node.layer.scales
+            // Beyond the bound no size fits anyway; there it stays, so that nothing overflows.
             for axis in 0..<3 {
-                reduction[axis] = min(max(1, reduction[axis] * down[axis] / up[axis]), Layer.largestAxis)
+                reduction[axis] = min(LayerBounds.edge, max(1, reduction[axis] * down[axis] / up[axis]))
             }
             reductions[node.name] = reduction
             for axis in 0..<3 {
-                largest[axis] = min(largest[axis].leastCommonMultiple(reduction[axis]), Layer.largestAxis)
+                largest[axis] = min(LayerBounds.edge, largest[axis].leastCommonMultiple(reduction[axis]))
             }
         }
         return Extent3(largest[0], largest[1], largest[2])
@@ -88,7 +93,7 @@ extension Network {
                 let size = Extent3(depth, up(shape.size.height, divisor.height), up(shape.size.width, divisor.width))
                 return FeatureShape(batch: shape.batch, channels: shape.channels, size: size)
             }
-            guard candidate.allSatisfy(\.isPossible) else { return nil }
+            guard candidate.allSatisfy(LayerBounds.isPossible) else { return nil }
             if case .success = infer(candidate, training: training) {
                 return zip(inputs, candidate).filter { $0.0.rank > 0 }.map { "\($0.1.size)" }.joined(separator: ", ")
             }
@@ -187,16 +192,6 @@ extension Layer {
         case .centreCrop(let divisor): (divisor.axes, [1, 1, 1])
         default: ([1, 1, 1], [1, 1, 1])
         }
-    }
-}
-
-extension FeatureShape {
-    /// Whether every axis, and the values together, are within what can be counted with.
-    fileprivate var isPossible: Bool {
-        let bound = Layer.largestAxis
-        guard max(size.depth, size.height, size.width) <= bound, batch <= bound, channels <= bound else { return false }
-        let (values, overflow) = positions.multipliedReportingOverflow(by: batch * channels)
-        return !overflow && values <= 1 << 40
     }
 }
 

@@ -18,9 +18,9 @@ package struct NetworkBuilder {
     package init() {}
 
     package mutating func input(_ name: String, channels: Int, rank: Int) throws -> Value {
-        guard channels > 0, channels <= Layer.largestChannels else {
+        guard (1...LayerBounds.channels).contains(channels) else {
             throw NetworkError.shape(
-                layer: name, problem: "an input has 1 to \(Layer.largestChannels) channels, not \(channels)")
+                layer: name, problem: "an input has 1 to \(LayerBounds.channels) channels, not \(channels)")
         }
         guard [0, 2, 3].contains(rank) else {
             throw NetworkError.shape(
@@ -79,9 +79,16 @@ package struct NetworkBuilder {
 /// Layers under the settings most networks use. Sizes along the depth are 1 for slices.
 extension NetworkBuilder {
     /// Same-size convolution of an odd kernel, strided if asked.
+    ///
+    /// - Throws: `NetworkError.shape` for an even kernel too, which has no middle.
     package mutating func convolution(
         _ name: String, _ x: Value, channels: Int, kernel: Int, stride: Int = 1, bias: Bool = true
     ) throws -> Value {
+        guard kernel % 2 == 1 else {
+            throw NetworkError.shape(
+                layer: name, problem: "a kernel of \(kernel) has no middle, so that sizes would change; give an odd one"
+            )
+        }
         let geometry = ConvolutionGeometry(
             inputChannels: x.channels, outputChannels: channels, kernel: .axes(of: x.rank, kernel),
             stride: .axes(of: x.rank, stride), padding: .axes(of: x.rank, kernel / 2, else: 0))

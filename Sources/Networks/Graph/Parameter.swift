@@ -69,14 +69,15 @@ extension Layer {
         case .convolution(let geometry, let bias):
             let window = geometry.kernel.product
             let fanIn = geometry.inputChannels / geometry.groups * window
-            let fans = Parameter.Role.weight(fanIn: fanIn, fanOut: geometry.outputChannels / geometry.groups * window)
+            // As PyTorch counts, by the axes of the weight: all outputs, of which each group makes a part.
+            let fans = Parameter.Role.weight(fanIn: fanIn, fanOut: geometry.outputChannels * window)
             return [make("weight", spatial(geometry.weightShape), fans)]
                 + (bias ? [make("bias", [geometry.outputChannels], .bias(fanIn: fanIn))] : [])
         case .transposedConvolution(let geometry, let bias):
             // PyTorch takes the fans from the axes of the weight, which are the other way round here.
             let window = geometry.kernel.product
             let fanIn = geometry.outputChannels / geometry.groups * window
-            let fans = Parameter.Role.weight(fanIn: fanIn, fanOut: geometry.inputChannels / geometry.groups * window)
+            let fans = Parameter.Role.weight(fanIn: fanIn, fanOut: geometry.inputChannels * window)
             return [make("weight", spatial(geometry.weightShape), fans)]
                 + (bias ? [make("bias", [geometry.outputChannels], .bias(fanIn: fanIn))] : [])
         case .linear(let inputs, let outputs, let bias):

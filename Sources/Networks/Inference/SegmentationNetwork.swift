@@ -20,6 +20,7 @@ package struct SegmentationNetwork: WindowNetwork {
     package let classes: Int
     package let sizeMultiple: Extent3
     package let globalScale: Int?
+    package var takesSlices: Bool { network.inputs[0].rank == 2 }
 
     /// - Parameter globalScale: voxel size of its second input in voxels of the first, for networks of two branches.
     /// - Throws: `InferenceError.network` when it is no network from one image to one of the same kind.

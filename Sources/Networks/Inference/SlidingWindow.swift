@@ -30,6 +30,7 @@ package struct SlidingWindow: Sendable {
                         + "\(member.inputChannels) to \(member.classes)")
             }
         }
+        try options.check(classes: first.classes)
         let multiple = members.dropFirst().reduce(first.sizeMultiple) { $0.leastCommonMultiple($1.sizeMultiple) }
         guard options.window.isMultiple(of: multiple) else {
             throw InferenceError.windowSize(window: options.window, multiple: multiple)
@@ -50,6 +51,8 @@ package struct SlidingWindow: Sendable {
         if let bytes = options.wholeVolumeBytes {
             var whole = options
             whole.window = volume.roundedUp(to: multiple)
+            // Slices stay slices, each as a whole.
+            if members.contains(where: \.takesSlices) { whole.window.depth = 1 }
             whole.batch = 1
             let (wholePlan, wholeMemory) = try statement(whole)
             if wholeMemory.total <= bytes { (chosen, plan, memory) = (whole, wholePlan, wholeMemory) }

@@ -53,6 +53,27 @@ package struct SlidingWindowOptions: Sendable, Hashable, Codable {
     }
 }
 
+extension SlidingWindowOptions {
+    /// No window has a longer edge.
+    static let largestEdge = 1 << 14
+
+    /// - Throws: `InferenceError.options` naming what is out of range.
+    package func check(classes: Int) throws(InferenceError) {
+        let edges = [window.depth, window.height, window.width]
+        guard edges.allSatisfy({ (1...Self.largestEdge).contains($0) }) else {
+            throw InferenceError.options(
+                "a window of \(window) voxels; every edge has 1 to \(Self.largestEdge)")
+        }
+        guard (1...1 << 16).contains(batch) else {
+            throw InferenceError.options("\(batch) windows are to be predicted at once; give 1 to \(1 << 16)")
+        }
+        guard overlap >= 0, overlap < 1 else {
+            throw InferenceError.options("the overlap is a fraction from 0 to below 1, not \(overlap)")
+        }
+        if let problem = lateralPairs.problem(classes: classes) { throw InferenceError.options(problem) }
+    }
+}
+
 /// Two classes that are each other's mirror image from left to right.
 package struct LateralPair: Sendable, Hashable, Codable {
     package var first: Int
@@ -62,6 +83,22 @@ package struct LateralPair: Sendable, Hashable, Codable {
 }
 
 extension [LateralPair] {
+    /// Why the pairs are no exchange of classes 0 ..< classes; nil where they are.
+    package func problem(classes: Int) -> String? {
+        var seen: Set<Int> = []
+        for pair in self {
+            for one in [pair.first, pair.second] where !(0..<classes).contains(one) {
+                return
+                    "the pair (\(pair.first), \(pair.second)) of mirrored classes names \(one); classes are 0 to \(classes - 1)"
+            }
+            guard seen.insert(pair.first).inserted, seen.insert(pair.second).inserted else {
+                return
+                    "the pair (\(pair.first), \(pair.second)) of mirrored classes names a class twice; each is in one pair"
+            }
+        }
+        return nil
+    }
+
     /// The class each of `classes` classes becomes under a left-right flip.
     package func swapped(classes: Int) -> [Int] {
         var result = Swift.Array(0..<classes)

@@ -39,6 +39,8 @@ package protocol WindowNetwork: Sendable {
     var sizeMultiple: Extent3 { get }
     /// Voxel size of a second, global window about the same centre, in voxels of the first; nil where there is none.
     var globalScale: Int? { get }
+    /// Whether it takes slices: windows of depth 1.
+    var takesSlices: Bool { get }
 
     /// Bytes that a predictor for this shape holds and that its network brings: maps, windows among them, weights as they
     /// came and packed, scratch.
@@ -52,4 +54,5 @@ extension WindowPredictor {
 
 extension WindowNetwork {
     package var globalScale: Int? { nil }
+    package var takesSlices: Bool { false }
 }

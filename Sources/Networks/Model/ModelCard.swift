@@ -205,9 +205,47 @@ package struct ModelCard: Sendable, Hashable, Codable {
         if let orientation = geometry.orientation, Orientation(orientation) == nil {
             throw refuse("\(orientation) is no orientation; three letters such as RAS or LPI are")
         }
+        if let spacing = geometry.spacingMillimetres {
+            guard (0..<3).allSatisfy({ spacing[$0] >= 0.001 && spacing[$0] <= 1000 }) else {
+                throw refuse("its voxels have the sides \(spacing) mm; each is 0.001 to 1000")
+            }
+        }
+        guard geometry.spacingTolerance >= 0, geometry.spacingTolerance.isFinite else {
+            throw refuse("its spacing tolerance is \(geometry.spacingTolerance); give 0 or more")
+        }
+        for channel in channels {
+            if case .percentiles(let lower, let upper, _, _, _) = channel.normalisation {
+                guard lower >= 0, lower < upper, upper <= 100 else {
+                    throw refuse("it scales \(channel.modality) between the percentiles \(lower) and \(upper)")
+                }
+            }
+        }
+        try checkInference(refuse)
+        if let patch = training?.targeted?.patch {
+            for edge in [patch.depth, patch.height, patch.width]
+            where !(1...SlidingWindowOptions.largestEdge).contains(edge) {
+                throw refuse(
+                    "its patches have \(patch) voxels; every edge has 1 to \(SlidingWindowOptions.largestEdge)")
+            }
+        }
         if let split {
             let all = split.training + split.validation + split.test
             guard Set(all).count == all.count else { throw refuse("a subject is in two parts of its split") }
+        }
+    }
+
+    private func checkInference(_ refuse: (String) -> ModelCardError) throws {
+        guard let inference else { return }
+        do {
+            try inference.check(classes: classes.count)
+        } catch {
+            throw refuse("\(error)")
+        }
+        // Names of sides change with a flip along width only where that axis runs from side to side.
+        guard inference.lateralPairs.isEmpty || ["L", "R"].contains(geometry.orientation?.first) else {
+            throw refuse(
+                "it has pairs of left and right classes on images of \(geometry.orientation.map { "the orientation \($0)" } ?? "any orientation"); "
+                    + "state an orientation whose first letter is L or R")
         }
     }
 }

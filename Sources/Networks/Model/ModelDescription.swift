@@ -92,7 +92,7 @@ package struct ModelDescription: Sendable, Hashable, Decodable {
         if task == .segmentation {
             var extent = size
             if let window {
-                guard window.count == 3, window.allSatisfy({ $0 > 0 && $0 <= Layer.largestAxis }) else {
+                guard window.count == 3, window.allSatisfy({ $0 > 0 && $0 <= LayerBounds.edge }) else {
                     throw refuse("window is three whole numbers: voxels along i, j and k")
                 }
                 extent = Extent3(window[2], window[1], window[0])

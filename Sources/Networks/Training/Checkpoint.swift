@@ -5,7 +5,7 @@ import Kernels
 /// moments of the optimiser under "moment0.", "moment1.", weights of the best epoch under "best.", the average under
 /// "average."; network, settings and state as JSON in the metadata.
 extension Trainer {
-    private static let metadataKeys = (network: "network", settings: "settings", state: "state")
+    private static let metadataKeys = (network: "network", settings: "settings", state: "state", data: "data")
 
     package func saveCheckpoint(to path: String) throws {
         var tensors: [(name: String, shape: [Int], values: () -> [Float])] = []
@@ -25,12 +25,12 @@ extension Trainer {
         func text(_ value: some Encodable) throws -> String {
             String(decoding: try encoder.encode(value), as: UTF8.self)
         }
-        try SafetensorsWriter.write(
-            tensors,
-            metadata: [
-                Self.metadataKeys.network: try text(network), Self.metadataKeys.settings: try text(settings),
-                Self.metadataKeys.state: try text(state),
-            ], to: path)
+        var metadata = [
+            Self.metadataKeys.network: try text(network), Self.metadataKeys.settings: try text(settings),
+            Self.metadataKeys.state: try text(state),
+        ]
+        metadata[Self.metadataKeys.data] = dataDigest
+        try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
     }
 
     /// A training as it was when the checkpoint was saved.
@@ -38,7 +38,7 @@ extension Trainer {
     /// - Throws: `NetworkError.file` where the file is damaged or no checkpoint, or belongs to another training than
     ///   `network` and `settings` say.
     package convenience init(
-        resuming path: String, _ network: Network, settings: TrainingSettings, threads: Int
+        resuming path: String, _ network: Network, settings: TrainingSettings, dataDigest: String? = nil, threads: Int
     ) throws {
         let file = try SafetensorsFile(path: path)
         func problem(_ text: String) -> NetworkError { .file(path: path, problem: text) }
@@ -58,9 +58,13 @@ extension Trainer {
         guard try decode(TrainingSettings.self, Self.metadataKeys.settings) == settings else {
             throw problem("is the checkpoint of a training with other settings; begin anew or give the same settings")
         }
+        guard file.metadata[Self.metadataKeys.data] == dataDigest else {
+            throw problem("is the checkpoint of a training on other data; begin anew or give the same data")
+        }
         let state = try decode(TrainingState.self, Self.metadataKeys.state)
         try self.init(
-            network, settings: settings, weights: Weights(network, reading: "model.", of: file), threads: threads)
+            network, settings: settings, weights: Weights(network, reading: "model.", of: file), dataDigest: dataDigest,
+            threads: threads)
         self.state = state
         optimiser.step = state.step
         for (n, moment) in optimiser.moments.enumerated() {

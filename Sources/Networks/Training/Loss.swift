@@ -114,21 +114,63 @@ extension Loss.Kind {
     func check(_ target: Target, _ shape: FeatureShape) throws {
         switch (self, target) {
         case (.crossEntropy(let settings), .classes(let classes)):
+            try Self.checkSoftmax(shape)
             try Self.check(classes, shape, settings.classWeights, ignoring: settings.ignoredClass)
         case (.focal(let settings), .classes(let classes)):
+            try Self.checkSoftmax(shape)
             try Self.check(classes, shape, settings.classWeights, ignoring: settings.ignoredClass)
         case (.dice(let settings), .classes(let classes)):
             try Self.check(classes, shape, settings.classWeights, ignoring: settings.ignoredClass)
-        case (.dice, .values(let values)), (.binaryCrossEntropy, .values(let values)),
-            (.meanSquaredError, .values(let values)):
-            let axes = [shape.batch, shape.channels, shape.size.depth, shape.size.height, shape.size.width]
-            guard values.shape.filter({ $0 != 1 }) == axes.filter({ $0 != 1 }) else {
-                throw NetworkError.input("the output is \(axes) and its targets are \(values.shape)")
+        case (.dice(let settings), .values(let values)):
+            try Self.check(values, shape)
+            try Self.check(settings.classWeights, "class", shape)
+            try Self.checkShares(values)
+        case (.binaryCrossEntropy(let settings), .values(let values)):
+            try Self.check(values, shape)
+            try Self.check(settings.positiveWeights, "positive", shape)
+            try Self.checkShares(values)
+        case (.meanSquaredError, .values(let values)):
+            try Self.check(values, shape)
+            if let wrong = values.values.first(where: { !$0.isFinite }) {
+                throw NetworkError.input("a target is \(wrong), which is no finite number")
             }
         case (.crossEntropy, .values), (.focal, .values):
             throw NetworkError.input("the loss compares classes and is given values as targets")
         case (.binaryCrossEntropy, .classes), (.meanSquaredError, .classes):
             throw NetworkError.input("the loss compares values and is given classes as targets")
+        }
+    }
+
+    private static func check(_ values: Tensor, _ shape: FeatureShape) throws {
+        let axes = [shape.batch, shape.channels, shape.size.depth, shape.size.height, shape.size.width]
+        guard values.shape.filter({ $0 != 1 }) == axes.filter({ $0 != 1 }) else {
+            throw NetworkError.input("the output is \(axes) and its targets are \(values.shape)")
+        }
+    }
+
+    /// Targets that are probabilities.
+    private static func checkShares(_ values: Tensor) throws {
+        if let wrong = values.values.first(where: { !($0 >= 0 && $0 <= 1) }) {
+            throw NetworkError.input("a target is \(wrong); the loss compares values from 0 to 1")
+        }
+    }
+
+    private static func check(_ weights: [Float]?, _ what: String, _ shape: FeatureShape) throws {
+        guard let weights else { return }
+        guard weights.count == shape.channels else {
+            throw NetworkError.input("\(weights.count) \(what) weights for \(shape.channels) channels")
+        }
+        guard weights.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+            throw NetworkError.input("a \(what) weight is no number of 0 or more: \(weights)")
+        }
+    }
+
+    /// One channel alone is certain of itself: its softmax is 1 whatever it says.
+    private static func checkSoftmax(_ shape: FeatureShape) throws {
+        guard shape.channels > 1 else {
+            throw NetworkError.input(
+                "the loss takes a softmax over channels, and the output has one; give it a channel for each class, "
+                    + "background among them, or use binary cross-entropy")
         }
     }
 
@@ -139,9 +181,7 @@ extension Loss.Kind {
             throw NetworkError.input(
                 "the output has \(shape.batch * shape.positions) positions and the targets \(classes.count)")
         }
-        guard weights == nil || weights!.count == shape.channels else {
-            throw NetworkError.input("\(weights!.count) class weights for \(shape.channels) classes")
-        }
+        try check(weights, "class", shape)
         let highest = max(2, shape.channels)
         if let wrong = classes.first(where: { Int($0) >= highest && $0 != ignored }) {
             throw NetworkError.input("the targets have the class \(wrong), the network knows \(highest)")

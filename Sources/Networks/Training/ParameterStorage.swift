@@ -11,13 +11,15 @@ package final class ParameterStorage {
     /// Counts up with every change, so that plans know when to read the weights again.
     package private(set) var version = 0
 
+    /// Values of all parameters, with the padding between them.
+    private let valueCount: Int
     private let valueStorage, gradientStorage: FeatureStorage
     private let offsets: [Int]
 
     package init(_ weights: Weights) {
         parameters = weights.parameters
         let (offsets, trainable, count) = Self.layout(parameters)
-        (self.offsets, trainableCount) = (offsets, trainable)
+        (self.offsets, trainableCount, valueCount) = (offsets, trainable, count)
         valueStorage = FeatureStorage(count: count)
         gradientStorage = FeatureStorage(count: trainable)
         (values, gradient) = (valueStorage.base, gradientStorage.base)
@@ -55,6 +57,20 @@ package final class ParameterStorage {
 
     /// To be called by whoever has written to `values`.
     package func didChange() { version += 1 }
+
+    /// Whether all values, running statistics among them, are finite numbers.
+    func isFinite(threads: Int) -> Bool {
+        let (values, count, piece) = (UnsafePointer(values), valueCount, 1 << 16)
+        let sums = Parallel.map((count + piece - 1) / piece, threads: threads) { index in
+            var lanes = SIMD16<Float>()
+            for n in stride(from: index * piece, to: min(count, (index + 1) * piece), by: 16) {
+                // 0 for finite numbers, NaN for all else.
+                lanes += UnsafeRawPointer(values + n).loadUnaligned(as: SIMD16<Float>.self) * 0
+            }
+            return lanes.sum()
+        }
+        return sums.allSatisfy { $0 == 0 }
+    }
 
     package var weights: Weights {
         // Number and shapes are the parameters' own.

@@ -50,11 +50,11 @@ package struct Schedule: Hashable, Sendable, Codable {
             throw NetworkError.training("a learning rate is a positive number, not \(base)")
         }
         switch shape {
-        case .step(let every, let factor) where every < 1 || factor <= 0:
+        case .step(let every, let factor) where every < 1 || !(factor > 0 && factor.isFinite):
             throw NetworkError.training("a schedule in steps needs 1 epoch or more per step and a positive factor")
-        case .polynomial(let power) where power < 0:
+        case .polynomial(let power) where !(power >= 0 && power.isFinite):
             throw NetworkError.training("a polynomial schedule needs a power of at least 0, not \(power)")
-        case .cosine(let minimum) where minimum < 0 || minimum > base:
+        case .cosine(let minimum) where !(minimum >= 0 && minimum <= base):
             throw NetworkError.training("a cosine schedule needs a minimum from 0 to \(base), not \(minimum)")
         default: break
         }

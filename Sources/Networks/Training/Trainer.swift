@@ -19,11 +19,16 @@ package final class Trainer {
     /// Parameters of the best epoch, and the average, laid out as `parameters` is.
     var best: FeatureStorage?
     var average: FeatureStorage?
+    /// What the training data is, by what it holds, where the caller can say: a checkpoint of other data is refused.
+    let dataDigest: String?
     private var plan: TrainingPlan?
     private var random: Philox { Philox(seed: settings.seed) }
 
     /// - Throws: `NetworkError` where settings contradict each other or the weights are those of another network.
-    package init(_ network: Network, settings: TrainingSettings, weights: Weights, threads: Int) throws {
+    package init(
+        _ network: Network, settings: TrainingSettings, weights: Weights, dataDigest: String? = nil, threads: Int
+    ) throws {
+        self.dataDigest = dataDigest
         try settings.check()
         guard weights.parameters == network.parameters else {
             throw NetworkError.weights("the weights are those of another network")
@@ -53,6 +58,23 @@ package final class Trainer {
     ) throws -> TrainingResult {
         let batches = data.batchesPerEpoch
         guard batches > 0 else { throw NetworkError.training("the training data has no batches") }
+        guard state.batchesPerEpoch == nil || state.batchesPerEpoch == batches else {
+            throw NetworkError.training(
+                "the checkpoint is of a training with \(state.batchesPerEpoch ?? 0) batches an epoch, and there are "
+                    + "\(batches); begin anew or give the same data")
+        }
+        guard state.metric == nil || state.metric == metric.name else {
+            throw NetworkError.training(
+                "the checkpoint is of a training judged by \(state.metric ?? ""), not by \(metric.name); begin anew or "
+                    + "judge by the same")
+        }
+        (state.batchesPerEpoch, state.metric) = (batches, metric.name)
+        if let validation, validation.batchesPerEpoch < 1 {
+            throw NetworkError.training("the validation data has no batches; leave it out or give some")
+        }
+        if let every = checkpoints?.everyBatches, every < 1 {
+            throw NetworkError.training("a checkpoint every \(every) batches; give at least 1")
+        }
         guard settings.earlyStopping == nil || validation != nil else {
             throw NetworkError.training("early stopping needs validation data")
         }
@@ -99,17 +121,19 @@ package final class Trainer {
     private func step(_ batch: Batch, index: Int, batches: Int) throws -> (loss: LossValue, rate: Double) {
         let rate = settings.learningRate(epoch: state.epoch, batch: index, batchesPerEpoch: batches)
         let loss = try plan(for: batch).gradient(batch, random: random, epoch: state.epoch, index: index)
-        var scale: Float = 1
-        if let largest = settings.largestGradientNorm {
-            let norm = optimiser.gradientNorm(threads: threads)
-            guard norm.isFinite else {
-                throw NetworkError.training(
-                    "the gradient of batch \(index) of epoch \(state.epoch) is not finite: lower the learning rate")
-            }
-            // PyTorch's formula, which keeps clear of a division by zero.
-            scale = Float(min(1, largest / (norm + 1e-6)))
+        func place(_ what: String) -> String { "the \(what) batch \(index + 1) of epoch \(state.epoch + 1)" }
+        let norm = optimiser.gradientNorm(threads: threads)
+        guard norm.isFinite else {
+            throw NetworkError.training(place("gradient is not finite in") + ": lower the learning rate")
         }
+        // PyTorch's formula, which keeps clear of a division by zero.
+        let scale = settings.largestGradientNorm.map { Float(min(1, $0 / (norm + 1e-6))) } ?? 1
         optimiser.update(learningRate: rate, scale: scale, threads: threads)
+        // Before anything is saved: a checkpoint with such weights would end every later attempt too.
+        guard parameters.isFinite(threads: threads) else {
+            throw NetworkError.training(
+                place("weights are no longer finite after") + ": lower the learning rate, or clip the gradient")
+        }
         state.step = optimiser.step
         let images = plan!.inputShapes[0].batch
         state.lossSum += loss.total * Double(images)
@@ -165,7 +189,9 @@ package final class Trainer {
             if isBetter(than: state.lastImprovement?.metric, by: stopping.leastImprovement) {
                 state.lastImprovement = TrainingState.Best(epoch: epoch, metric: value)
             }
-            state.hasStoppedEarly = epoch - (state.lastImprovement?.epoch ?? epoch) >= stopping.patience
+            let waited = epoch - (state.lastImprovement?.epoch ?? epoch)
+            // After the last epoch there is nothing left to stop.
+            state.hasStoppedEarly = waited >= stopping.patience && epoch + 1 < settings.epochs
         }
         return isBest
     }
@@ -176,21 +202,32 @@ package final class Trainer {
     ) throws -> (loss: Double, metric: Double) {
         var shares: [ValidationMetric.Share] = []
         var (lossSum, images) = (0.0, 0)
+        guard data.batchesPerEpoch > 0 else { throw NetworkError.training("the validation data has no batches") }
+        func refuse(_ what: String) -> NetworkError {
+            .training(
+                "after epoch \(max(1, state.epoch + (state.batch > 0 ? 1 : 0))) \(what): lower the learning rate, and look for "
+                    + "values far from the others in the validation images")
+        }
         for index in 0..<data.batchesPerEpoch {
             let batch = try data.batch(epoch: 0, index: index)
             let plan = try plan(for: batch)
             let loss = try plan.evaluate(batch)
+            guard loss.total.isFinite else {
+                throw refuse("the loss of validation batch \(index + 1) is \(loss.total)")
+            }
             let count = plan.inputShapes[0].batch
             lossSum += loss.total * Double(count)
             images += count
-            let found = metric.measure(network.outputs.indices.map { plan.output($0) }, batch, loss)
+            let found = try metric.measure(network.outputs.indices.map { plan.output($0) }, batch, loss)
             if shares.isEmpty { shares = found.map { _ in .init(0, of: 0) } }
             for n in shares.indices {
                 shares[n].part += found[n].part
                 shares[n].whole += found[n].whole
             }
         }
-        return (lossSum / Double(max(1, images)), ValidationMetric.value(shares))
+        let value = ValidationMetric.value(shares)
+        guard value.isFinite else { throw refuse("the \(metric.name) on the validation data is \(value)") }
+        return (lossSum / Double(max(1, images)), value)
     }
 
     // MARK: - Averaged weights
@@ -221,7 +258,7 @@ package final class Trainer {
         _ data: any TrainingData, _ validation: (any TrainingData)?, _ metric: ValidationMetric,
         _ progress: (TrainingEvent) throws -> Void
     ) throws -> TrainingResult {
-        var averagedMetric: Double?
+        var averaged: (loss: Double, metric: Double)?
         let weights: Weights
         if let average, state.averaged > 0 {
             // The last weights come back afterwards, so that a second call does the same.
@@ -241,8 +278,12 @@ package final class Trainer {
                     try progress(.statistics(index: index, of: data.batchesPerEpoch))
                 }
                 parameters.didChange()
+                guard parameters.isFinite(threads: threads) else {
+                    throw NetworkError.training(
+                        "the running statistics of the averaged weights are not finite: lower the learning rate")
+                }
             }
-            if let validation { averagedMetric = try evaluate(validation, metric).metric }
+            if let validation { averaged = try evaluate(validation, metric) }
             weights = parameters.weights
         } else if let best {
             weights = try Weights(parameters: parameters.parameters, tensors: parameters.tensors(in: best.base))
@@ -251,7 +292,8 @@ package final class Trainer {
         }
         return TrainingResult(
             weights: weights, history: state.history, bestEpoch: state.best?.epoch,
-            hasStoppedEarly: state.hasStoppedEarly, averagedMetric: averagedMetric)
+            hasStoppedEarly: state.hasStoppedEarly, averagedLoss: averaged?.loss,
+            averagedMetric: averaged?.metric)
     }
 
     /// A disk that is full for an hour must not cost a training of a week.

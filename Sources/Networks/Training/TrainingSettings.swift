@@ -57,10 +57,16 @@ package struct TrainingSettings: Hashable, Sendable, Codable {
         }
         if let averaging, !(0..<epochs).contains(averaging.firstEpoch) {
             throw NetworkError.training(
-                "weights are averaged from epoch \(averaging.firstEpoch) on, and the training has \(epochs)")
+                "weights are averaged from epoch \(averaging.firstEpoch + 1) on, and the training has \(epochs)")
+        }
+        if let rate = averaging?.learningRate, !(rate > 0 && rate.isFinite) {
+            throw NetworkError.training("weights are averaged at the learning rate \(rate); give a positive number")
         }
         if let earlyStopping, earlyStopping.patience < 1 {
             throw NetworkError.training("early stopping after \(earlyStopping.patience) epochs; give at least 1")
+        }
+        if let least = earlyStopping?.leastImprovement, !(least >= 0 && least.isFinite) {
+            throw NetworkError.training("early stopping asks for an improvement by \(least); give 0 or more")
         }
     }
 }

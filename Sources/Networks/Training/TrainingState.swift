@@ -20,6 +20,9 @@ struct TrainingState: Codable, Equatable, Sendable {
     /// Sets of weights in the average.
     var averaged = 0
     var history: [EpochRecord] = []
+    /// Of the training this is the state of; nil before it has begun.
+    var batchesPerEpoch: Int?
+    var metric: String?
 }
 
 /// What an epoch came to.
@@ -52,6 +55,7 @@ package struct TrainingResult: Sendable {
     package let history: [EpochRecord]
     package let bestEpoch: Int?
     package let hasStoppedEarly: Bool
-    /// Metric of the averaged weights on the validation data.
+    /// Loss and metric of the averaged weights on the validation data.
+    package let averagedLoss: Double?
     package let averagedMetric: Double?
 }

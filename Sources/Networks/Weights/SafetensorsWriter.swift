@@ -157,6 +157,16 @@ extension Weights {
                 problem: "does not hold the weights of this network: it "
                     + problems.joined(separator: ", "))
         }
-        try self.init(parameters: parameters, tensors: parameters.map { try file.tensor(prefix + $0.name) })
+        let tensors = try parameters.map { try file.tensor(prefix + $0.name) }
+        for (parameter, tensor) in zip(parameters, tensors) {
+            let wrong = tensor.values.count { !$0.isFinite }
+            guard wrong == 0 else {
+                throw NetworkError.file(
+                    path: file.path,
+                    problem: "has \(wrong) values in \(prefix)\(parameter.name) that are no finite numbers; train or "
+                        + "export the model anew")
+            }
+        }
+        try self.init(parameters: parameters, tensors: tensors)
     }
 }

@@ -5,7 +5,7 @@ import Workflow
 
 /// A network that tells people apart by a column of participants.tsv, or lesions by a table.
 struct ClassificationTraining {
-    let training: NetworkTrainTask.Training
+    private(set) var training: NetworkTrainTask.Training
 
     init(
         _ parameters: TrainingParameters, _ people: TrainingPeople, _ geometry: ModelCard.Geometry,
@@ -15,8 +15,9 @@ struct ClassificationTraining {
         let features =
             try targets.needs.contains(.features)
             ? TrainingTargets.featureNames(people.training + people.validation) : []
-        let learned = try targets.samples(people.training, features: features)
-        let judged = try targets.samples(people.validation, features: features)
+        var warnings: [String] = []
+        let learned = try targets.samples(people.training, features: features, &warnings)
+        let judged = try targets.samples(people.validation, features: features, &warnings)
         let classes = try Self.classes(parameters, learned: learned, judged: judged, advice: targets.advice)
         let standardisation =
             features.isEmpty ? nil : FeatureStandardisation(names: features, samples: learned.map(\.features))
@@ -34,9 +35,9 @@ struct ClassificationTraining {
         }
         (options.spatial, options.intensity) = (parameters.augmentation.spatial, parameters.augmentation.intensity)
         var judging = options
-        (judging.spatial, judging.intensity) = (SpatialAugmentation(), IntensityAugmentation())
-        judging.minimumPositives = 0
-        judging.batch = judgingBatch(samples: judged.count, atMost: options.batch)
+        (judging.spatial, judging.intensity) = (
+            parameters.augmentation.none.spatial, parameters.augmentation.none.intensity
+        )
 
         let architecture = try NetworkArchitecture.classification(
             parameters, classes: classes.count, features: features.count)
@@ -48,7 +49,7 @@ struct ClassificationTraining {
             })
         let settings = parameters.settings(loss: try parameters.classificationLoss(classes))
         var card = ModelCard(
-            name: environment.request.step, task: .classification, architecture: architecture.name,
+            name: parameters.modelName, task: .classification, architecture: architecture.name,
             network: architecture.network, channels: parameters.channels, geometry: geometry, classes: classes,
             output: parameters.network.hasOneLogit ? .sigmoid : .softmax, source: .trained,
             softwareVersion: Version.text)
@@ -58,11 +59,13 @@ struct ClassificationTraining {
         let volumes = TrainingVolumes(
             channels: parameters.channels, geometry: geometry, classes: nil, units: environment.text("units"),
             threads: environment.threads)
+        // Half of what the attempt may take is for the network.
+        let cache = environment.request.memoryMiB << 19
         func data(
-            _ sessions: [TrainingSession], _ samples: [TrainingTargets.Sample], _ options: TargetedOptions, share: Int
+            _ sessions: [TrainingSession], _ samples: [TrainingTargets.Sample], _ options: TargetedOptions, share: Int,
+            isEvaluation: Bool = false
         ) throws -> TargetedBatches {
-            // Half of what the attempt may take is for the network.
-            let source = volumes.source(sessions, limitBytes: (environment.request.memoryMiB << 19) / share)
+            let source = volumes.source(sessions, limitBytes: cache / share)
             let patches = try samples.map { sample in
                 TargetedPatch(
                     volume: sample.session,
@@ -72,19 +75,25 @@ struct ClassificationTraining {
             }
             return try TargetedBatches(
                 source, samples: patches, channels: parameters.channels.count, options: options,
-                seed: parameters.seed, threads: environment.threads)
+                seed: parameters.seed, isEvaluation: isEvaluation, threads: environment.threads)
         }
         let constant = standardisation?.constant ?? []
+        if !constant.isEmpty {
+            warnings.append(
+                "Features that are the same for every lesion trained on count for nothing: "
+                    + "\(constant.joined(separator: ", ")).")
+        }
         training = NetworkTrainTask.Training(
             card: card, data: try data(people.training, learned, options, share: 2),
-            validation: judged.isEmpty ? nil : try data(people.validation, judged, judging, share: 4),
-            metric: try parameters.metric(classes: classes.count), settings: settings,
-            warnings: constant.isEmpty
-                ? []
-                : [
-                    "Features that are the same for every lesion trained on count for nothing: "
-                        + "\(constant.joined(separator: ", "))."
-                ])
+            validation: judged.isEmpty
+                ? nil : try data(people.validation, judged, judging, share: 4, isEvaluation: true),
+            metric: try parameters.metric(classes: classes.count), settings: settings, warnings: warnings)
+        training.batch = architecture.network.inputs.map { input in
+            FeatureShape(
+                batch: options.batch, channels: input.channels, size: input.rank == 0 ? .one : parameters.patch)
+        }
+        // Nothing has been read yet: what may be kept of the volumes counts.
+        training.cachedBytes = cache / 2 + (judged.isEmpty ? 0 : cache / 4)
     }
 
     /// Names of the classes; of two of which one counts as positive, that one last.

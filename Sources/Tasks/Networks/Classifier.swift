@@ -13,32 +13,39 @@ final class Classifier {
     }
 
     let card: ModelCard
-    let patch: Extent3
+    var patch: Extent3 { trained.patch }
+    private let trained: TargetedOptions
     private let plan: InferencePlan
 
     /// - Throws: a permanent failure where the card does not say what patch the model was trained on.
     init(_ model: Model, threads: Int) throws {
-        guard let patch = model.card.training?.targeted?.patch else {
+        guard let trained = model.card.training?.targeted else {
             throw TaskResult.Failure.permanent(
                 "model \(model.card.name) does not say what patch it judges; network.classify takes models trained here"
             )
         }
-        (card, self.patch) = (model.card, patch)
+        (card, self.trained) = (model.card, trained)
         let shapes = card.network.inputs.map { input in
-            FeatureShape(batch: 1, channels: input.channels, size: input.rank == 0 ? .one : patch)
+            FeatureShape(batch: 1, channels: input.channels, size: input.rank == 0 ? .one : trained.patch)
         }
         plan = try InferencePlan(card.network, weights: model.weights, inputs: shapes, threads: threads)
     }
 
-    var judgesSlices: Bool { card.training?.targeted?.targets == .valuesPerSlice }
+    var judgesSlices: Bool { trained.targets == .valuesPerSlice }
 
     /// - Parameters:
     ///   - centre: voxel position of the middle of the patch; nil: the middle of the volume.
     ///   - features: standardised, where the model takes any.
     func answer(_ volume: TrainingVolume, centre: SIMD3<Double>?, features: [Float]) throws -> Answer {
-        var inputs = [volume.patch(patch, centre: centre ?? volume.size.middle(of: patch))]
+        var inputs = [
+            volume.patch(patch, centre: centre ?? volume.size.middle(of: patch), as: trained.spatial)
+        ]
         if !features.isEmpty { inputs.append(Tensor(shape: [1, features.count], values: features)) }
         let outputs = try plan.run(inputs)
+        guard outputs.allSatisfy({ $0.values.allSatisfy(\.isFinite) }) else {
+            throw TaskResult.Failure.permanent(
+                "model \(card.name) gives values that are no finite numbers; its weights or the image are unusable")
+        }
         guard card.isOneLogitClassifier else { return Answer(probabilities: Self.softmax(outputs[0].values)) }
         let answers = outputs.map { $0.values.map(Self.pair) }
         return Answer(probabilities: answers[answers.count - 1][0], slices: judgesSlices ? answers[0] : [])

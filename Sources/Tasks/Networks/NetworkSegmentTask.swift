@@ -17,14 +17,31 @@ enum NetworkSegmentTask: TaskImplementation {
         options.overlap = environment.number("overlap")
         options.flips = try axes(environment.texts("flips"))
         // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
-        options.limitBytes = environment.request.memoryMiB << 20
+        // What is held besides counts: the weights as they were read, and the images on the grid of the model.
+        let weights = ensemble.members.reduce(0) { sum, model in
+            sum + model.weights.tensors.reduce(0) { $0 + $1.values.count }
+        }
+        let held = 4 * (weights + input.channels.count * input.size.product)
+        let limit = environment.request.memoryMiB << 20
+        options.limitBytes = max(0, limit - held)
         options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
 
-        let segmentation = try VolumeSegmentation(
-            volume: input.size, channels: input.channels, background: input.background,
-            members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
-            rule: card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
-            progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
+        let segmentation: VolumeSegmentation
+        do {
+            segmentation = try VolumeSegmentation(
+                volume: input.size, channels: input.channels, background: input.background,
+                members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
+                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
+                progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
+        } catch InferenceError.memory(let needed, _) {
+            // So that the step is tried again with more where there is more.
+            throw TaskResult.Failure(
+                outcome: .outOfMemory,
+                message:
+                    "Step \(environment.request.step) takes \(ByteCount(needed + held)) to apply \(card.name), more than its "
+                    + "\(ByteCount(limit)); raise its memory"
+                    + (options.wholeVolumeBytes == nil ? "" : " or leave out whole_volume"))
+        }
         var labels = try input.restored(segmentation.labels, threads: environment.threads)
         let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
         let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres

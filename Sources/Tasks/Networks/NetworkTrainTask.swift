@@ -17,7 +17,7 @@ enum NetworkTrainTask: TaskImplementation {
         let people = try TrainingPeople(
             environment, channels: parameters.channels.count, needs: targets?.needs ?? [.labels],
             fraction: environment.number("validation"), seed: parameters.seed,
-            unless: { targets?.reason(against: $0) })
+            unless: { try targets?.reason(against: $0) })
         let geometry = try geometry(environment, people)
         let subject =
             try targets.map { try ClassificationTraining(parameters, people, geometry, $0).training }
@@ -33,6 +33,12 @@ enum NetworkTrainTask: TaskImplementation {
         var metric: ValidationMetric
         var settings: TrainingSettings
         var warnings: [String] = []
+        /// Of one batch, per input of the network.
+        var batch: [FeatureShape] = []
+        /// Volumes kept in memory, at most.
+        var cachedBytes = 0
+        /// Whole images to judge a segmentation by in the end.
+        var volumes: VolumeValidation?
     }
 
     private static func geometry(_ environment: TaskEnvironment, _ people: TrainingPeople) throws -> ModelCard.Geometry
@@ -53,8 +59,11 @@ enum NetworkTrainTask: TaskImplementation {
         _ environment: TaskEnvironment, _ people: TrainingPeople, _ training: Training
     ) throws -> TaskResult {
         var card = training.card
+        let memory = try TrainingMemory(training, threads: environment.threads)
+        print("The training takes \(memory).")
+        try memory.check(limitMiB: environment.request.memoryMiB, step: environment.request.step)
         let checkpoint = environment.keptFile("checkpoint.safetensors")
-        let trainer = try trainer(environment, training, checkpoint: checkpoint)
+        let trainer = try trainer(environment, training, people, checkpoint: checkpoint)
         let epochs = training.settings.epochs
         var unsaved: String?
         let result = try trainer.run(
@@ -86,6 +95,11 @@ enum NetworkTrainTask: TaskImplementation {
         if let metric {
             card.metrics = [ModelCard.Metric(name: training.metric.name, measuredOn: "validation", value: metric)]
         }
+        let judgement = try training.volumes?.dice(
+            Model(card: card, weights: result.weights), threads: environment.threads)
+        card.metrics += (judgement ?? []).map {
+            ModelCard.Metric(name: "dice", className: $0.name, measuredOn: "validation", value: $0.value)
+        }
         let model = try Model(card: card, weights: result.weights)
         let cardValue = try JSONValue.parse(Data(try card.json().utf8))
         let (path, entry) = environment.output(
@@ -102,12 +116,15 @@ enum NetworkTrainTask: TaskImplementation {
         if let best {
             measured.append(MeasuredValue(metric: "best_epoch", value: Double(best + 1), unit: "1"))
         }
-        if let loss = judged?.validationLoss {
+        if let loss = result.averagedLoss ?? judged?.validationLoss {
             measured.append(MeasuredValue(metric: "validation_loss", value: loss, unit: "1"))
         }
         if let metric {
             measured.append(
                 MeasuredValue(term: training.metric.name, metric: "validation_metric", value: metric, unit: "1"))
+        }
+        for one in judgement ?? [] {
+            measured.append(MeasuredValue(term: one.name, metric: "dice", value: one.value, unit: "1"))
         }
         return TaskResult(
             outputs: [
@@ -119,14 +136,15 @@ enum NetworkTrainTask: TaskImplementation {
 
     /// Goes on from the checkpoint that an earlier attempt of the same task left on this worker; else begins.
     private static func trainer(
-        _ environment: TaskEnvironment, _ training: Training, checkpoint: String?
+        _ environment: TaskEnvironment, _ training: Training, _ people: TrainingPeople, checkpoint: String?
     ) throws -> Trainer {
         let network = training.card.network
         if let checkpoint { SafetensorsWriter.removeHalfWritten(checkpoint) }
         if let checkpoint, FileManager.default.fileExists(atPath: checkpoint) {
             do {
                 let trainer = try Trainer(
-                    resuming: checkpoint, network, settings: training.settings, threads: environment.threads)
+                    resuming: checkpoint, network, settings: training.settings, dataDigest: people.digest,
+                    threads: environment.threads)
                 environment.say(
                     "goes on from the checkpoint of an earlier attempt, after epoch \(trainer.nextEpoch)/\(training.settings.epochs)"
                 )
@@ -146,7 +164,9 @@ enum NetworkTrainTask: TaskImplementation {
             }
             weights = model.weights
         }
-        return try Trainer(network, settings: training.settings, weights: weights, threads: environment.threads)
+        return try Trainer(
+            network, settings: training.settings, weights: weights, dataDigest: people.digest,
+            threads: environment.threads)
     }
 
     private static func line(

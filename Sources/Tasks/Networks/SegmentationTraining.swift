@@ -5,7 +5,7 @@ import Workflow
 
 /// A network that gives every voxel a class, on patches or slices.
 struct SegmentationTraining {
-    let training: NetworkTrainTask.Training
+    private(set) var training: NetworkTrainTask.Training
 
     init(_ parameters: TrainingParameters, _ people: TrainingPeople, _ geometry: ModelCard.Geometry) throws {
         let environment = parameters.environment
@@ -27,7 +27,7 @@ struct SegmentationTraining {
             })
 
         var card = ModelCard(
-            name: environment.request.step, task: .segmentation, architecture: architecture.name, network: network,
+            name: parameters.modelName, task: .segmentation, architecture: architecture.name, network: network,
             channels: parameters.channels, geometry: geometry, classes: hasOneLogit ? [names[1]] : names,
             output: hasOneLogit ? .sigmoid : .softmax,
             inference: SlidingWindowOptions(
@@ -39,25 +39,64 @@ struct SegmentationTraining {
         let samples = Samples(
             parameters: parameters, volumes: volumes, names: names, hasOneLogit: hasOneLogit,
             globalScale: architecture.globalScale)
-        let data: (training: any TrainingData, validation: (any TrainingData)?)
+        let source = samples.source(people.training, share: 2)
+        let index = try ForegroundIndex(source, classes: names.count, seed: parameters.seed)
+        var warnings = try Self.missing(names, index, environment)
+        let data: any TrainingData
         if try parameters.samplesSlices() {
             let options = try samples.sliceOptions
             card.training = ModelCard.Training(settings: settings, slices: options)
-            data = (
-                try samples.slices(people.training, options),
-                people.validation.isEmpty ? nil : try samples.judgedSlices(people.validation, options)
-            )
+            data = try samples.slices(source, options)
         } else {
             let options = try samples.patchOptions(sessions: people.training.count)
             card.training = ModelCard.Training(settings: settings, patches: options)
-            data = (
-                try samples.patches(people.training, options),
-                people.validation.isEmpty ? nil : try samples.judgedPatches(people.validation)
-            )
+            data = try samples.patches(source, index, options)
         }
-        training = NetworkTrainTask.Training(
-            card: card, data: data.training, validation: data.validation, metric: metric, settings: settings)
+        training = NetworkTrainTask.Training(card: card, data: data, metric: metric, settings: settings)
+        training.batch = network.inputs.map { input in
+            FeatureShape(batch: environment.integer("batch"), channels: input.channels, size: parameters.patch)
+        }
+        training.cachedBytes = source.keptBytes
+        if !people.validation.isEmpty {
+            let judged = samples.source(people.validation, share: 4)
+            let judgedIndex = try ForegroundIndex(judged, classes: names.count, seed: parameters.seed)
+            let isBare = judgedIndex.counts.dropFirst().allSatisfy { $0 == 0 }
+            if isBare {
+                // Normal where what is looked for is rare: the loss decides then.
+                training.metric = .loss
+                warnings.append(
+                    "No validation image has a voxel of \(Self.listed(names)): the best epoch is chosen by the loss; a larger "
+                        + "“validation” or another “seed” judges by what is to be found.")
+            }
+            training.validation =
+                try parameters.samplesSlices()
+                ? samples.judgedSlices(judged)
+                : samples.judgedPatches(judged, judgedIndex, sessions: people.validation.count, anywhere: isBare)
+            training.volumes = VolumeValidation(volumes: judged, subjects: people.validation.map(\.subject))
+            training.cachedBytes += judged.keptBytes
+        }
+        training.warnings = warnings
     }
+
+    /// Warns of classes that never occur.
+    ///
+    /// - Throws: a permanent failure where none does.
+    private static func missing(
+        _ names: [String], _ index: ForegroundIndex, _ environment: TaskEnvironment
+    ) throws -> [String] {
+        let absent = zip(names, index.counts).dropFirst().filter { $0.1 == 0 }.map(\.0)
+        guard absent.count < names.count - 1 else {
+            throw environment.refuse(
+                "no label map of the people to be trained on has a voxel of \(listed(names)); check the numbers "
+                    + "in “classes” and what is bound to “labels”")
+        }
+        return absent.map {
+            "The label maps of the people trained on have no voxel of \($0): the model cannot learn it; check its numbers in "
+                + "“classes”."
+        }
+    }
+
+    private static func listed(_ names: [String]) -> String { names.dropFirst().joined(separator: ", ") }
 }
 
 /// Where the samples of a segmentation come from.
@@ -73,7 +112,7 @@ private struct Samples {
     private var channels: Int { parameters.channels.count }
 
     /// Half of what the attempt may take is for the network; a share of the rest for images.
-    private func source(_ sessions: [TrainingSession], share: Int) -> CachedVolumes {
+    func source(_ sessions: [TrainingSession], share: Int) -> CachedVolumes {
         volumes.source(sessions, limitBytes: (environment.request.memoryMiB << 19) / share)
     }
 
@@ -93,26 +132,28 @@ private struct Samples {
         options.classWeights =
             try environment.weights("foreground_weights", of: Array(names.dropFirst())).map { [0] + $0 } ?? []
         (options.spatial, options.intensity) = (parameters.augmentation.spatial, parameters.augmentation.intensity)
-        // As at inference.
-        options.spatial.beyond = .background
         options.targets = hasOneLogit ? .values : .classes
         options.globalScale = globalScale
         return options
     }
 
-    func patches(_ sessions: [TrainingSession], _ options: PatchOptions, share: Int = 2) throws -> PatchBatches {
-        let source = source(sessions, share: share)
-        return try PatchBatches(
-            source, index: try ForegroundIndex(source, classes: names.count, seed: parameters.seed),
-            channels: channels, options: options, seed: parameters.seed, threads: environment.threads)
+    func patches(
+        _ source: CachedVolumes, _ index: ForegroundIndex, _ options: PatchOptions, isEvaluation: Bool = false
+    ) throws -> PatchBatches {
+        try PatchBatches(
+            source, index: index, channels: channels, options: options, seed: parameters.seed,
+            isEvaluation: isEvaluation, threads: environment.threads)
     }
 
-    func judgedPatches(_ sessions: [TrainingSession]) throws -> PatchBatches {
-        var options = try patchOptions(sessions: sessions.count)
+    /// - Parameter anywhere: whether patches lie anywhere, for there is no foreground to lie on.
+    func judgedPatches(
+        _ source: CachedVolumes, _ index: ForegroundIndex, sessions: Int, anywhere: Bool
+    ) throws -> PatchBatches {
+        var options = try patchOptions(sessions: sessions)
         let unchanged = parameters.augmentation.none
         (options.spatial, options.intensity) = (unchanged.spatial, unchanged.intensity)
-        options.spatial.beyond = .background
-        return try patches(sessions, options, share: 4)
+        if anywhere { options.foregroundFraction = 0 }
+        return try patches(source, index, options, isEvaluation: true)
     }
 
     // MARK: Slices
@@ -140,25 +181,20 @@ private struct Samples {
         }
     }
 
-    func slices(_ sessions: [TrainingSession], _ options: SliceOptions) throws -> SliceBatches {
-        let source = source(sessions, share: 2)
-        return try SliceBatches(
+    func slices(_ source: CachedVolumes, _ options: SliceOptions, isEvaluation: Bool = false) throws -> SliceBatches {
+        try SliceBatches(
             source, index: try SliceIndex(source, emptyChannel: try emptyChannel()), channels: channels,
-            options: options, seed: parameters.seed, threads: environment.threads)
+            options: options, seed: parameters.seed, classes: names.count, isEvaluation: isEvaluation,
+            threads: environment.threads)
     }
 
     /// Every slice once, as it is.
-    func judgedSlices(_ sessions: [TrainingSession], _ options: SliceOptions) throws -> SliceBatches {
-        let source = source(sessions, share: 4)
-        let index = try SliceIndex(source, emptyChannel: try emptyChannel())
-        var options = options
-        (options.foregroundFraction, options.samplesPerEpoch) = (nil, nil)
-        (options.shapes, options.intensity) = (.spatial(SpatialAugmentation()), IntensityAugmentation())
-        options.batch = judgingBatch(
-            samples: index.foreground.count + index.background.count, atMost: options.batch)
-        return try SliceBatches(
-            source, index: index, channels: channels, options: options, seed: parameters.seed,
-            threads: environment.threads)
+    func judgedSlices(_ source: CachedVolumes) throws -> SliceBatches {
+        var options = try sliceOptions
+        (options.shapes, options.intensity) = (
+            .spatial(parameters.augmentation.none.spatial), parameters.augmentation.none.intensity
+        )
+        return try slices(source, options, isEvaluation: true)
     }
 
     private func emptyChannel() throws -> Int? {

@@ -10,7 +10,10 @@ extension TrainingParameters {
         let norm = environment.number("gradient_norm")
         settings.largestGradientNorm = norm > 0 ? norm : nil
         let averaging = environment.integer("averaging_from")
-        settings.averaging = averaging > 0 ? TrainingSettings.WeightAveraging(firstEpoch: averaging - 1) : nil
+        let rate = environment.number("averaging_rate")
+        settings.averaging =
+            averaging > 0
+            ? TrainingSettings.WeightAveraging(firstEpoch: averaging - 1, learningRate: rate > 0 ? rate : nil) : nil
         let patience = environment.integer("patience")
         settings.earlyStopping = patience > 0 ? TrainingSettings.EarlyStopping(patience: patience) : nil
         return settings
@@ -124,6 +127,9 @@ extension TrainingParameters {
 
     /// - Parameter classes: background among them.
     func metric(classes: Int) throws -> ValidationMetric {
+        // On patches it is not that of whole images.
+        let isSliced = network.segments ? try samplesSlices() : false
+        func sampled(_ name: String) -> String { isSliced ? "slice_\(name)" : "patch_\(name)" }
         // What decides about the scan, of two outputs.
         let output = network == .slices ? 1 : 0
         let name = environment.text("metric")
@@ -135,9 +141,11 @@ extension TrainingParameters {
             guard network.segments else {
                 throw environment.refuse("the metric \(name) is of networks that segment; take balanced_accuracy")
             }
-            return name == "dice" ? .dice(classes: classes) : .intersectionOverUnion(classes: classes)
+            return name == "dice"
+                ? .dice(classes: classes, name: sampled("dice"))
+                : .intersectionOverUnion(classes: classes, name: sampled("iou"))
         default:
-            if network.segments { return .dice(classes: classes) }
+            if network.segments { return .dice(classes: classes, name: sampled("dice")) }
             return network == .qsmrim
                 ? .balancedAccuracy(classes: classes, output: output) : .accuracy(output: output)
         }

@@ -47,7 +47,16 @@ struct TrainingParameters {
             throw refuse("patch is three whole numbers: left–right, back–front and down–up")
         }
         patch = Extent3(rank == 2 ? 1 : sizes[2], sizes[1], sizes[0])
+        guard classes.count <= 255 else {
+            throw refuse(
+                "\(classes.count) classes are more than the 255 beside background that a label map of a model can hold")
+        }
         augmentation = try TrainingAugmentation(environment, rank: rank, classes: classes.map(\.name))
+        // As images are padded when the model is applied.
+        augmentation.spatial.beyond = .background
+        // The values of a susceptibility map are measured: nothing scales them.
+        augmentation.intensity.scaledChannels =
+            channels.enumerated().filter { $0.element.modality != "Chimap" }.map(\.offset)
         seed = UInt64(environment.integer("seed"))
     }
 
@@ -60,6 +69,11 @@ struct TrainingParameters {
             return true
         default: return network == .deepmir
         }
+    }
+
+    /// What the model is called: by what it is, never by the step, since equal trainings share their result.
+    var modelName: String {
+        "\(network.rawValue)-\(rank)d-\(channels.map(\.modality).joined(separator: "+"))"
     }
 
     /// χ between ∓0.25 ppm becomes −1 … 1.

@@ -1,3 +1,5 @@
+import BIDS
+import Foundation
 import Kernels
 import Networks
 import Workflow
@@ -39,11 +41,12 @@ struct TrainingPeople {
     ///
     /// - Parameters:
     ///   - needs: sessions that lack one of these beside their images are left out.
-    ///   - reason: why a session takes no part; nil where it does.
+    ///   - reason: why a session takes no part, besides; nil where it does. Asked before people are split, so that nobody
+    ///     is said to have been trained on who was not.
     ///   - fraction: share of the people that are only judged by; at least one where it is above 0.
     init(
         _ environment: TaskEnvironment, channels: Int, needs: [Need], fraction: Double, seed: UInt64,
-        unless reason: (TrainingSession) -> String? = { _ in nil }
+        unless reason: (TrainingSession) throws -> String? = { _ in nil }
     ) throws {
         let ports = ["images", "images2", "images3", "images4"]
         func byContext(_ port: String) -> [TaskContext: TaskRequest.StagedInput] {
@@ -82,7 +85,7 @@ struct TrainingPeople {
             let session = TrainingSession(
                 context: context, images: [first] + further, mask: masks[context], labels: labels[context],
                 targets: targets[context], features: features[context])
-            if let reason = reason(session) {
+            if let reason = try reason(session) {
                 warnings.append("\(context) takes no part: \(reason).")
                 continue
             }
@@ -116,6 +119,13 @@ struct TrainingPeople {
     var split: ModelCard.Split {
         ModelCard.Split(
             training: Set(training.map(\.subject)).sorted(), validation: Set(validation.map(\.subject)).sorted())
+    }
+
+    /// One digest of every file and of who is trained on: a checkpoint of other data is not gone on with.
+    var digest: String {
+        let files = data.map { "\($0.subject) \($0.session ?? "") \($0.digest)" }
+        let text = (files + ["training"] + split.training + ["validation"] + split.validation).joined(separator: "\n")
+        return ArtifactDigest(of: Data(text.utf8)).description
     }
 
     /// Every file by what it holds.

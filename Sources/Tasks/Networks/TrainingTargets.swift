@@ -43,14 +43,22 @@ struct TrainingTargets {
         levels = covariates.values.compactMapValues { values in
             // A level as participants.tsv writes it.
             values[column].flatMap { $0.isNull ? nil : $0.stringValue ?? $0.canonicalString }
+                .flatMap { Self.isClass($0) ? $0 : nil }
         }
     }
 
     /// Why a session cannot be learned from; nil where it can.
-    func reason(against session: TrainingSession) -> String? {
-        guard let levels, levels[session.subject] == nil else { return nil }
-        return "\(table) has no \(column) for it"
+    func reason(against session: TrainingSession) throws -> String? {
+        if let levels { return levels[session.subject] == nil ? "\(table) has no \(column) for it" : nil }
+        guard let targets = session.targets else { return nil }
+        let lesions = try targets.readTable()
+        let classes = try lesions.column("class", of: targets.input.name)
+        return lesions.rows.contains { Self.isClass($0[classes]) }
+            ? nil : "\(targets.input.name) names no lesion with a class"
     }
+
+    /// Whether a cell names a class.
+    private static func isClass(_ text: String) -> Bool { !text.isEmpty && text != "n/a" }
 
     /// Where the classes come from, for a message that there are too few.
     var advice: String {
@@ -59,8 +67,12 @@ struct TrainingTargets {
             : "the column \(column) needs two or more levels"
     }
 
+    /// Lesions without a class are left out with a warning.
+    ///
     /// - Parameter names: of the features wanted; empty: none.
-    func samples(_ sessions: [TrainingSession], features names: [String]) throws -> [Sample] {
+    func samples(
+        _ sessions: [TrainingSession], features names: [String], _ warnings: inout [String]
+    ) throws -> [Sample] {
         if let levels {
             return sessions.indices.map { Sample(session: $0, name: levels[sessions[$0].subject]!) }
         }
@@ -75,6 +87,10 @@ struct TrainingTargets {
                 try names.isEmpty
                 ? nil : session.features.map { try LesionTable($0, lesions: centres, map: labels.input.name) }
             for (lesion, row) in table.rows.sorted(by: { $0.key < $1.key }) {
+                guard Self.isClass(row[classes]) else {
+                    warnings.append("Lesion \(lesion) of \(targets.input.name) has no class and is left out.")
+                    continue
+                }
                 samples.append(
                     Sample(
                         session: n, name: row[classes], centre: centres.worldMillimetres[lesion],

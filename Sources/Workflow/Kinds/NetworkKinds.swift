@@ -38,8 +38,13 @@ extension TaskKindCatalog {
                     "Epoch of the weights that were kept, counted from 1; none where they are averaged."),
                 MeasurementDeclaration("training_loss", unit: "1", "Mean loss of the last epoch."),
                 MeasurementDeclaration(
-                    "validation_loss", unit: "1", "Loss on the validation people at the best epoch."),
-                MeasurementDeclaration("validation_metric", unit: "1", "Metric on them (term names it)."),
+                    "validation_loss", unit: "1",
+                    "Loss of the weights that were kept on patches of the validation people."),
+                MeasurementDeclaration("validation_metric", unit: "1", "Metric on the same (term names it)."),
+                MeasurementDeclaration(
+                    "dice", unit: "1",
+                    "Dice coefficient of a class (term names it) on whole images of the validation people, mean over people."
+                ),
                 MeasurementDeclaration("parameters", unit: "1", "Trainable parameters."),
             ],
             resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true),

@@ -163,6 +163,9 @@ extension TaskKindCatalog {
             "Weights are averaged from this epoch, counted from 1, to the last (stochastic weight averaging); 0: not at all."
         ),
         TaskParameter(
+            "averaging_rate", .number(0...10), default: 0,
+            "Learning rate from averaging_from on; 0: that of the schedule, which by then may be too small to move."),
+        TaskParameter(
             "patience", .integer(0...100_000), default: 0,
             "Stop after this many epochs without a better validation metric; 0: never."),
     ]

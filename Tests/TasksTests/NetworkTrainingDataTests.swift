@@ -1,0 +1,222 @@
+import BIDS
+import Foundation
+import Kernels
+import NIfTI
+import Networks
+import TestSupport
+import Testing
+import Workflow
+
+@testable import Tasks
+
+/// Cohorts as they are: people without a lesion, without a class, without a table.
+@Suite(.serialized) struct NetworkTrainingDataTests {
+    private static let grid = VoxelGrid(nx: 12, ny: 12, nz: 12, affine: .scaling(SIMD3(1, 1, 1)))
+
+    private static func context(_ number: Int) -> TaskContext { TaskContext(subject: String(format: "%02d", number)) }
+
+    /// Noise with a bright box, which is lesion 1, in those people that have one.
+    private static func folder(people: Range<Int>, hasLesion: (Int) -> Bool, labelled: Bool = true) throws -> TaskFolder
+    {
+        let folder = try TaskFolder()
+        for number in people {
+            var random = SeededGenerator(seed: UInt64(number))
+            var (map, labels) = (Volume(grid: grid), LabelMap(grid: grid))
+            for n in map.values.indices { map.values[n] = Float(0.02 * random.gaussian()) }
+            if hasLesion(number) {
+                for k in 4..<8 {
+                    for j in 4..<8 {
+                        for i in 4..<8 {
+                            map[i, j, k] += 0.15
+                            labels.values[grid.index(i, j, k)] = 1
+                        }
+                    }
+                }
+            }
+            let (mapPath, labelPath) = ("\(folder.path)/m\(number).nii.gz", "\(folder.path)/l\(number).nii.gz")
+            try NIfTIFile.write(map, to: mapPath)
+            try NIfTIFile.write(labels, to: labelPath)
+            folder.add(
+                "images", path: mapPath, name: "\(number)_Chimap.nii.gz", context: context(number),
+                metadata: ["Units": "ppm"])
+            if labelled {
+                folder.add("labels", path: labelPath, name: "\(number)_dseg.nii.gz", context: context(number))
+            }
+        }
+        return folder
+    }
+
+    private static let segmentation: JSONValue = [
+        "classes": [["name": "microbleed", "labels": [1]]], "widths": [4, 8], "patch": [8, 8, 8], "batch": 2,
+        "epochs": 2, "samples_per_epoch": 4, "augmentation": "none", "validation": 0.25,
+    ]
+
+    /// Who is judged by depends on seed and name; found out by a training that leaves nobody without a lesion.
+    private static func validating(_ people: Range<Int>) throws -> Set<Int> {
+        let folder = try folder(people: people, hasLesion: { _ in true })
+        let result = try folder.perform("network.train", parameters: segmentation)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        return Set(
+            try folder.output("split.tsv").split(separator: "\n").filter { $0.hasSuffix("validation") }.compactMap {
+                Int($0.dropFirst(4).prefix(2))
+            })
+    }
+
+    @Test func validationPeopleWithoutALesionAreJudgedByTheLoss() throws {
+        let judged = try Self.validating(1..<5)
+        try #require(judged.count == 1)
+        let folder = try Self.folder(people: 1..<5, hasLesion: { !judged.contains($0) })
+        let result = try folder.perform("network.train", parameters: Self.segmentation)
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(
+            result.warnings.contains { $0.hasPrefix("No validation image has a voxel of microbleed: ") },
+            "\(result.warnings)")
+        #expect(result.measurements.first { $0.metric == "validation_metric" }?.term == "loss")
+    }
+
+    @Test func trainingWithoutAnyLesionNamesWhatIsMissing() throws {
+        let folder = try Self.folder(people: 1..<5, hasLesion: { _ in false })
+        let result = try folder.perform("network.train", parameters: Self.segmentation)
+        #expect(result.failure?.outcome == .permanent)
+        #expect(
+            result.failure?.message
+                == "Step step: no label map of the people to be trained on has a voxel of microbleed; check the numbers in “classes” and what is bound to “labels”"
+        )
+    }
+
+    @Test func aClassThatNeverOccursIsWarnedOf() throws {
+        var parameters = Self.segmentation
+        parameters["classes"] = [["name": "microbleed", "labels": [1]], ["name": "infarct", "labels": [2]]]
+        let folder = try Self.folder(people: 1..<5, hasLesion: { _ in true })
+        let result = try folder.perform("network.train", parameters: parameters)
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(result.warnings.contains { $0.contains("have no voxel of infarct") }, "\(result.warnings)")
+        #expect(result.measurements.filter { $0.metric == "dice" }.map(\.term).contains("microbleed"))
+    }
+
+    @Test func theBytesOfAModelDoNotDependOnTheNameOfItsStep() throws {
+        var models: [Data] = []
+        for step in ["a", "b"] {
+            let folder = try Self.folder(people: 1..<4, hasLesion: { _ in true })
+            var request = try folder.request("network.train", parameters: Self.segmentation)
+            request.step = step
+            try #require(AttemptRunner.perform(request).failure == nil)
+            models.append(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/out/model.safetensors")))
+        }
+        #expect(models[0] == models[1])
+    }
+
+    @Test func averagedWeightsAreWhatIsReported() throws {
+        var parameters = Self.segmentation
+        parameters["averaging_from"] = 2
+        parameters["averaging_rate"] = 0.05
+        let folder = try Self.folder(people: 1..<5, hasLesion: { _ in true })
+        let result = try folder.perform("network.train", parameters: parameters)
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(!result.measurements.contains { $0.metric == "best_epoch" })
+        #expect(result.measurements.contains { $0.metric == "validation_loss" })
+        let curve = try folder.output("curve.tsv").split(separator: "\n").map { $0.split(separator: "\t") }
+        #expect(curve.map { $0[1] } == ["learning_rate", "0.001", "0.05"])
+        parameters["averaging_from"] = 3
+        let late = try folder.perform("network.train", parameters: parameters)
+        #expect(late.failure?.message == "weights are averaged from epoch 3 on, and the training has 2")
+    }
+
+    @Test func moreMemoryIsAskedForBeforeTheTrainingBegins() throws {
+        var parameters = Self.segmentation
+        parameters["widths"] = [128, 256]
+        parameters["patch"] = [64, 64, 64]
+        let folder = try Self.folder(people: 1..<3, hasLesion: { _ in true })
+        let result = try folder.perform("network.train", parameters: parameters, memoryMiB: 64)
+        #expect(result.failure?.outcome == .outOfMemory)
+        #expect(
+            result.failure?.message.contains("more than its 64 MiB; raise its memory") == true,
+            "\(result.failure?.message ?? "")")
+    }
+
+    @Test func segmentingAsksForMoreMemoryToo() throws {
+        let folder = try Self.folder(people: 1..<4, hasLesion: { _ in true })
+        try #require(folder.perform("network.train", parameters: Self.segmentation).failure == nil)
+        let other = try TaskFolder()
+        let big = VoxelGrid(nx: 80, ny: 80, nz: 80, affine: .scaling(SIMD3(1, 1, 1)))
+        try NIfTIFile.write(Volume(grid: big), to: other.path + "/map.nii.gz")
+        other.add("image", path: other.path + "/map.nii.gz", name: "map.nii.gz", metadata: ["Units": "ppm"])
+        other.add("model", path: folder.path + "/out/model.safetensors", name: "model.safetensors")
+        let result = try other.perform("network.segment", parameters: ["whole_volume": true], memoryMiB: 8)
+        #expect(result.failure?.outcome == .outOfMemory)
+        #expect(
+            result.failure?.message.hasSuffix("more than its 8 MiB; raise its memory or leave out whole_volume")
+                == true, "\(result.failure?.message ?? "")")
+        // What is held already counts: the image alone takes 2 MB.
+        let little = try other.perform("network.segment", memoryMiB: 1)
+        #expect(little.failure?.outcome == .outOfMemory)
+    }
+
+    /// Sessions without a class are no part of the training, and lesions without one none of its samples.
+    @Test func whoHasNoClassIsNotSaidToHaveBeenTrainedOn() throws {
+        let folder = try Self.folder(people: 1..<8, hasLesion: { _ in true })
+        for number in 1..<7 {
+            let text = "lesion\tclass\n1\t\(number == 6 ? "n/a" : number % 2 == 0 ? "rim" : "none")\n1\tn/a\n"
+            try folder.add("targets", text, name: "\(number).tsv", context: Self.context(number))
+        }
+        let result = try folder.perform(
+            "network.train",
+            parameters: [
+                "network": "resnet18", "patch": [8, 8, 8], "batch": 3, "epochs": 1, "augmentation": "none",
+                "validation": 0.2, "rank": 2,
+            ], memoryMiB: 2048)
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        let split = try folder.output("split.tsv")
+        #expect(!split.contains("sub-06") && !split.contains("sub-07"))
+        #expect(split.split(separator: "\n").count == 6)
+        let card = try #require(result.outputs.first { $0.port == "model" }?.metadata?["card"])
+        #expect(card["classes"]?.arrayValue?.compactMap(\.stringValue) == ["none", "rim"])
+        #expect(card["data"]?.arrayValue?.contains { $0["subject"]?.stringValue == "06" } == false)
+        #expect(result.warnings.contains("Lesion 1 of 1.tsv has no class and is left out."), "\(result.warnings)")
+        #expect(result.warnings.contains { $0.contains("6.tsv names no lesion with a class") })
+        #expect(result.warnings.contains { $0.contains("it lacks a map or a table of lesions") })
+    }
+
+    @Test func tooManyClassesAreSaidToBe() throws {
+        var parameters = Self.segmentation
+        parameters["classes"] = .array((1...256).map { ["name": .string("c\($0)"), "labels": [.integer(Int64($0))]] })
+        let result = try Self.folder(people: 1..<3, hasLesion: { _ in true }).perform(
+            "network.train", parameters: parameters)
+        #expect(
+            result.failure?.message.contains("256 classes are more than the 255 beside background") == true,
+            "\(result.failure?.message ?? "")")
+    }
+
+    @Test func aClassifierThatGivesNoNumbersIsRefused() throws {
+        var builder = NetworkBuilder()
+        let image = try builder.input("image", channels: 1, rank: 3)
+        let pooled = try builder.add("pool", .globalAveragePooling, image)
+        let a = try builder.linear("a", pooled, outputs: 2)
+        let network = try builder.network(outputs: [try builder.linear("b", a, outputs: 2)])
+        var card = ModelCard(
+            name: "loud", task: .classification, architecture: "two layers", network: network,
+            channels: [.init(modality: "T1w", units: "arbitrary", normalisation: .none)],
+            geometry: .init(spacingMillimetres: nil, orientation: nil, otherGrids: .resample), classes: ["x", "y"],
+            output: .softmax, source: .trained, softwareVersion: "1")
+        card.training = .init(
+            settings: TrainingSettings(epochs: 1, loss: .crossEntropy(), schedule: Schedule(0.1)),
+            targeted: TargetedOptions(patch: Extent3(4, 4, 4), batch: 1))
+        let tensors = network.parameters.map { parameter in
+            Tensor(shape: parameter.shape, values: [Float](repeating: 1e30, count: parameter.count))
+        }
+        let folder = try TaskFolder()
+        try Model(card: card, weights: Weights(parameters: network.parameters, tensors: tensors)).write(
+            to: folder.path + "/model.safetensors")
+        var map = Volume(grid: Self.grid)
+        for n in map.values.indices { map.values[n] = 1 }
+        try NIfTIFile.write(map, to: folder.path + "/map.nii.gz")
+        folder.add("image", path: folder.path + "/map.nii.gz", name: "map.nii.gz")
+        folder.add("model", path: folder.path + "/model.safetensors", name: "model.safetensors")
+        let result = try folder.perform("network.classify")
+        #expect(result.failure?.outcome == .permanent)
+        #expect(
+            result.failure?.message
+                == "model loud gives values that are no finite numbers; its weights or the image are unusable"
+        )
+    }
+}
