@@ -110,31 +110,67 @@ import Workflow
         // The same image with other features is judged otherwise.
         let others = try decisions(folder.modelPath, rims: [2, 3], image: false, features: true)
         #expect(others.map(\.name) == ["none", "rim", "rim", "none", "none", "none"])
+        _ = folder
+    }
 
-        // What the model needs is asked for.
+    /// A small network that takes what QSMRim-Net takes, trained by nobody.
+    private func featureModel() throws -> Model {
+        var builder = NetworkBuilder()
+        let image = try builder.input("image", channels: 1, rank: 3)
+        let numbers = try builder.input("radiomics", channels: 2, rank: 0)
+        let seen = try builder.convolution("convolution", image, channels: 4, kernel: 3)
+        let pooled = try builder.add("pool", .globalAveragePooling, seen)
+        let joined = try builder.add("join", .concatenation, pooled, numbers)
+        let logit = try builder.linear("head", joined, outputs: 1)
+        let network = try builder.network(outputs: [logit])
+        var card = ModelCard(
+            name: "rims", task: .classification, architecture: "small", network: network,
+            channels: [.init(modality: "Chimap", units: "ppm", normalisation: .none)],
+            geometry: .init(spacingMillimetres: nil, orientation: nil, otherGrids: .resample),
+            classes: ["none", "rim"], output: .sigmoid, source: .trained, softwareVersion: "1")
+        card.features = FeatureStandardisation(names: ["strength", "size"], samples: [[900, 0], [1100, 1]])
+        card.training = .init(
+            settings: TrainingSettings(epochs: 1, loss: .binaryCrossEntropy(), schedule: Schedule(1e-3)),
+            targeted: TargetedOptions(patch: Extent3(4, 4, 4), batch: 1))
+        return try Model(card: card, weights: network.initialWeights(.heNormal, seed: 1))
+    }
+
+    @Test func whatAModelWithFeaturesNeedsIsAskedFor() throws {
+        let model = try featureModel()
         let lesions = ToyCohort.lesions(40, rims: [1])
+        func classified(_ table: String?, lesionMap: Bool = true) throws -> TaskResult {
+            let folder = try TaskFolder()
+            try folder.add("image", lesions.map, name: "map")
+            if lesionMap { try folder.add("lesions", lesions.labels, name: "lesions") }
+            if let table { try folder.add("features", table, name: "features.tsv") }
+            try model.write(to: folder.path + "/model.safetensors")
+            folder.add("model", path: folder.path + "/model.safetensors", name: "model.safetensors")
+            return try folder.perform("network.classify")
+        }
         func refusal(_ table: String?, lesionMap: Bool = true) throws -> String {
-            let other = try TaskFolder()
-            try other.add("image", lesions.map, name: "map")
-            if lesionMap { try other.add("lesions", lesions.labels, name: "lesions") }
-            if let table { try other.add("features", table, name: "features.tsv") }
-            other.add("model", path: folder.modelPath, name: "model.safetensors")
-            let result = try other.perform("network.classify")
+            let result = try classified(table, lesionMap: lesionMap)
             #expect(result.failure?.outcome == .permanent)
             return result.failure?.message ?? ""
         }
         let table = lesions.features
+        let whole = try classified(table)
+        #expect(whole.failure == nil, "\(whole.failure?.message ?? "")")
+        // Columns are found by name, wherever they stand, and others do not matter.
+        let turned = table.split(separator: "\n").enumerated().map { n, line -> String in
+            let cells = line.split(separator: "\t").map(String.init)
+            return [n == 0 ? "site" : "A", cells[2], cells[0], cells[1]].joined(separator: "\t") + "\n"
+        }.joined()
+        #expect(try classified(turned).measurements == whole.measurements)
+
         #expect(try refusal(nil).contains("bind a table of them to “features”"))
         #expect(try refusal(table, lesionMap: false).contains("bind a map of them to “lesions”"))
         #expect(try refusal(table.replacing("strength", with: "force")).contains("no column “strength”"))
-        let lines = table.split(separator: "\n")
-        let short = lines.dropLast().joined(separator: "\n") + "\n"
+        let short = table.split(separator: "\n").dropLast().joined(separator: "\n") + "\n"
         #expect(try refusal(short).contains("has no row for lesion 6"))
         #expect(try refusal(table + "9\t1\t1\n").contains("speaks of lesion “9”, which lesions.nii.gz does not have"))
         #expect(try refusal(short + "6\tnan\t1\n").contains("has “nan” as strength of lesion 6"))
         #expect(try refusal(short + "6\tn/a\t1\n").contains("has “n/a” as strength of lesion 6"))
         #expect(try refusal(table + "6\t1\t1\n").contains("has lesion 6 twice"))
-        _ = folder
     }
 
     @Test func slicesAndScansAreJudged() throws {

@@ -48,13 +48,15 @@ import Workflow
         #expect(card.training?.patches?.globalScale == 2 && card.training?.patches?.spatial.beyond == .background)
     }
 
+    /// Keras' slow running statistics have not arrived after so few steps: those of averaged weights are computed anew.
     @Test func deepMIROnWholeSlices() throws {
         let (card, bright, dark) = try trained([
             "network": "deepmir", "augmentation": "deepmir", "patch": [24, 24, 1], "batch": 4, "epochs": 6,
-            "samples_per_epoch": 160, "foreground_fraction": 0.5, "head_activation": "none",
+            "samples_per_epoch": 160, "foreground_fraction": 0.5, "averaging_from": 5,
         ])
         #expect(bright > 0.8 && dark > 0.8, "\(bright) \(dark)")
         #expect(card.architecture == "DEEPMIR U-Net, 2-D, 8-16")
+        #expect(card.training?.settings.loss == .crossEntropy())
         let slices = try #require(card.training?.slices)
         #expect(slices.shapes == .deepmir(DEEPMIRAugmentation()) && slices.interpolation == .cubic)
         #expect(slices.foregroundFraction == 0.5 && slices.size == Extent3(1, 24, 24))

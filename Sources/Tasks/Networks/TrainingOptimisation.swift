@@ -82,7 +82,8 @@ extension TrainingParameters {
         let classWeights = weights?.map { Float($0) }
         return Loss(
             try lossNames(
-                among: ["dice", "cross_entropy", "focal", "bce"], default: ["dice", "cross_entropy"]
+                among: ["dice", "cross_entropy", "focal", "bce"],
+                default: network == .deepmir ? ["cross_entropy"] : ["dice", "cross_entropy"]
             ).flatMap { name in
                 switch name {
                 case "dice":

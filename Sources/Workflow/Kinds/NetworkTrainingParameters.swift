@@ -131,7 +131,7 @@ extension TaskKindCatalog {
         TaskParameter(
             "loss", .list, default: [],
             "Sum of these: dice, cross_entropy, focal, bce (binary cross-entropy); empty: dice and cross_entropy to segment, "
-                + "cross_entropy of resnet18, bce of qsmrim and slices."),
+                + "cross_entropy of deepmir and resnet18, bce of qsmrim and slices."),
         TaskParameter(
             "class_weights", .map, default: [:],
             "Weights of classes in the loss, by name: {background: 0.1, rim: 5}; others 1. In bce the positive's weight over the "
