@@ -40,8 +40,8 @@ struct ModelBoundsTests {
             problem(2, .upsampling(settings: Upsampling(.linear, scale: Extent3(1, huge, huge)))).contains(
                 "at most 65536"))
         #expect(
-            problem(3, .activation(function: .leakyRelu(slope: -0.1)))
-                == "layer layer: multiplies negative values by -0.1; give 0 or more")
+            problem(3, .activation(function: .leakyRelu(slope: .infinity)))
+                == "layer layer: multiplies negative values by inf; give a finite number")
         #expect(
             problem(3, .activation(function: .relu), channels: 1 << 62).hasPrefix("layer x: an input has 1 to 16777216")
         )
