@@ -81,7 +81,7 @@ struct BufferPlanTests {
         }
         for case let gradient? in program.inputGradients {
             for n in places[gradient] {
-                #expect(isIntact(owner[n], gradient, program, plan), "\(comment): gradient of an input")
+                #expect(isIntact(owner[n], gradient, at: n, program, places), "\(comment): gradient of an input")
             }
         }
     }
