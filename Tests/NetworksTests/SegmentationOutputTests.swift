@@ -12,8 +12,8 @@ struct SegmentationOutputTests {
     ) throws -> Float {
         var builder = NetworkBuilder()
         let image = try builder.input("image", channels: 1, rank: 3)
-        let network = try builder.network(
-            outputs: [try builder.convolution("sum", image, channels: 1, kernel: 3, bias: false)])
+        let sum = try builder.convolution("sum", image, channels: 1, kernel: 3, bias: false)
+        let network = try builder.network(outputs: [sum])
         let weights = try Weights(
             parameters: network.parameters,
             tensors: [Tensor(shape: [1, 1, 3, 3, 3], values: [Float](repeating: 1, count: 27))])

@@ -38,7 +38,7 @@ import Workflow
             parameters: [
                 "network": "resnet18", "target": "group", "patch": [16, 16, 16], "batch": 4, "epochs": 3,
                 "augmentation": "none", "validation": 0.25, "learning_rate": 0.001,
-            ], threads: 2)
+            ], threads: 2, memoryMiB: 2048)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
         let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
         #expect(metric.term == "accuracy" && metric.value == 1, "\(metric)")
@@ -61,7 +61,7 @@ import Workflow
                 "network": "resnet18", "patch": [8, 8, 8], "batch": 12, "epochs": 3, "augmentation": "flips",
                 "validation": 0.25, "minimum_positives": 3, "loss": ["cross_entropy", "focal"],
                 "class_weights": ["rim": 2], "metric": "balanced_accuracy",
-            ], threads: 2)
+            ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         let card = try Model(path: folder.modelPath).card
         // The rarer class counts as positive.
@@ -85,7 +85,7 @@ import Workflow
                 "network": "qsmrim", "patch": [8, 8, 8], "batch": 12, "epochs": 3, "augmentation": "flips",
                 "validation": 0.34, "minimum_positives": 4, "fusion": "concatenation", "smote_includes_self": true,
                 "learning_rate": 0.0003, "positive": "rim",
-            ], threads: 2)
+            ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         let card = try Model(path: folder.modelPath).card
         #expect(card.classes == ["none", "rim"] && card.output == .sigmoid)
@@ -181,7 +181,7 @@ import Workflow
                 "network": "slices", "target": "group", "positive": "HH", "patch": [16, 16, 6], "batch": 4,
                 "epochs": 6, "averaging_from": 5, "augmentation": "flips", "validation": 0.25, "widths": [4, 8],
                 "learning_rate": 0.01, "class_weights": ["HH": 3, "control": 2],
-            ], threads: 2)
+            ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
         #expect(metric.term == "accuracy" && metric.value == 1, "\(metric)")

@@ -5,9 +5,9 @@ extension Program {
     ///
     /// - Returns: the program, and the values of the network's own names (fused ones are missing).
     static func forward(
-        _ network: Network, inputShapes: [FeatureShape], training: Bool
+        _ network: Network, inputShapes: [FeatureShape], training: Bool, learns: Bool = true
     ) throws -> (program: Program, values: [String: Int]) {
-        let shapes = try network.shapes(for: inputShapes, training: training)
+        let shapes = try network.shapes(for: inputShapes, training: training, learns: learns)
         var program = Program()
         var values: [String: Int] = [:]
         for (input, shape) in zip(network.inputs, shapes) {

@@ -11,6 +11,8 @@ package final class TrainingPlan {
     package let outputShapes: [FeatureShape]
     package let loss: Loss
     package let memory: MemoryStatement
+    /// Whether it is learned from, or batches are only judged.
+    let learns: Bool
 
     private let parameters: ParameterStorage
     private let prepared: PreparedProgram
@@ -27,18 +29,21 @@ package final class TrainingPlan {
         return Self.statement(program, BufferPlan(program), network, loss, moments: moments, threads: threads)
     }
 
-    /// - Parameter inputGradients: whether `gradient(_:…)` also makes the gradients of the inputs: how the loss would
-    ///   change with them.
+    /// - Parameters:
+    ///   - inputGradients: whether `gradient(_:…)` also makes the gradients of the inputs: how the loss would change with
+    ///     them.
+    ///   - learns: whether it is learned from; false for batches that are only judged, which may be a single value.
     /// - Throws: `NetworkError.shape` where the network cannot take these inputs, `.training` where the loss does not
     ///   suit the network.
     package init(
         _ network: Network, loss: Loss, inputs: [FeatureShape], parameters: ParameterStorage, moments: Int = 2,
-        inputGradients: Bool = false, threads: Int
+        inputGradients: Bool = false, learns: Bool = true, threads: Int
     ) throws {
         guard parameters.parameters == network.parameters else {
             throw NetworkError.weights("the weights are those of another network")
         }
-        let program = try Self.program(network, loss, inputs, inputGradients: inputGradients)
+        let program = try Self.program(network, loss, inputs, inputGradients: inputGradients, learns: learns)
+        self.learns = learns
         let buffers = BufferPlan(program)
         let shapes = try network.shapes(for: inputs)
         let names = network.inputs.map(\.name) + network.nodes.map(\.name)
@@ -56,14 +61,16 @@ package final class TrainingPlan {
     }
 
     private static func program(
-        _ network: Network, _ loss: Loss, _ inputs: [FeatureShape], inputGradients: Bool = false
+        _ network: Network, _ loss: Loss, _ inputs: [FeatureShape], inputGradients: Bool = false,
+        learns: Bool = true
     ) throws -> Program {
         guard !loss.terms.isEmpty else { throw NetworkError.training("a training needs a loss of at least one term") }
         for term in loss.terms where !network.outputs.indices.contains(term.output) {
             throw NetworkError.training(
                 "the loss looks at output \(term.output) of a network that has \(network.outputs.count)")
         }
-        var (program, _) = try Program.forward(network, inputShapes: inputs, training: true)
+        var (program, _) = try Program.forward(
+            network, inputShapes: inputs, training: true, learns: learns)
         program.appendBackwardPass(from: Set(loss.terms.map(\.output)), inputGradients: inputGradients)
         program.readInputsAsGiven()
         return program
@@ -102,6 +109,7 @@ package final class TrainingPlan {
     /// - Throws: `NetworkError.input` where the batch does not fit, `.training` where the loss is not a number.
     @discardableResult
     package func gradient(_ batch: Batch, random: Philox, epoch: Int, index: Int) throws -> LossValue {
+        precondition(learns, "a plan for judging batches learns from none")
         var training = PreparedProgram.Training(
             random: random, epoch: UInt32(truncatingIfNeeded: epoch), batch: UInt32(truncatingIfNeeded: index),
             isMinority: [], momentum: nil)

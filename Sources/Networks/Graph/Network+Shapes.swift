@@ -5,9 +5,13 @@ extension Network {
     /// The shape of every value, inputs first and then nodes, in order.
     ///
     /// - Parameter inputShapes: one per input; slices have depth 1, vectors the size 1×1×1.
-    /// - Parameter training: layers that act in training only (DeepSMOTE) count.
+    /// - Parameters:
+    ///   - training: layers that act in training only (DeepSMOTE) count.
+    ///   - learns: in training, whether statistics are taken of the batch, which have to be of more than one value.
     /// - Throws: `NetworkError.shape` naming the first layer that cannot take its size, with a size near to it that fits.
-    package func shapes(for inputShapes: [FeatureShape], training: Bool = false) throws -> [FeatureShape] {
+    package func shapes(
+        for inputShapes: [FeatureShape], training: Bool = false, learns: Bool = true
+    ) throws -> [FeatureShape] {
         guard inputShapes.count == inputs.count else {
             throw NetworkError.input("the network has \(inputs.count) inputs and is given \(inputShapes.count)")
         }
@@ -20,7 +24,7 @@ extension Network {
         guard Set(inputShapes.map(\.batch)).count == 1 else {
             throw NetworkError.input("the inputs have different batch sizes: \(inputShapes.map(\.batch))")
         }
-        switch infer(inputShapes, training: training) {
+        switch infer(inputShapes, training: training, learns: learns) {
         case .success(let shapes): return shapes
         case .failure(let failure):
             let advice = nearestFit(to: inputShapes, training: training).map { "; inputs of \($0) would fit" } ?? ""
@@ -33,7 +37,9 @@ extension Network {
         let problem: String
     }
 
-    private func infer(_ inputShapes: [FeatureShape], training: Bool) -> Result<[FeatureShape], Failure> {
+    private func infer(
+        _ inputShapes: [FeatureShape], training: Bool, learns: Bool = true
+    ) -> Result<[FeatureShape], Failure> {
         var shapes = inputShapes
         var index: [String: Int] = [:]
         for (n, input) in inputs.enumerated() { index[input.name] = n }
@@ -48,7 +54,8 @@ extension Network {
         for node in nodes {
             do {
                 let given = node.inputs.map { shapes[index[$0]!] }
-                let shape = try node.layer.shape(of: given, batch: batch, training: training)
+                let shape = try node.layer.shape(
+                    of: given, batch: batch, training: training, learns: learns)
                 try LayerBounds.checkMap(shape)
                 shapes.append(shape)
             } catch {
@@ -121,7 +128,9 @@ extension Network.Input {
 
 extension Layer {
     /// - Parameter batch: images of the network's inputs, which `batchToSequence` goes back to.
-    fileprivate func shape(of inputs: [FeatureShape], batch: Int, training: Bool) throws(LayerProblem) -> FeatureShape {
+    fileprivate func shape(
+        of inputs: [FeatureShape], batch: Int, training: Bool, learns: Bool
+    ) throws(LayerProblem) -> FeatureShape {
         var result = inputs[0]
         let size = result.size
         switch self {
@@ -171,7 +180,7 @@ extension Layer {
             else { throw LayerProblem("the size \(size) has no centre that is \(divisor) times smaller") }
             result.size = inner
         case .normalisation(let settings):
-            if training, settings.kind == .batch, result.batch * result.positions < 2 {
+            if training, learns, settings.kind == .batch, result.batch * result.positions < 2 {
                 throw LayerProblem("one value per channel has no variance to train with; give a larger batch")
             }
             if settings.kind == .instance, result.positions < 2 {

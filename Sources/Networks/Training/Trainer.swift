@@ -142,13 +142,13 @@ package final class Trainer {
     }
 
     /// The plan for batches of this shape; one at a time, as each takes its own memory.
-    private func plan(for batch: Batch) throws -> TrainingPlan {
+    private func plan(for batch: Batch, learns: Bool = true) throws -> TrainingPlan {
         let shapes = try network.inputShapes(of: batch.inputs)
-        if let plan, plan.inputShapes == shapes { return plan }
+        if let plan, plan.inputShapes == shapes, plan.learns || !learns { return plan }
         plan = nil
         let fresh = try TrainingPlan(
             network, loss: settings.loss, inputs: shapes, parameters: parameters,
-            moments: settings.optimiser.momentCount, threads: threads)
+            moments: settings.optimiser.momentCount, learns: learns, threads: threads)
         plan = fresh
         return fresh
     }
@@ -210,7 +210,7 @@ package final class Trainer {
         }
         for index in 0..<data.batchesPerEpoch {
             let batch = try data.batch(epoch: 0, index: index)
-            let plan = try plan(for: batch)
+            let plan = try plan(for: batch, learns: false)
             let loss = try plan.evaluate(batch)
             guard loss.total.isFinite else {
                 throw refuse("the loss of validation batch \(index + 1) is \(loss.total)")
