@@ -105,6 +105,15 @@ import Testing
             // Euler: a closed surface of triangles has 2 v − 4 of them.
             #expect(hull.triangles.count == 2 * hull.corners.count - 4)
             #expect(Set(hull.corners).isSubset(of: Set(points)))
+            var farthest = 0
+            for a in points {
+                for b in points {
+                    let d = a &- b
+                    farthest = max(farthest, d.x * d.x + d.y * d.y + d.z * d.z)
+                }
+            }
+            let diameter = ConvexHull.diameter(of: points, scale: SIMD3(2, 2, 2))
+            #expect(abs(diameter - 2 * Double(farthest).squareRoot()) < 1e-9)
         }
         #expect(ConvexHull([SIMD3(0, 0, 0), SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(1, 1, 0)]).triangles.isEmpty)
     }

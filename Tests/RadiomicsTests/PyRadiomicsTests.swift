@@ -104,6 +104,31 @@ struct PyRadiomicsTests {
             ])
     }
 
+    /// A row of three voxels and one apart. Values are those of PyRadiomics 3.0.1.
+    @Test func voxelsWithoutNeighboursCountInToneDifferences() throws {
+        var image = Volume(grid: TestRegions.grid(9, 5, 5))
+        var mask = Mask(grid: image.grid)
+        for (i, value) in [(1, 30), (2, 60), (3, 90), (7, 95)] as [(Int, Float)] {
+            image[i, 2, 2] = value
+            mask.values[image.grid.index(i, 2, 2)] = 1
+        }
+        let region = try #require(try RegionImage(image, mask: mask))
+        let found = try PyRadiomicsFeatures(classes: [.ngtdm]).measure(region, image: "original").compactMap(\.value)
+        let expected = [0.15, 4.0 / 3, 1.5833333333333333, 0.11458333333333333, 4.25]
+        #expect(found.count == expected.count)
+        for (a, b) in zip(found, expected) { #expect(abs(a - b) < 1e-12) }
+    }
+
+    /// Two by two voxels, three of one level: 1/3 along rows and columns, 1 and 0 along the diagonals.
+    @Test func directionsOfOneLevelHaveNoMaximalCorrelation() throws {
+        var image = Volume(grid: TestRegions.grid(2, 2, 1), filledWith: 10)
+        image.values[3] = 30
+        let region = try #require(try RegionImage(image, mask: Mask(grid: image.grid, filledWith: 1)))
+        let found = try PyRadiomicsFeatures(classes: [.glcm]).measure(region, image: "original")
+        let value = try #require(found.first { $0.name == "original_glcm_MCC" }?.value)
+        #expect(abs(value - 5.0 / 12) < 1e-9)
+    }
+
     /// PyRadiomics gives numbers for a region of equal values; a single voxel has no texture and no axes.
     @Test func degenerateRegionsSayWhatIsMissing() throws {
         let grid = TestRegions.grid(5, 5, 5)

@@ -3,8 +3,9 @@ import Foundation
 /// Features as PyRadiomics 3.0.1 defines them, under its names.
 ///
 /// Different from `IBSIFeatures`: bins with edges at multiples of the bin width, kurtosis that is 3 for a normal
-/// distribution, a surface of other triangles, diameters within slices, and values (0, 1) where the IBSI has none for regions
-/// of equal values. Matrices are of distance 1 in 13 directions, averaged; directions without pairs are left out.
+/// distribution, axes from variances with n, a surface of other triangles, diameters within slices, voxels without neighbours
+/// in `ngtdm`, and values (0, 1) where the IBSI has none for regions of equal values. Matrices are of distance 1 in 13
+/// directions, averaged; directions without pairs are left out.
 package struct PyRadiomicsFeatures: Sendable, Equatable {
     /// Classes of PyRadiomics, in its order.
     package enum FeatureClass: String, Sendable, CaseIterable {
@@ -72,7 +73,9 @@ package struct PyRadiomicsFeatures: Sendable, Equatable {
         case .glrlm: return Self.ordered(RunLengths.measure(levels, .directionsAveraged), .runLength)
         case .glszm: return Self.ordered(Zones.measure(levels, border: nil, .volume).sizes, .sizeZone)
         case .gldm: return Self.ordered(Neighbourhoods.measure(levels, .volume).dependences, .dependence)
-        case .ngtdm: return Self.ordered(Neighbourhoods.measure(levels, .volume).differences, .toneDifference)
+        case .ngtdm:
+            return Self.ordered(
+                Neighbourhoods.measure(levels, .volume, countsIsolated: true).differences, .toneDifference)
         }
     }
 

@@ -18,7 +18,7 @@ enum PyRadiomicsShape {
             axes.elongation, axes.flatness, axes.lengths.z, axes.lengths.x,
             flatDiameter(mesh.vertices, half, across: 1),
             flatDiameter(mesh.vertices, half, across: 0), flatDiameter(mesh.vertices, half, across: 2),
-            MorphologicalFeatures.largestDistance(ConvexHull(mesh.vertices).corners, half), volume, axes.lengths.y,
+            ConvexHull.diameter(of: mesh.vertices, scale: half), volume, axes.lengths.y,
             cbrt(36 * Double.pi * volume * volume) / area, area, area / volume,
             Double(region.morphologicalVoxels.count) * region.voxelVolumeCubicMillimetres,
         ]
@@ -28,23 +28,25 @@ enum PyRadiomicsShape {
     private static func flatDiameter(_ vertices: [SIMD3<Int>], _ scale: SIMD3<Double>, across axis: Int) -> Double {
         let along = (axis + 1) % 3
         let other = (axis + 2) % 3
+        guard let upper = vertices.max(by: { $0[axis] < $1[axis] })?[axis],
+            let width = vertices.max(by: { $0[other] < $1[other] })?[other]
+        else { return 0 }
         // Of each row of a plane only the two outermost vertices matter.
-        var rows: [SIMD2<Int>: (Int, Int)] = [:]
+        var ends = [(first: Int, last: Int)](repeating: (Int.max, Int.min), count: (upper + 1) * (width + 1))
         for vertex in vertices {
-            let row = SIMD2(vertex[axis], vertex[other])
-            let place = vertex[along]
-            let known = rows[row] ?? (place, place)
-            rows[row] = (min(known.0, place), max(known.1, place))
-        }
-        var planes: [Int: [SIMD2<Double>]] = [:]
-        for (row, ends) in rows {
-            for end in [ends.0, ends.1] {
-                planes[row.x, default: []].append(
-                    SIMD2(Double(end) * scale[along], Double(row.y) * scale[other]))
-            }
+            let row = vertex[axis] * (width + 1) + vertex[other]
+            ends[row] = (min(ends[row].first, vertex[along]), max(ends[row].last, vertex[along]))
         }
         var largest = 0.0
-        for points in planes.values {
+        var points: [SIMD2<Double>] = []
+        for plane in 0...upper {
+            points.removeAll(keepingCapacity: true)
+            for row in 0...width {
+                let (first, last) = ends[plane * (width + 1) + row]
+                if first > last { continue }
+                points.append(SIMD2(Double(first) * scale[along], Double(row) * scale[other]))
+                points.append(SIMD2(Double(last) * scale[along], Double(row) * scale[other]))
+            }
             for a in points.indices {
                 for b in 0..<a {
                     let d = points[a] - points[b]

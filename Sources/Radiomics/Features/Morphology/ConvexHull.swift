@@ -17,6 +17,24 @@ package struct ConvexHull: Sendable {
         corners = Set(faces.flatMap { [$0.a, $0.b, $0.c] }).sorted().map { points[$0] }
     }
 
+    /// Up to this many points all pairs are looked at sooner than a hull is made.
+    private static let largestPairwiseCount = 2000
+
+    /// Largest distance between two of the points, in the unit of `scale`.
+    package static func diameter(of points: [SIMD3<Int>], scale: SIMD3<Double>) -> Double {
+        let candidates = extremes(points)
+        let ends = candidates.count <= largestPairwiseCount ? candidates : ConvexHull(candidates).corners
+        let places = ends.map { SIMD3<Double>($0) * scale }
+        var largest = 0.0
+        for a in places.indices {
+            for b in 0..<a {
+                let d = places[a] - places[b]
+                largest = max(largest, (d * d).sum())
+            }
+        }
+        return largest.squareRoot()
+    }
+
     /// Volume and area with voxel sizes, in the unit of `scale`.
     package func measure(scale: SIMD3<Double>) -> (volume: Double, area: Double) {
         var (volume, area) = (0.0, 0.0)
@@ -29,17 +47,24 @@ package struct ConvexHull: Sendable {
         return (abs(volume), area)
     }
 
-    /// Leaves out points between two others of the same row, which are never corners. Sorted, so that the order in which
-    /// points came does not matter.
+    /// Leaves out points between two others of the same row along an axis, which are never corners. Sorted, so that the
+    /// order in which points came does not matter.
     private static func extremes(_ points: [SIMD3<Int>]) -> [SIMD3<Int>] {
-        let sorted = points.sorted { ($0.z, $0.y, $0.x) < ($1.z, $1.y, $1.x) }
-        return sorted.indices.compactMap { n in
-            let here = sorted[n]
-            func isSameRow(_ other: Int) -> Bool {
-                sorted.indices.contains(other) && sorted[other].y == here.y && sorted[other].z == here.z
+        var result = points
+        for axis in 0..<3 {
+            let (second, third) = ((axis + 1) % 3, (axis + 2) % 3)
+            let sorted = result.sorted {
+                ($0[third], $0[second], $0[axis]) < ($1[third], $1[second], $1[axis])
             }
-            return isSameRow(n - 1) && isSameRow(n + 1) ? nil : here
+            func isSameRow(_ a: Int, _ b: Int) -> Bool {
+                sorted[a][second] == sorted[b][second] && sorted[a][third] == sorted[b][third]
+            }
+            result = sorted.indices.compactMap { n in
+                let isBetween = n > 0 && n + 1 < sorted.count && isSameRow(n - 1, n) && isSameRow(n, n + 1)
+                return isBetween ? nil : sorted[n]
+            }
         }
+        return result
     }
 
     /// Four points that are not in one plane; nil where there are none.
@@ -100,12 +125,12 @@ private struct Faces {
     /// Replaces the faces that a point outside sees by a cone over their border; points inside or on the hull change
     /// nothing.
     mutating func add(_ point: Int) {
+        guard faces.contains(where: { isVisible($0, from: point) }) else { return }
         var seen: [Face] = []
         var kept: [Face] = []
         for face in faces {
             if isVisible(face, from: point) { seen.append(face) } else { kept.append(face) }
         }
-        guard !seen.isEmpty else { return }
         // An edge of the border is seen in one direction only.
         var edges = Set<SIMD2<Int>>()
         for face in seen {

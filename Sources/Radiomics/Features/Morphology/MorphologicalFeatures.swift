@@ -28,7 +28,8 @@ package enum MorphologicalFeatures {
             volume, Double(region.morphologicalVoxels.count) * region.voxelVolumeCubicMillimetres, area, area / volume,
             volume / (Double.pi.squareRoot() * pow(area, 1.5)), sphereVolume / pow(area, 3),
             area / cbrt(sphereVolume), cbrt(sphereVolume) / area, area / cbrt(sphereVolume) - 1, centreShift(region),
-            largestDistance(hull.corners, half), axes.lengths.x, axes.lengths.y, axes.lengths.z, axes.elongation,
+            ConvexHull.diameter(of: hull.corners, scale: half), axes.lengths.x, axes.lengths.y, axes.lengths.z,
+            axes.elongation,
             axes.flatness, volume / (box.x * box.y * box.z), area / boxArea, volume / axes.ellipsoidVolume,
             area / axes.ellipsoidArea, volume / hullSize.volume, area / hullSize.area, mean * volume, moran, geary,
         ]
@@ -57,18 +58,5 @@ package enum MorphologicalFeatures {
         }
         let shift = sum / weight - centre
         return (shift * shift).sum().squareRoot()
-    }
-
-    /// Largest distance in mm between two of the points.
-    static func largestDistance(_ points: [SIMD3<Int>], _ scale: SIMD3<Double>) -> Double {
-        let places = points.map { SIMD3<Double>($0) * scale }
-        var largest = 0.0
-        for a in places.indices {
-            for b in 0..<a {
-                let d = places[a] - places[b]
-                largest = max(largest, (d * d).sum())
-            }
-        }
-        return largest.squareRoot()
     }
 }

@@ -1,9 +1,7 @@
-import Foundation
-
 /// Eigenvalues of small symmetric matrices: Householder reduction to tridiagonal form, then implicit QL steps (Golub & Van
 /// Loan, Matrix Computations, chapter 8).
 enum SymmetricEigenvalues {
-    /// Ascending eigenvalues; NaN in all places when the iteration does not end.
+    /// Ascending eigenvalues of a matrix whose squares neither overflow nor vanish; NaN in all places when the iteration does not end.
     ///
     /// - Parameter matrix: n × n, row by row; only the lower triangle is read.
     static func of(_ matrix: [Double], order n: Int) -> [Double] {
@@ -68,7 +66,7 @@ enum SymmetricEigenvalues {
                 rounds += 1
                 if rounds > 60 { return false }
                 var g = (d[l + 1] - d[l]) / (2 * e[l])
-                var r = hypot(g, 1)
+                var r = (g * g + 1).squareRoot()
                 g = d[m] - d[l] + e[l] / (g + (g >= 0 ? r : -r))
                 var (s, c, p) = (1.0, 1.0, 0.0)
                 var i = m - 1
@@ -76,7 +74,7 @@ enum SymmetricEigenvalues {
                 while i >= l {
                     let f = s * e[i]
                     let b = c * e[i]
-                    r = hypot(f, g)
+                    r = (f * f + g * g).squareRoot()
                     e[i + 1] = r
                     if r == 0 {
                         d[i + 1] -= p

@@ -152,11 +152,12 @@ struct CooccurrenceMatrix {
             isFlat ? 1 : covariance / variance, covariance + mean * mean, tendency, shade, prominence,
             isFlat ? 0 : (jointEntropy - 2 * rowEntropy) / rowEntropy,
             isFlat ? 0 : (1 - exp(-2 * gain)).squareRoot(),
-            maximalCorrelation ? (isFlat ? 1 : self.maximalCorrelation(s.rows)) : .nan,
+            maximalCorrelation ? (levels.count < 2 ? 1 : self.maximalCorrelation(s.rows)) : .nan,
         ]
     }
 
-    /// Second largest singular value of the matrix scaled by the roots of its margins, whose largest one is 1.
+    /// Second largest singular value of the matrix scaled by the roots of its margins, whose largest one is 1; 0 where only
+    /// one level of several has pairs.
     private func maximalCorrelation(_ rows: [Double]) -> Double {
         let present = rows.indices.filter { rows[$0] > 0 }
         let (n, order) = (present.count, levels.count)

@@ -15,8 +15,10 @@ package enum Neighbourhoods {
     /// In the order of the two lists of tags; NaN for an empty region.
     ///
     /// Neighbours depend on a voxel when they have its level (coarseness parameter 0).
+    ///
+    /// - Parameter countsIsolated: voxels without a neighbour count in the tone differences, as voxels that do not differ.
     package static func measure(
-        _ region: DiscretisedRegion, _ aggregation: ZoneAggregation
+        _ region: DiscretisedRegion, _ aggregation: ZoneAggregation, countsIsolated: Bool = false
     ) -> (differences: [Double], dependences: [Double]) {
         let neighbours = region.neighbours(inSlice: aggregation.isInSlice)
         let sizes = neighbours.count + 1
@@ -37,7 +39,11 @@ package enum Neighbourhoods {
                     sum += region.levels[Int(other) - 1]
                 }
                 counts[(Int(rank) - 1) * sizes + same] += 1
-                if known > 0 { tones.add(rank: Int(rank) - 1, neighbours: known, sum: sum) }
+                if known > 0 {
+                    tones.add(rank: Int(rank) - 1, neighbours: known, sum: sum)
+                } else if countsIsolated {
+                    tones.add(rank: Int(rank) - 1, neighbours: 1, sum: region.levels[Int(rank) - 1])
+                }
             }
             differences.add(tones.features)
             let matrix = LevelSizeMatrix(counts: counts, levels: region.levels, sizes: sizes)

@@ -38,9 +38,12 @@ package enum RunLengths {
                         var voxel = voxels[n]
                         let rank = ranks[voxel]
                         if ranks[voxel - step] == rank { continue }
-                        let start = voxel
-                        repeat { voxel += step } while ranks[voxel] == rank
-                        counts[(Int(rank) - 1) * longest + (voxel - start) / step - 1] += 1
+                        var length = 0
+                        repeat {
+                            voxel += step
+                            length += 1
+                        } while ranks[voxel] == rank
+                        counts[(Int(rank) - 1) * longest + length - 1] += 1
                     }
                 }
             }
