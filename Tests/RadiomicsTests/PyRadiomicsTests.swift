@@ -119,6 +119,26 @@ struct PyRadiomicsTests {
         for (a, b) in zip(found, expected) { #expect(abs(a - b) < 1e-12) }
     }
 
+    /// Runs count along directions in which two voxels share a line, also with a gap. Values are those of PyRadiomics 3.0.1.
+    @Test func runsCountWhereVoxelsShareALine() throws {
+        func percentage(_ voxels: [SIMD3<Int>]) throws -> FeatureValue {
+            let grid = TestRegions.grid(7, 7, 7)
+            var mask = Mask(grid: grid)
+            for voxel in voxels { mask.values[grid.index(voxel.x, voxel.y, voxel.z)] = 1 }
+            let region = try #require(try RegionImage(Volume(grid: grid, filledWith: 30), mask: mask))
+            let found = try PyRadiomicsFeatures(classes: [.glrlm]).measure(region, image: "original")
+            return try #require(found.first { $0.name == "original_glrlm_RunPercentage" })
+        }
+        #expect(try percentage([SIMD3(1, 3, 3), SIMD3(3, 3, 3)]).value == 1)
+        #expect(try percentage([SIMD3(1, 3, 3), SIMD3(2, 3, 3)]).value == 0.5)
+        #expect(try percentage([SIMD3(1, 1, 1), SIMD3(3, 3, 3)]).value == 1)
+        // Along the row 2 runs of 3 voxels, along the column 3.
+        let corner = try percentage([SIMD3(1, 3, 3), SIMD3(2, 3, 3), SIMD3(2, 5, 3)]).value ?? .nan
+        #expect(abs(corner - 5.0 / 6) < 1e-12)
+        #expect(try percentage([SIMD3(1, 1, 1), SIMD3(1, 3, 2)]).missing == .noNeighbours)
+        #expect(try percentage([SIMD3(1, 1, 1)]).missing == .singleVoxel)
+    }
+
     /// Two by two voxels, three of one level: 1/3 along rows and columns, 1 and 0 along the diagonals.
     @Test func directionsOfOneLevelHaveNoMaximalCorrelation() throws {
         var image = Volume(grid: TestRegions.grid(2, 2, 1), filledWith: 10)

@@ -5,7 +5,7 @@ import Foundation
 /// Different from `IBSIFeatures`: bins with edges at multiples of the bin width, kurtosis that is 3 for a normal
 /// distribution, axes from variances with n, a surface of other triangles, diameters within slices, voxels without neighbours
 /// in `ngtdm`, and values (0, 1) where the IBSI has none for regions of equal values. Matrices are of distance 1 in 13
-/// directions, averaged; directions without pairs are left out.
+/// directions, averaged; directions without pairs are left out, for `glrlm` those along which no two voxels share a line.
 package struct PyRadiomicsFeatures: Sendable, Equatable {
     /// Classes of PyRadiomics, in its order.
     package enum FeatureClass: String, Sendable, CaseIterable {
@@ -70,7 +70,8 @@ package struct PyRadiomicsFeatures: Sendable, Equatable {
             let wantsCorrelation = !leftOut.contains("glcm_MCC")
             return Self.ordered(
                 Cooccurrence.measure(levels, .directionsAveraged, maximalCorrelation: wantsCorrelation), .cooccurrence)
-        case .glrlm: return Self.ordered(RunLengths.measure(levels, .directionsAveraged), .runLength)
+        case .glrlm:
+            return Self.ordered(RunLengths.measure(levels, .directionsAveraged, onlyLines: true), .runLength)
         case .glszm: return Self.ordered(Zones.measure(levels, border: nil, .volume).sizes, .sizeZone)
         case .gldm: return Self.ordered(Neighbourhoods.measure(levels, .volume).dependences, .dependence)
         case .ngtdm:

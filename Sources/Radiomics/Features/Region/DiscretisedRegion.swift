@@ -41,19 +41,38 @@ package struct DiscretisedRegion: Sendable {
     /// Grey levels in the order of `voxels`.
     package var voxelLevels: [Int] { voxels.map { levels[Int(ranks[$0]) - 1] } }
 
-    /// Steps to one of each pair of opposite neighbours at Chebyshev distance 1: 4 in the slice, 13 in the volume.
-    package func directions(inSlice: Bool) -> [Int] {
-        let (line, slice) = (size.x, size.x * size.y)
-        let flat = [1, line, line + 1, line - 1]
-        guard !inSlice else { return flat }
-        var result = flat
-        for dj in -1...1 { for di in -1...1 { result.append(slice + dj * line + di) } }
+    /// One of each pair of opposite neighbours at Chebyshev distance 1, along i, j, k: 4 in the slice, 13 in the volume.
+    package static func directions(inSlice: Bool) -> [SIMD3<Int>] {
+        var result = [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(1, 1, 0), SIMD3(-1, 1, 0)]
+        guard !inSlice else { return result }
+        for dj in -1...1 { for di in -1...1 { result.append(SIMD3(di, dj, 1)) } }
         return result
+    }
+
+    /// The same as steps between flat indices.
+    package func directions(inSlice: Bool) -> [Int] {
+        Self.directions(inSlice: inSlice).map { $0.x + size.x * ($0.y + size.y * $0.z) }
+    }
+
+    /// Whether any two voxels of the region lie on one line along a direction, beside each other or not.
+    package func hasLine(along direction: SIMD3<Int>) -> Bool {
+        let step = direction.x + size.x * (direction.y + size.y * direction.z)
+        if voxels.contains(where: { ranks[$0 + step] != 0 }) { return true }
+        return voxels.contains { voxel in
+            var place = SIMD3(voxel % size.x, voxel / size.x % size.y, voxel / (size.x * size.y)) &+ direction
+            var index = voxel + step
+            while (0..<size.x).contains(place.x), (0..<size.y).contains(place.y), (0..<size.z).contains(place.z) {
+                if ranks[index] != 0 { return true }
+                place &+= direction
+                index += step
+            }
+            return false
+        }
     }
 
     /// Steps to all neighbours at Chebyshev distance 1: 8 or 26.
     package func neighbours(inSlice: Bool) -> [Int] {
-        let half = directions(inSlice: inSlice)
+        let half: [Int] = directions(inSlice: inSlice)
         return half + half.map { -$0 }
     }
 }

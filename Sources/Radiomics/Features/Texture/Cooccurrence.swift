@@ -17,7 +17,7 @@ package enum Cooccurrence {
     package static func measure(
         _ region: DiscretisedRegion, _ aggregation: TextureAggregation, maximalCorrelation: Bool = false
     ) -> [Double] {
-        let directions = region.directions(inSlice: aggregation.isInSlice)
+        let directions: [Int] = region.directions(inSlice: aggregation.isInSlice)
         let parts = aggregation.isBySlice ? region.slices : [0..<region.voxels.count]
         let order = region.levels.count
         var means = FeatureMeans(count: tags.count)

@@ -6,8 +6,16 @@ package enum RunLengths {
     ]
 
     /// In the order of `tags`; NaN for an empty region.
-    package static func measure(_ region: DiscretisedRegion, _ aggregation: TextureAggregation) -> [Double] {
-        let directions = region.directions(inSlice: aggregation.isInSlice)
+    ///
+    /// - Parameter onlyLines: directions along which no two voxels of the region lie on one line are left out.
+    package static func measure(
+        _ region: DiscretisedRegion, _ aggregation: TextureAggregation, onlyLines: Bool = false
+    ) -> [Double] {
+        var directions: [Int] = region.directions(inSlice: aggregation.isInSlice)
+        if onlyLines {
+            let vectors = DiscretisedRegion.directions(inSlice: aggregation.isInSlice)
+            directions = zip(directions, vectors).filter { region.hasLine(along: $0.1) }.map(\.0)
+        }
         let parts = aggregation.isBySlice ? region.slices : [0..<region.voxels.count]
         let longest = max(region.size.x, region.size.y, region.size.z)
         var means = FeatureMeans(count: tags.count)
