@@ -129,7 +129,8 @@ let package = Package(
             ],
             swiftSettings: common),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Kernels", "Networks", "ONNX", "Registration"], swiftSettings: optimised),
+            name: "Benchmarks", dependencies: ["Kernels", "Networks", "ONNX", "Radiomics", "Registration"],
+            swiftSettings: optimised),
         .target(name: "Report", dependencies: ["Statistics"], swiftSettings: common),
 
         // C libraries and small C shims.
@@ -161,6 +162,9 @@ let package = Package(
         .testTarget(
             name: "ImagingTests",
             dependencies: ["Kernels", "NIfTI", "Pictures", "Radiomics", "Segmentation", "TestSupport"],
+            swiftSettings: optimised),
+        .testTarget(
+            name: "RadiomicsTests", dependencies: ["Kernels", "NIfTI", "Radiomics", "TestSupport"],
             swiftSettings: optimised),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "TestSupport"], swiftSettings: optimised),
         .testTarget(

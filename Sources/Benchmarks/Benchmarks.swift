@@ -10,6 +10,7 @@ enum Benchmarks {
         [
             GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
             DistanceBenchmark(), ComponentsBenchmark(), PatchBenchmark(), SlidingWindowBenchmark(),
+            RadiomicsBenchmark(),
         ] + ConvolutionBenchmark.all + NetworkBenchmark.all
 
     /// `only` is a name, or names up to an underscore.
@@ -36,6 +37,7 @@ enum Benchmarks {
         let repeats = Int(option("--repeats") ?? "5") ?? 5
         let threads = Int(option("--threads") ?? "1") ?? 1
         let only = option("--only")
+        if arguments.contains("--radiomics-features") { return try RadiomicsBenchmark.printFeatures(edge: edge) }
         if let name = option("--describe-network") {
             let network = try NetworkBenchmark(network: name, work: .inference).problem().network
             return print(String(decoding: try JSONEncoder().encode(network), as: UTF8.self))

@@ -6,6 +6,7 @@ package enum TaskRegistry {
         ImageCheckTask.self, BrainMaskTask.self, QCPicturesTask.self,
         WithinSubjectRegistrationTask.self, AtlasRegistrationTask.self, NativeLabelsTask.self,
         LabelRefinementTask.self, RegionStatisticsTask.self, SubjectAggregateTask.self,
+        RadiomicsTask.self,
         NetworkTrainTask.self, NetworkSegmentTask.self, NetworkClassifyTask.self,
         LinearModelTask.self, CohortQCTask.self,
         CommandTask.self,

@@ -100,6 +100,8 @@ struct DerivativeLayout: Sendable {
         case ("network.train", "model"): "models/\(file.step).safetensors"
         case ("network.train", _): "models/\(file.step)_\(file.port)\(suffix(of: file))"
         case ("roi.statistics", "table"): anatomical(file, ["space": "Chimap", "desc": "regions"], "roistats", ".tsv")
+        case ("radiomics.extract", "table"):
+            anatomical(file, ["space": imageSuffix(of: file), "desc": "radiomics"], "features", ".tsv")
         case ("subject.aggregate", "table"): anatomical(file, ["desc": "aggregate"], "roistats", ".tsv")
         case ("qc.pictures", "chimap_mosaic"): beside(file, "figures", ["desc": "chimap"], "qc", ".png")
         case ("qc.pictures", "t1w_mosaic"): beside(file, "figures", ["desc": "t1w"], "qc", ".png")

@@ -88,6 +88,17 @@ enum ReportMethods {
             return
                 "Susceptibility was summarised per region, relative to each of: \(value("references")). The sub-region of high "
                 + "susceptibility holds the voxels above the region's mean plus \(value("high_deviations")) standard deviations."
+        case "radiomics.extract":
+            switch value("preset") {
+            case "qsmrim":
+                return
+                    "Each lesion was described by the 527 radiomic features of QSMRim-Net [Zhang 2022], in bins of 25 ppb."
+            case "ibsi":
+                return
+                    "Radiomic features of each region followed the Image Biomarker Standardisation Initiative "
+                    + "[Zwanenburg 2020]; directions and slices were merged as \(value("aggregation"))."
+            default: return "Radiomic features of each region followed PyRadiomics [van Griethuysen 2017]."
+            }
         case "cohort.linear-model":
             return
                 "For each region the \(value("outcome")) against the reference \(value("reference")) was modelled linearly on "
@@ -156,6 +167,21 @@ enum ReportMethods {
                 "Benjamini 1995",
                 "Benjamini and Hochberg. Controlling the false discovery rate. J R Stat Soc B 57 (1995) 289–300.",
                 "10.1111/j.2517-6161.1995.tb02031.x"
+            ),
+            (
+                "Zwanenburg 2020",
+                "Zwanenburg et al. The image biomarker standardization initiative: standardized quantitative radiomics for high-throughput image-based phenotyping. Radiology 295 (2020) 328–338.",
+                "10.1148/radiol.2020191145"
+            ),
+            (
+                "van Griethuysen 2017",
+                "van Griethuysen et al. Computational radiomics system to decode the radiographic phenotype. Cancer Res 77 (2017) e104–e107.",
+                "10.1158/0008-5472.CAN-17-0339"
+            ),
+            (
+                "Zhang 2022",
+                "Zhang et al. QSMRim-Net: imbalance-aware learning for identification of chronic active multiple sclerosis lesions on quantitative susceptibility maps. NeuroImage Clin 34 (2022) 102979.",
+                "10.1016/j.nicl.2022.102979"
             ),
             (
                 "Iglewicz 1993", "Iglewicz and Hoaglin. How to detect and handle outliers. ASQC Quality Press, 1993.",

@@ -1,0 +1,154 @@
+import BIDS
+import Kernels
+import NIfTI
+import Radiomics
+import Workflow
+
+/// One row of features per region or lesion.
+enum RadiomicsTask: TaskImplementation {
+    static let kind = "radiomics.extract"
+
+    static func run(_ environment: TaskEnvironment) throws -> TaskResult {
+        let preset = try FeaturePreset(environment)
+        let names = preset.names
+        let wanted = environment.texts("measurements")
+        if let unknown = wanted.first(where: { !names.contains($0) }) {
+            throw TaskResult.Failure.permanent(
+                "Step \(environment.request.step): “\(unknown)” in measurements is no feature of this step; names are such as "
+                    + names.prefix(3).joined(separator: ", "))
+        }
+        let item = try environment.input("image")
+        let image: Volume
+        if case .qsmRim = preset {
+            image = try SusceptibilityMap.read(item, units: environment.text("units"))
+        } else {
+            image = try NIfTIFile.readVolume(item.path)
+        }
+        let labelItem = try environment.input("labels")
+        let labels = try NIfTIFile.readLabelMap(labelItem.path)
+        guard labels.grid.matches(image.grid) else {
+            throw GridError.mismatch(
+                first: item.input.name, firstGrid: image.grid, second: labelItem.input.name, secondGrid: labels.grid)
+        }
+        let boxes = RegionBox.all(of: labels)
+        let regions = try regions(environment, present: boxes.keys.sorted())
+        let source = Source(environment, image, labels, preset)
+        let measured = Parallel.map(regions.count, threads: environment.threads) { n in
+            Result { try boxes[regions[n].index].map { try source.measure(regions[n].index, $0) } ?? nil }
+        }
+
+        var rows: [[String]] = []
+        var measurements: [MeasuredValue] = []
+        var warnings: [String] = []
+        var lacking: [MissingFeature: Int] = [:]
+        for (region, result) in zip(regions, measured) {
+            let found: Source.Measured
+            do {
+                guard let values = try result.get() else {
+                    warnings.append("Region \(region.name) has no voxel.")
+                    rows.append(["\(region.index)", region.name] + names.map { _ in "n/a" } + ["no voxel"])
+                    continue
+                }
+                found = values
+            } catch let error as FeatureError {
+                throw TaskResult.Failure.permanent("Region \(region.name) of \(item.input.name): \(error)")
+            }
+            let reasons = Self.reasons(found.features)
+            for reason in Set(found.features.compactMap(\.missing)) { lacking[reason, default: 0] += 1 }
+            rows.append(
+                ["\(region.index)", region.name] + found.features.map { TabSeparatedTable.cell($0.value) } + [reasons])
+            func add(_ metric: String, _ value: Double?, _ unit: String, term: String? = nil) {
+                measurements.append(
+                    MeasuredValue(region: region.name, term: term, metric: metric, value: value, unit: unit))
+            }
+            add("voxels", Double(found.voxels), "1")
+            add("volume", found.volumeCubicMillimetres, "mm3")
+            add("missing_features", Double(found.features.reduce(0) { $0 + ($1.value == nil ? 1 : 0) }), "1")
+            for feature in found.features where wanted.contains(feature.name) {
+                add("feature", feature.value, "1", term: feature.name)
+            }
+        }
+        for reason in MissingFeature.allCases {
+            guard let count = lacking[reason] else { continue }
+            warnings.append(
+                "\(count) of \(regions.count) regions lack features: for each of them \(reason.rawValue); see the column missing."
+            )
+        }
+        let first = environment.optionalInput("table") == nil ? "lesion" : "index"
+        let table = TabSeparatedTable(columns: [first, "name"] + names + ["missing"], rows: rows)
+        return TaskResult(
+            outputs: [try environment.writeTable(table, to: "table")], measurements: measurements, warnings: warnings)
+    }
+
+    /// The regions of the table and all others that occur; without a table the lesions.
+    private static func regions(_ environment: TaskEnvironment, present: [UInt16]) throws -> [RegionTable.Region] {
+        guard let item = environment.optionalInput("table") else {
+            return present.map { RegionTable.Region(index: $0, name: "lesion-\($0)", colour: nil) }
+        }
+        return try RegionTable(try item.readTable(), name: item.input.name).completed(with: present).regions
+    }
+
+    /// Why features are missing, such as `all its values are equal (stat_skew, stat_kurt)`.
+    private static func reasons(_ features: [FeatureValue]) -> String {
+        let texts = MissingFeature.allCases.compactMap { reason -> String? in
+            let names = features.filter { $0.missing == reason }.map(\.name)
+            return names.isEmpty ? nil : "\(reason.rawValue) (\(names.joined(separator: ", ")))"
+        }
+        return texts.isEmpty ? "n/a" : texts.joined(separator: "; ")
+    }
+}
+
+/// The images that all regions of a task are measured on.
+private struct Source: Sendable {
+    struct Measured: Sendable {
+        var voxels: Int
+        var volumeCubicMillimetres: Double
+        var features: [FeatureValue]
+    }
+
+    let preset: FeaturePreset
+    /// On the grid of the labels, or on the new one of `resampling`.
+    let image: Volume
+    let labels: LabelMap
+    let resampling: GridResampling?
+
+    init(_ environment: TaskEnvironment, _ image: Volume, _ labels: LabelMap, _ preset: FeaturePreset) {
+        (self.preset, self.labels) = (preset, labels)
+        let spacing = environment.number("spacing_mm")
+        guard spacing > 0 else {
+            (self.image, resampling) = (image, nil)
+            return
+        }
+        let resampling = GridResampling(of: image.grid, toSpacingMillimetres: (spacing, spacing, spacing))
+        self.resampling = resampling
+        self.image = resampling.image(image, environment.text("interpolation") == "tricubic" ? .tricubic : .trilinear)
+    }
+
+    /// nil for a region that interpolation left without a voxel.
+    func measure(_ label: UInt16, _ box: RegionBox) throws -> Measured? {
+        func cut(_ scale: Double) -> RegionImage? {
+            guard let resampling else {
+                return RegionImage(image, box: box, scale: scale) { labels.values[$0] == label }
+            }
+            return resampling.region(label, of: labels, in: box, image: image, scale: scale)
+        }
+        func measured(_ region: RegionImage?, _ features: (RegionImage) throws -> [FeatureValue]) rethrows -> Measured?
+        {
+            guard let region else { return nil }
+            let voxels = region.morphologicalVoxels.count
+            return Measured(
+                voxels: voxels, volumeCubicMillimetres: Double(voxels) * region.voxelVolumeCubicMillimetres,
+                features: try features(region))
+        }
+        switch preset {
+        case .ibsi(let settings, let scale):
+            return try measured(cut(scale)) { try settings.measure($0, in: image, scale: scale) }
+        case .pyRadiomics(let settings, let scale):
+            return try measured(cut(scale)) { try settings.measure($0, image: "original") }
+        case .qsmRim:
+            return try measured(cut(1)) { _ in
+                try QSMRimFeatures.measure(image, box: box) { labels.values[$0] == label }
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import BIDS
+import Foundation
+import Kernels
+import NIfTI
+import Testing
+import Workflow
+
+@testable import Tasks
+
+@Suite struct RadiomicsTaskTests {
+    static let grid = VoxelGrid(nx: 20, ny: 18, nz: 16, affine: .scaling(SIMD3(1, 1, 1)))
+
+    /// Three lesions: 2 of uneven values, 5 of one value, 9 a single voxel.
+    private func folder(units: String = "ppm") throws -> TaskFolder {
+        let folder = try TaskFolder()
+        var map = Volume(grid: Self.grid)
+        var labels = LabelMap(grid: Self.grid)
+        for k in 0..<16 {
+            for j in 0..<18 {
+                for i in 0..<20 {
+                    map[i, j, k] = Float((i * 7 + j * 13 + k * 5) % 17) / 100
+                    let n = Self.grid.index(i, j, k)
+                    if (2..<7).contains(i), (3..<8).contains(j), (4..<8).contains(k) { labels.values[n] = 2 }
+                    if (10..<13).contains(i), (3..<6).contains(j), (4..<7).contains(k) {
+                        labels.values[n] = 5
+                        map[i, j, k] = 0.1
+                    }
+                }
+            }
+        }
+        labels.values[Self.grid.index(16, 12, 10)] = 9
+        try NIfTIFile.write(map, to: folder.path + "/map.nii.gz")
+        try NIfTIFile.write(labels, to: folder.path + "/lesions.nii.gz")
+        folder.add("image", path: folder.path + "/map.nii.gz", name: "map.nii.gz", metadata: ["Units": .string(units)])
+        folder.add("labels", path: folder.path + "/lesions.nii.gz", name: "lesions.nii.gz")
+        return folder
+    }
+
+    private func table(_ folder: TaskFolder) throws -> TabSeparatedTable {
+        try TabSeparatedTable(data: Data(try folder.output("table.tsv").utf8), name: "table.tsv")
+    }
+
+    private func value(_ table: TabSeparatedTable, _ row: Int, _ column: String) throws -> Double? {
+        TabSeparatedTable.number(table.rows[row][try table.column(column, of: "table.tsv")])
+    }
+
+    @Test func lesionsHaveARowEachAndSayWhatTheyLack() throws {
+        let folder = try folder()
+        let result = try folder.perform(
+            "radiomics.extract", parameters: ["scale": 1000, "measurements": ["original_glcm_Contrast"]])
+        #expect(result.failure == nil)
+        let table = try table(folder)
+        #expect(table.columns.count == 2 + 107 + 1)
+        #expect(table.columns.prefix(3) == ["lesion", "name", "original_shape_Elongation"])
+        #expect(table.rows.map { $0[0] } == ["2", "5", "9"])
+        #expect(table.rows.map { $0[1] } == ["lesion-2", "lesion-5", "lesion-9"])
+        let missing = try table.column("missing", of: "table.tsv")
+        #expect(table.rows[0][missing] == "n/a")
+        #expect(table.rows[0].filter { $0 == "n/a" }.count == 1)
+        let mean = try #require(try value(table, 1, "original_firstorder_Mean"))
+        #expect(abs(mean - 100) < 1e-4)
+        #expect(table.rows[2][missing].contains("it is a single voxel (original_shape_Elongation"))
+        #expect(try value(table, 2, "original_glcm_Contrast") == nil)
+        #expect(!table.rows.joined().contains { $0.contains("nan") || $0.contains("inf") })
+        // Few numbers in the database: three per lesion, and the one asked for.
+        #expect(result.measurements.count == 12)
+        #expect(result.measurements.first { $0.metric == "volume" && $0.region == "lesion-2" }?.value == 100)
+        let contrast = result.measurements.first { $0.metric == "feature" && $0.region == "lesion-2" }
+        #expect(contrast?.term == "original_glcm_Contrast")
+        #expect(contrast?.value == (try value(table, 0, "original_glcm_Contrast")))
+        #expect(result.warnings.contains { $0.hasPrefix("1 of 3 regions lack features") })
+    }
+
+    @Test func regionsHaveTheNamesOfTheirTable() throws {
+        let folder = try folder()
+        try folder.add("table", "index\tname\n2\tnucleus\n5\tnode\n9\tdot\n12\tabsent\n", name: "dseg.tsv")
+        let result = try folder.perform(
+            "radiomics.extract",
+            parameters: [
+                "preset": "ibsi", "families": ["glcm", "intensity"], "aggregation": ["3D_avg", "2D_avg"],
+                "discretisation": "bin_number", "bin_number": 8, "spacing_mm": 0.5,
+            ])
+        #expect(result.failure == nil)
+        let table = try table(folder)
+        #expect(table.columns.count == 2 + 18 + 2 * 25 + 1)
+        #expect(table.columns.prefix(2) == ["index", "name"])
+        #expect(table.columns.contains("cm_contrast_3D_avg") && table.columns.contains("cm_contrast_2D_avg"))
+        #expect(table.rows.map { $0[1] } == ["nucleus", "node", "dot", "absent"])
+        #expect(table.rows[3].last == "no voxel")
+        #expect(result.warnings.contains("Region absent has no voxel."))
+    }
+
+    @Test func theFeaturesOfQSMRimAreTheSameInEitherUnitAndForAnyNumberOfThreads() throws {
+        let folder = try folder()
+        let result = try folder.perform("radiomics.extract", parameters: ["preset": "qsmrim"])
+        #expect(result.failure == nil)
+        let text = try folder.output("table.tsv")
+        #expect(try table(folder).columns.count == 2 + 527 + 1)
+        let parallel = try self.folder()
+        _ = try parallel.perform("radiomics.extract", parameters: ["preset": "qsmrim"], threads: 4)
+        #expect(try parallel.output("table.tsv") == text)
+        // Said to be ppb, the same numbers are a thousand times smaller: one bin.
+        let small = try self.folder(units: "ppb")
+        _ = try small.perform("radiomics.extract", parameters: ["preset": "qsmrim"])
+        #expect(try value(try table(small), 0, "original_firstorder_Entropy") == 0)
+        let unstated = try self.folder(units: "furlong")
+        #expect(
+            try unstated.perform("radiomics.extract", parameters: ["preset": "qsmrim"]).failure?.outcome == .permanent)
+    }
+
+    @Test(
+        arguments: [
+            (["preset": "ibsi", "families": ["shape"]], "families"),
+            (["preset": "pyradiomics", "range": [0, 1]], "preset ibsi"),
+            (["preset": "qsmrim", "bin_width": 10], "fixed list"),
+            (["preset": "ibsi", "range": [3, 1]], "the lower one first"),
+            (["measurements": ["glcm_Contrast"]], "no feature of this step"),
+            (["scale": 1_000_000_000], "grey levels"),
+            (["preset": "ibsi", "aggregation": ["4D"]], "aggregation"),
+        ] as [(JSONValue, String)])
+    func badParametersAreNamed(_ parameters: JSONValue, _ words: String) throws {
+        let result = try folder().perform("radiomics.extract", parameters: parameters)
+        #expect(result.failure?.outcome == .permanent)
+        #expect(result.failure?.message.contains(words) == true, "\(result.failure?.message ?? "succeeded")")
+    }
+
+    @Test func otherGridsAreRefused() throws {
+        let folder = try folder()
+        let other = LabelMap(grid: VoxelGrid(nx: 4, ny: 4, nz: 4, affine: .identity))
+        try NIfTIFile.write(other, to: folder.path + "/lesions.nii.gz")
+        let result = try folder.perform("radiomics.extract")
+        #expect(result.failure?.message.contains("not on the same grid") == true)
+    }
+}
