@@ -176,7 +176,7 @@ import Workflow
         #expect(card["data"]?.arrayValue?.contains { $0["subject"]?.stringValue == "06" } == false)
         #expect(result.warnings.contains("Lesion 3 of 1.tsv has no class and is left out."), "\(result.warnings)")
         #expect(result.warnings.contains { $0.contains("6.tsv names no lesion with a class") })
-        #expect(result.warnings.contains { $0.contains("it has no table of lesions") })
+        #expect(result.warnings.contains { $0.contains("it has no table of targets") })
     }
 
     @Test func tooManyClassesAreSaidToBe() throws {
