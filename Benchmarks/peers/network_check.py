@@ -8,13 +8,17 @@ of a ReLU, rounding decides whether its gradient counts; normalisation of small 
 of training it grows. A network passes where each of our distances is below its bound, or at most FACTOR times PyTorch's
 own. FACTOR is 4: of two roundings of the same sums either may be twice as near by luck, and fast convolution, which we
 use and PyTorch mostly does not, rounds to one bit less than sums do. Gradients are those of four batches, the worst of
-which counts on either side, so that luck counts less. The losses of unet3d are held to the bound alone.
+which counts on either side, so that luck counts less. The losses of unet3d are held to the bound alone; those of networks
+that are no U-Nets are reported and decide nothing: PyTorch's own two precisions part by up to 0.3 within twenty steps, and
+two such distances say nothing of each other.
 
 What edges do is told apart from what rounding does, on the batch that is worst: "disputed_edges" counts the values that
 we see on another side of a ReLU's edge than double precision does, and the windows in which another value is the largest
 to us; "edge_distance" is how far the farthest of them is from its edge, relative to the largest value of the map; and
-"same_sides_gradient" is the distance of the whole gradient where double precision takes our side of every edge. It
-decides nothing; it explains.
+"same_sides_gradient" is the distance of the whole gradient where double precision takes our side of every edge. At an edge
+every side's gradient is one: a gradient that is out of bounds passes where same_sides_gradient is within them and no
+disputed value is farther than EDGE from its edge, that is, where nothing but values within rounding of an edge makes the
+difference. (Without this rule the outcome hangs on whether one of millions of values happens to lie that near.)
 
 Weights and batches are made by PyTorch and cross over as safetensors files, so that reading and writing them is compared
 as well. One line of JSON per network; exits with 1 where one does not pass.
@@ -33,6 +37,7 @@ from safetensors.torch import load_file, save_file
 from torch_network import Interpreter, cost, extent, relative
 
 FACTOR = 4
+EDGE = 1e-5
 BOUNDS = {"output": 1e-4, "whole_gradient": 1e-4, "gradient": 1e-4, "running_statistics": 1e-4, "curve": 1e-3}
 ALL = "unet3d,unet3d-swish,unet3d-tutorial,deepmir,deepmir-swish,resunet3d,unet3d-instance,resnet18,slices,rim,double"
 
@@ -201,20 +206,23 @@ def check(ours: str, name: str, threads: int, folder: Path) -> dict:
     single = Solution.pytorch(network, description, weights, batches, torch.float32)
     own, rounding = result.distances(truth), single.distances(truth)
     line = {"network": name, "threads": threads, "learning_rate": description["learningRate"]}
-    failures = []
+    failures = {}
     for figure, bound in BOUNDS.items():
         line |= {figure: own[figure], f"{figure}_float32": rounding[figure]}
         factor = 0 if name == "unet3d" and figure == "curve" else FACTOR
         allowed = max(bound, factor * rounding[figure])
         # Also where a figure is no number.
-        if not own[figure] < allowed:
-            failures.append(f"{figure} is {own[figure]:.2g} from double precision, {allowed:.2g} is allowed")
+        if not own[figure] < allowed and (figure != "curve" or "unet" in name):
+            failures[figure] = (f"{figure} is {own[figure]:.2g} from double precision, {allowed:.2g} is allowed")
     line |= edges(call, folder, description, weights, batches, result)
+    if line["same_sides_gradient"] < BOUNDS["whole_gradient"] and line["edge_distance"] < EDGE:
+        for figure in ("whole_gradient", "gradient"):
+            failures.pop(figure, None)
     line["worst_gradient"] = result.worst
     line["curve_to_float32"] = (
         (result.losses - single.losses).abs() / single.losses.abs()).max().item()
     line["first_loss"], line["last_loss"] = truth.losses[0].item(), truth.losses[-1].item()
-    return line | {"passed": not failures} | ({"failures": failures} if failures else {})
+    return line | {"passed": not failures} | ({"failures": list(failures.values())} if failures else {})
 
 
 def main() -> None:
