@@ -106,6 +106,31 @@ struct TrainerTests {
         #expect(again.weights == whole.weights)
     }
 
+    /// A checkpoint that cannot be written is told, and the training goes on; so does one whose folder is gone.
+    @Test func aCheckpointThatCannotBeSavedCostsNoTraining() throws {
+        let folder = NSTemporaryDirectory() + "/checkpoints-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }  // A test's own folder.
+        let path = folder + "/checkpoint.safetensors"
+        let settings = Self.settings(epochs: 4)
+        let whole = try trainer(settings).run(Squares())
+        var events: [String] = []
+        let result = try trainer(settings).run(Squares(), checkpoints: .init(path: path)) { event in
+            switch event {
+            case .checkpoint:
+                events.append("saved")
+                // The folder goes once, and once a file is where it was.
+                try FileManager.default.removeItem(atPath: folder)
+                if events.count == 2 { try Data().write(to: URL(fileURLWithPath: folder)) }
+            case .checkpointFailed(let error):
+                events.append("\(error)")
+                try FileManager.default.removeItem(atPath: folder)
+            default: break
+            }
+        }
+        #expect(events == ["saved", "saved", "\(path): cannot be written: Not a directory", "saved"])
+        #expect(result.weights == whole.weights)
+    }
+
     @Test func aCheckpointOfAnotherTrainingIsRefused() throws {
         let path = NSTemporaryDirectory() + "/checkpoint-\(UUID().uuidString).safetensors"
         defer { try? FileManager.default.removeItem(atPath: path) }  // A test's own file.

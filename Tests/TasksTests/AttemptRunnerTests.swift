@@ -1,5 +1,6 @@
 import BIDS
 import Foundation
+import Networks
 import Testing
 import Workflow
 
@@ -52,6 +53,8 @@ import Workflow
         #expect(AttemptRunner.classify(POSIXError(.ENOSPC)).outcome == .transient)
         #expect(AttemptRunner.classify(POSIXError(.ENOMEM)).outcome == .outOfMemory)
         #expect(AttemptRunner.classify(CocoaError(.fileWriteOutOfSpace)).outcome == .transient)
+        let full = NetworkError.system(path: "m", problem: "cannot be written", errorNumber: ENOSPC)
+        #expect(AttemptRunner.classify(full).outcome == .transient)
         #expect(AttemptRunner.classify(TabSeparatedTable.Problem.noHeader("x")).outcome == .permanent)
     }
 }
