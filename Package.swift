@@ -76,7 +76,7 @@ let package = Package(
             name: "ONNX", dependencies: ["Kernels", "Networks", protobuf], exclude: ["Schema/onnx_model.proto"],
             swiftSettings: optimised),
         .target(name: "Radiomics", dependencies: ["Kernels"], swiftSettings: optimised),
-        .target(name: "Statistics", swiftSettings: optimised),
+        .target(name: "Statistics", dependencies: ["Kernels"], swiftSettings: optimised),
         .target(name: "Pictures", dependencies: ["Kernels", "CPNG"], swiftSettings: optimised),
         .target(name: "Phantom", dependencies: ["BIDS", "Kernels", "NIfTI"], swiftSettings: optimised),
         .target(

@@ -20,6 +20,10 @@ package enum StatisticsError: Error, Sendable, Equatable, CustomStringConvertibl
     case incompleteTable(subjects: Int, raters: Int)
     /// A value that must be finite is not.
     case notFinite(String)
+    /// Two lists that belong together have other lengths, or are too short.
+    case pairing(String, Int, String, Int)
+    /// What tells two classes apart needs cases of both.
+    case oneClass(String, positives: Int, negatives: Int)
 
     package var description: String {
         switch self {
@@ -48,6 +52,10 @@ package enum StatisticsError: Error, Sendable, Equatable, CustomStringConvertibl
                 + "and a finite value in every cell; drop incomplete subjects first"
         case .notFinite(let what):
             "\(what) is not a finite number; remove or correct the value"
+        case .pairing(let first, let count, let second, let other):
+            "\(count) \(first) and \(other) \(second) do not pair up; give as many of both, two or more"
+        case .oneClass(let what, let positives, let negatives):
+            "\(what) needs positive and negative cases, not \(positives) and \(negatives); add cases of the other class"
         }
     }
 }

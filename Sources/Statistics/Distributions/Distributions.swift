@@ -52,6 +52,11 @@ package enum Normal {
 
     /// P(|Z| > |z|).
     package static func twoSided(_ z: Double) -> Double { erfc(abs(z) / 2.0.squareRoot()) }
+
+    /// The z above zero that |Z| exceeds with probability `probability`, 0 < probability < 1: 1.96 for 0.05.
+    package static func twoSidedCritical(_ probability: Double) -> Double {
+        solveTail(at: probability) { twoSided($0) }
+    }
 }
 
 /// The argument above zero at which a falling tail probability equals `probability`, by bisection to the last bit.

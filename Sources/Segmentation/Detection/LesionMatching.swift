@@ -1,0 +1,188 @@
+import Kernels
+
+/// When a predicted lesion counts as a reference lesion that was found.
+package enum LesionMatchingRule: Sendable, Hashable {
+    /// They share this many voxels or more. Not one to one: a reference is found when any prediction touches it, and a
+    /// prediction is right when it touches any reference (the rule of this project's tables for DEEPMIR).
+    case overlap(voxels: Int)
+    /// Intersection over union is this or more; one to one, the largest first.
+    case intersectionOverUnion(Double)
+    /// The middles are at most this far apart; one to one, the nearest first.
+    case centreDistance(millimetres: Double)
+    /// Every prediction goes to its nearest reference if that is nearer than this. Of several at one reference the nearest
+    /// counts (all of them where equally near), the others are false (the VALDO challenge, microbleeds).
+    case nearestReference(millimetres: Double)
+
+    /// Short, for tables.
+    package var name: String {
+        switch self {
+        case .overlap(let voxels): "overlap_\(voxels)"
+        case .intersectionOverUnion(let share): "iou_\(share)"
+        case .centreDistance(let distance): "centre_\(distance)mm"
+        case .nearestReference(let distance): "valdo_\(distance)mm"
+        }
+    }
+}
+
+/// Which lesions of a person were found, and which findings are lesions.
+package struct LesionMatches: Sendable, Equatable {
+    package struct Pair: Sendable, Equatable {
+        package let reference: UInt16
+        package let prediction: UInt16
+
+        package init(reference: UInt16, prediction: UInt16) {
+            (self.reference, self.prediction) = (reference, prediction)
+        }
+    }
+
+    package let references: Int
+    package let predictions: Int
+    /// By number of the reference, then of the prediction.
+    package let pairs: [Pair]
+    package let foundReferences: Set<UInt16>
+    package let rightPredictions: Set<UInt16>
+
+    package var missed: Int { references - foundReferences.count }
+    package var falseAlarms: Int { predictions - rightPredictions.count }
+    /// Found references / references; nil without a reference.
+    package var sensitivity: Double? {
+        references == 0 ? nil : Double(foundReferences.count) / Double(references)
+    }
+    /// Right predictions / predictions; nil without a prediction.
+    package var precision: Double? {
+        predictions == 0 ? nil : Double(rightPredictions.count) / Double(predictions)
+    }
+    /// Harmonic mean of sensitivity and precision, 0 where nothing was found; nil without a reference.
+    package var f1: Double? {
+        guard let sensitivity else { return nil }
+        let precision = precision ?? 0
+        return sensitivity + precision == 0 ? 0 : 2 * sensitivity * precision / (sensitivity + precision)
+    }
+
+    /// - Parameters:
+    ///   - reference, prediction: lesions by number on one grid, 0 elsewhere; every number is one lesion.
+    ///   - rule: ties go to the lower number of the reference, then of the prediction.
+    /// - Throws: `GridError.mismatch` when they are on different grids.
+    package init(reference: LabelMap, prediction: LabelMap, rule: LesionMatchingRule) throws {
+        let table = try LesionContacts(reference, prediction)
+        references = table.references.count
+        predictions = table.predictions.count
+        let chosen: [Pair]
+        switch rule {
+        case .overlap(let voxels):
+            chosen = table.common.filter { $0.value >= voxels }.map { $0.key }.map {
+                Pair(reference: $0.reference, prediction: $0.prediction)
+            }
+        case .intersectionOverUnion(let least):
+            chosen = Self.oneToOne(
+                table.common.compactMap { contact, voxels in
+                    let all =
+                        table.references[contact.reference]!.voxels + table.predictions[contact.prediction]!.voxels
+                    let share = Double(voxels) / Double(all - voxels)
+                    return share >= least ? (contact, -share) : nil
+                })
+        case .centreDistance(let farthest):
+            chosen = Self.oneToOne(table.distances().filter { $0.cost <= farthest })
+        case .nearestReference(let farthest):
+            chosen = Self.nearest(table.distances(), farthest: farthest)
+        }
+        pairs = chosen.sorted { ($0.reference, $0.prediction) < ($1.reference, $1.prediction) }
+        foundReferences = Set(chosen.map(\.reference))
+        rightPredictions = Set(chosen.map(\.prediction))
+    }
+
+    /// The cheapest pair first, each lesion once.
+    private static func oneToOne(_ candidates: [(contact: LesionContacts.Contact, cost: Double)]) -> [Pair] {
+        var (usedReferences, usedPredictions): (Set<UInt16>, Set<UInt16>) = ([], [])
+        var pairs: [Pair] = []
+        let order = candidates.sorted {
+            ($0.cost, $0.contact.reference, $0.contact.prediction) < (
+                $1.cost, $1.contact.reference, $1.contact.prediction
+            )
+        }
+        for (contact, _) in order
+        where !usedReferences.contains(contact.reference) && !usedPredictions.contains(contact.prediction) {
+            usedReferences.insert(contact.reference)
+            usedPredictions.insert(contact.prediction)
+            pairs.append(Pair(reference: contact.reference, prediction: contact.prediction))
+        }
+        return pairs
+    }
+
+    private static func nearest(
+        _ distances: [(contact: LesionContacts.Contact, cost: Double)], farthest: Double
+    ) -> [Pair] {
+        var home: [UInt16: (reference: UInt16, distance: Double)] = [:]
+        for (contact, distance) in distances {
+            let before = home[contact.prediction]
+            if before == nil || (distance, contact.reference) < (before!.distance, before!.reference) {
+                home[contact.prediction] = (contact.reference, distance)
+            }
+        }
+        let near = home.filter { $0.value.distance < farthest }
+        var closest: [UInt16: Double] = [:]
+        for (_, place) in near { closest[place.reference] = min(closest[place.reference] ?? .infinity, place.distance) }
+        return near.filter { $0.value.distance == closest[$0.value.reference] }.map {
+            Pair(reference: $0.value.reference, prediction: $0.key)
+        }
+    }
+}
+
+/// Sizes, middles and common voxels of the lesions of two maps, in one pass.
+struct LesionContacts {
+    struct Contact: Hashable {
+        let reference: UInt16
+        let prediction: UInt16
+    }
+
+    struct Lesion {
+        var voxels = 0
+        var sum = SIMD3<Double>()
+    }
+
+    private(set) var references: [UInt16: Lesion] = [:]
+    private(set) var predictions: [UInt16: Lesion] = [:]
+    private(set) var common: [Contact: Int] = [:]
+    private let grid: VoxelGrid
+
+    init(_ reference: LabelMap, _ prediction: LabelMap) throws {
+        try requireSameGrid(reference.grid, "the reference lesions", prediction.grid, "the predicted lesions")
+        grid = reference.grid
+        for k in 0..<grid.nz {
+            for j in 0..<grid.ny {
+                for i in 0..<grid.nx {
+                    let index = grid.index(i, j, k)
+                    let (r, p) = (reference.values[index], prediction.values[index])
+                    if r | p == 0 { continue }
+                    let place = SIMD3(Double(i), Double(j), Double(k))
+                    if r > 0 {
+                        references[r, default: Lesion()].voxels += 1
+                        references[r]!.sum += place
+                    }
+                    if p > 0 {
+                        predictions[p, default: Lesion()].voxels += 1
+                        predictions[p]!.sum += place
+                    }
+                    if r > 0, p > 0 { common[Contact(reference: r, prediction: p), default: 0] += 1 }
+                }
+            }
+        }
+    }
+
+    /// Between the middles of all pairs, mm.
+    func distances() -> [(contact: Contact, cost: Double)] {
+        func middles(_ lesions: [UInt16: Lesion]) -> [(number: UInt16, place: SIMD3<Double>)] {
+            lesions.sorted { $0.key < $1.key }.map { ($0.key, grid.affine($0.value.sum / Double($0.value.voxels))) }
+        }
+        let found = middles(predictions)
+        return middles(references).flatMap { reference in
+            found.map { prediction in
+                let apart = reference.place - prediction.place
+                return (
+                    Contact(reference: reference.number, prediction: prediction.number),
+                    (apart * apart).sum().squareRoot()
+                )
+            }
+        }
+    }
+}
