@@ -9,7 +9,7 @@ set -u
 tests=$(ls -d .build/debug/*PackageTests.xctest)
 failed=""
 for cpu in ${*:-Nehalem Haswell}; do
-    for name in KernelsTests NetworksTests ONNXTests RegistrationTests ImagingTests StatisticsTests PhantomTests TasksTests; do
+    for name in KernelsTests NetworksTests ONNXTests RegistrationTests ImagingTests RadiomicsTests StatisticsTests PhantomTests TasksTests; do
         echo "== $name on $cpu"
         qemu-x86_64 -cpu "$cpu" "$tests" --testing-library swift-testing --filter "^$name\\." ||
             failed="$failed $name/$cpu"
