@@ -129,6 +129,7 @@ import Testing
 
     /// The process of the attempt that runs for this program, and not another.
     private func attempt(_ program: Program) -> pid_t? {
+        // Without a list of processes none is found, and the test says so.
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { pid_t($0) }.first { pid in
             // Processes end while one looks.
             guard let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") else { return false }

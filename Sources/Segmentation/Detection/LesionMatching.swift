@@ -70,8 +70,8 @@ package struct LesionMatches: Sendable, Equatable {
         let chosen: [Pair]
         switch rule {
         case .overlap(let voxels):
-            chosen = table.common.filter { $0.value >= voxels }.map { $0.key }.map {
-                Pair(reference: $0.reference, prediction: $0.prediction)
+            chosen = table.common.filter { $0.value >= voxels }.map {
+                Pair(reference: $0.key.reference, prediction: $0.key.prediction)
             }
         case .intersectionOverUnion(let least):
             chosen = Self.oneToOne(

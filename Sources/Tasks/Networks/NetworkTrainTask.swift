@@ -60,7 +60,7 @@ enum NetworkTrainTask: TaskImplementation {
     ) throws -> TaskResult {
         var card = training.card
         let memory = try TrainingMemory(training, threads: environment.threads)
-        print("The training takes \(memory).")
+        environment.say("the training takes \(memory)")
         try memory.check(limitMiB: environment.request.memoryMiB, step: environment.request.step)
         let checkpoint = environment.keptFile("checkpoint.safetensors")
         let trainer = try trainer(environment, training, people, checkpoint: checkpoint)
