@@ -1,0 +1,102 @@
+import Foundation
+import Kernels
+
+/// Wavelets that depend on the length of a frequency alone (LODD), as factors on the transform of the image. With |ν| in units
+/// of the highest frequency of an axis, level n passes the band below f = 2^(1 − n).
+package struct RadialWavelet: SingleFilter, Hashable {
+    package enum Family: String, Sendable, Hashable, CaseIterable {
+        /// 1 from f / 2 up to f.
+        case shannon
+        /// cos(π/2 · log₂(2 |ν| / f)) from f / 4 to f (PRT7).
+        case simoncelli
+
+        func factor(_ frequency: Double, below top: Double) -> Double {
+            switch self {
+            case .shannon: return frequency >= top / 2 && frequency < top ? 1 : 0
+            case .simoncelli:
+                return frequency > top / 4 && frequency < top ? cos(Double.pi / 2 * log2(2 * frequency / top)) : 0
+            }
+        }
+    }
+
+    package let family: Family
+    /// From 1.
+    package let level: Int
+    package let dimensions: FilterDimensions
+    /// Periodic images are transformed as they are, others with a margin of `margin` voxels.
+    package let edge: EdgeRule
+
+    package init(_ family: Family, level: Int = 1, dimensions: FilterDimensions, edge: EdgeRule = .mirror) {
+        precondition(level >= 1, "wavelets of level \(level)")
+        (self.family, self.level, self.dimensions, self.edge) = (family, level, dimensions, edge)
+    }
+
+    package var name: String { "\(family.rawValue)-\(level)-\(dimensions.suffix)" }
+
+    /// Beyond it less than a thousandth of the energy of the wavelet is left.
+    private var margin: Int { 8 << level }
+
+    package func reach(_ spacing: SIMD3<Double>) -> (x: Int?, y: Int?, z: Int?) {
+        (nil, nil, dimensions == .volume ? nil : 0)
+    }
+
+    package func response(
+        of image: FilterImage, spacingMillimetres spacing: SIMD3<Double>, threads: Int
+    ) -> FilterImage {
+        let padded = dimensions.axes.map { axis -> PaddedAxis in
+            PaddedAxis(count: image.size[axis], margin: edge == .periodic ? 0 : margin, edge: edge)
+        }
+        let size = SIMD3(padded[0].count, padded[1].count, dimensions == .volume ? padded[2].count : 1)
+        let transform = FourierTransform(size: size)
+        let scale = 1 / Double(transform.count)
+        let squares = (0..<3).map { axis in
+            (0..<size[axis]).map { n -> Double in
+                let frequency = 2 * Double(min(n, size[axis] - n)) / Double(size[axis])
+                return frequency * frequency
+            }
+        }
+        let top = exp2(Double(1 - level))
+        let factors = (0..<transform.count).map { n -> Double in
+            let (i, j, k) = (n % size.x, n / size.x % size.y, n / (size.x * size.y))
+            return family.factor((squares[0][i] + squares[1][j] + squares[2][k]).squareRoot(), below: top) * scale
+        }
+        var result = FilterImage(size: image.size, values: [Double](repeating: 0, count: image.count))
+        if dimensions == .volume {
+            let third = padded[2]
+            filter(image, padded, third, 0, transform, factors, threads, into: &result)
+        } else {
+            // Slices one by one, each on all threads that it can use.
+            for k in 0..<image.size.z {
+                filter(image, padded, PaddedAxis(only: k), k, transform, factors, threads, into: &result)
+            }
+        }
+        return result
+    }
+
+    private func filter(
+        _ image: FilterImage, _ padded: [PaddedAxis], _ third: PaddedAxis, _ slice: Int,
+        _ transform: FourierTransform, _ factors: [Double], _ threads: Int, into result: inout FilterImage
+    ) {
+        var real = PaddedAxis.copy(image, padded[0], padded[1], third, threads: threads)
+        var imaginary = [Double](repeating: 0, count: real.count)
+        transform.transform(&real, &imaginary, threads: threads)
+        for n in factors.indices {
+            real[n] *= factors[n]
+            imaginary[n] *= factors[n]
+        }
+        transform.transform(&real, &imaginary, inverse: true, threads: threads)
+        let size = image.size
+        let slices = dimensions == .volume ? 0..<size.z : slice..<slice + 1
+        for k in slices {
+            for j in 0..<size.y {
+                let target = size.x * (j + size.y * k)
+                let depth = third.margin + k - (dimensions == .volume ? 0 : slice)
+                let source = padded[0].margin + padded[0].count * (padded[1].margin + j + padded[1].count * depth)
+                for i in 0..<size.x {
+                    // Values that are not finite were left out of the transform; there is no response at them.
+                    result.values[target + i] = image.values[target + i].isFinite ? real[source + i] : .nan
+                }
+            }
+        }
+    }
+}
