@@ -3,6 +3,10 @@ import Kernels
 
 /// Wavelets that depend on the length of a frequency alone (LODD), as factors on the transform of the image. With |ν| in units
 /// of the highest frequency of an axis, level n passes the band below f = 2^(1 − n).
+///
+/// The n frequencies of an axis are taken to be n numbers evenly from −1 to 1 with both ends, as those who made the
+/// reference values did: with the exact 2k/n a reference value (9.B, minimum) is missed by more than its tolerance. Of an
+/// even n none of them is 0; the factors of opposite frequencies then differ a little, and their mean counts.
 package struct RadialWavelet: SingleFilter, Hashable {
     package enum Family: String, Sendable, Hashable, CaseIterable {
         /// 1 from f / 2 up to f.
@@ -26,12 +30,19 @@ package struct RadialWavelet: SingleFilter, Hashable {
     /// Periodic images are transformed as they are, others with a margin of `margin` voxels.
     package let edge: EdgeRule
 
-    package init(_ family: Family, level: Int = 1, dimensions: FilterDimensions, edge: EdgeRule = .mirror) {
+    package init(_ family: Family, level: Int = 1, dimensions: FilterDimensions, edge: EdgeRule = .periodic) {
         precondition(level >= 1, "wavelets of level \(level)")
         (self.family, self.level, self.dimensions, self.edge) = (family, level, dimensions, edge)
     }
 
     package var name: String { "\(family.rawValue)-\(level)-\(dimensions.suffix)" }
+
+    /// The magnitude of the frequency at a place of a transform, in units of the highest.
+    package static func frequency(_ place: Int, of count: Int) -> Double {
+        guard count > 1 else { return 0 }
+        if count % 2 == 1 { return Double(2 * min(place, count - place)) / Double(count - 1) }
+        return Double(place < count / 2 ? 2 * place + 1 : 2 * (count - place) - 1) / Double(count - 1)
+    }
 
     /// Beyond it less than a thousandth of the energy of the wavelet is left.
     private var margin: Int { 8 << level }
@@ -51,7 +62,7 @@ package struct RadialWavelet: SingleFilter, Hashable {
         let scale = 1 / Double(transform.count)
         let squares = (0..<3).map { axis in
             (0..<size[axis]).map { n -> Double in
-                let frequency = 2 * Double(min(n, size[axis] - n)) / Double(size[axis])
+                let frequency = Self.frequency(n, of: size[axis])
                 return frequency * frequency
             }
         }

@@ -117,7 +117,8 @@ struct FilterChoice: Sendable {
                     preconditionFailure("\(shape.name) is no filter")
                 }
                 return RadialWavelet(
-                    family, level: integer("level"), dimensions: dimensions, edge: edge(preset: .mirror))
+                    family, level: integer("level"), dimensions: dimensions,
+                    edge: EdgeRule(rawValue: text("boundary")) ?? .periodic)
             }
         }
     }

@@ -86,8 +86,8 @@ enum ImageFilterShapes {
                 TaskParameter(
                     "boundary", .choice(["preset", "zero", "nearest", "periodic", "mirror", "periodic_even"]),
                     default: "preset",
-                    "What is beyond the edge of the image; preset: mirror for ibsi, and for pyradiomics periodic_even "
-                        + "for wavelets and nearest for log."),
+                    "What is beyond the edge of the image; preset: periodic for simoncelli and shannon, else mirror; but for the "
+                        + "preset pyradiomics periodic_even for wavelet and nearest for log."),
                 TaskParameter(
                     "bin_width", .number(0...1e9), default: 0,
                     "Width of a bin for this filter, in the unit of its response; 0: as for the image."),
