@@ -75,12 +75,13 @@ def gabor(image):
 
 
 def simoncelli(image):
-    squares = [(2 * fft.fftfreq(count)) ** 2 for count in image.shape[:2]] + [(2 * fft.rfftfreq(image.shape[2])) ** 2]
-    frequency = np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
+    """On frequencies evenly from -1 to 1, as the reference values of the IBSI have them."""
+    axes = [fft.ifftshift(np.linspace(-1, 1, count)) for count in image.shape]
+    frequency = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
     factor = np.zeros_like(frequency)
     band = (frequency > 0.25) & (frequency < 1)
     factor[band] = np.cos(np.pi / 2 * np.log2(2 * frequency[band]))
-    return [fft.irfftn(fft.rfftn(image) * factor, image.shape)]
+    return [fft.ifftn(fft.fftn(image) * factor).real]
 
 
 FILTERS = {"mean": mean, "log": log, "laws": laws, "wavelet": wavelet, "gabor": gabor, "simoncelli": simoncelli}

@@ -15,7 +15,7 @@ func store8(_ v: DoubleLanes, _ p: UnsafeMutablePointer<Double>) {
 /// extended row.
 ///
 /// - Parameters:
-///   - source, target: `rows` rows of `width` values; not the same memory.
+///   - source, target: `rows` rows of `width` values; they may be the same memory, but not to add.
 ///   - places: where each of the `extent` values of the extended row comes from in the row; −1 for a zero.
 ///   - inner: the first value of the extended row that is the first of the row, when places from there on run along it.
 ///   - first: where the value of tap 0 for x = 0 is in the extended row.
@@ -66,58 +66,68 @@ package func convolveAlongRows(
     }
 }
 
-/// Convolves across planes: line a of the target is Σ weights[t] · line places[a + first − t · spacing] of the source.
+/// Convolves across planes: line a of the target is Σ weights[t] · line a + first − t · spacing of the extended axis.
 ///
 /// - Parameters:
-///   - source, target: `lines` lines of `width` values, `step` values apart; not the same memory.
-///   - places: where each line of the extended axis comes from; −1 for a line of zeros.
+///   - source, target: lines of `width` values, `step` values apart; they may be the same memory.
+///   - lines: of the target.
+///   - places: which line of the source each of the `extent` lines of the extended axis is; −1 for zeros.
 ///   - first: where the line of tap 0 for a = 0 is on the extended axis.
 ///   - isAdded: adds to the target.
+///   - extended: scratch of 32 · (extent + 1) values.
 @inline(never)
 package func convolveAcrossLines(
     _ source: UnsafePointer<Double>, _ target: UnsafeMutablePointer<Double>, width: Int, lines: Int, step: Int,
-    places: UnsafePointer<Int>, weights: UnsafePointer<Double>, taps: Int, first: Int, spacing: Int, isAdded: Bool
+    places: UnsafePointer<Int>, extent: Int, weights: UnsafePointer<Double>, taps: Int, first: Int, spacing: Int,
+    isAdded: Bool, extended: UnsafeMutablePointer<Double>
 ) {
+    // 32 values of each line, side by side: lines lie a power of two apart more often than not, and would push each other
+    // out of the cache while they are needed again.
+    let own = extended + 32 * extent
+    extended.update(repeating: 0, count: 32 * (extent + 1))
     var x = 0
-    // Blocks of 32 values keep all the source lines of one sum in the first cache level.
-    while x + 32 <= width {
+    while x < width {
+        let block = width - x < 32 ? width - x : 32
+        for place in 0..<extent {
+            let line = places[place]
+            if line >= 0 && block == 32 {
+                let (p, q) = (source + line * step + x, extended + 32 * place)
+                store8(load8(p), q)
+                store8(load8(p + 8), q + 8)
+                store8(load8(p + 16), q + 16)
+                store8(load8(p + 24), q + 24)
+            } else if line >= 0 {
+                (extended + 32 * place).update(from: source + line * step + x, count: block)
+            } else {
+                (extended + 32 * place).update(repeating: 0, count: block)
+            }
+        }
         for a in 0..<lines {
-            let t = target + a * step + x
+            let line = target + a * step + x
+            let t = block == 32 ? line : own
             var (s0, s1, s2, s3) = (DoubleLanes(), DoubleLanes(), DoubleLanes(), DoubleLanes())
             if isAdded {
+                if block < 32 { own.update(from: line, count: block) }
                 s0 = load8(t)
                 s1 = load8(t + 8)
                 s2 = load8(t + 16)
                 s3 = load8(t + 24)
             }
-            var place = places + a + first
+            var p = UnsafePointer(extended) + 32 * (a + first)
             for tap in 0..<taps {
-                let line = place[0]
-                place -= spacing
-                if line < 0 { continue }
-                let p = source + line * step + x
                 let weight = DoubleLanes(repeating: weights[tap])
                 s0 = s0 + weight * load8(p)
                 s1 = s1 + weight * load8(p + 8)
                 s2 = s2 + weight * load8(p + 16)
                 s3 = s3 + weight * load8(p + 24)
+                p -= 32 * spacing
             }
             store8(s0, t)
             store8(s1, t + 8)
             store8(s2, t + 16)
             store8(s3, t + 24)
+            if block < 32 { line.update(from: own, count: block) }
         }
         x += 32
-    }
-    while x < width {
-        for a in 0..<lines {
-            var sum = isAdded ? target[a * step + x] : 0
-            for tap in 0..<taps {
-                let line = places[a + first - tap * spacing]
-                if line >= 0 { sum = sum + weights[tap] * source[line * step + x] }
-            }
-            target[a * step + x] = sum
-        }
-        x += 1
     }
 }

@@ -194,3 +194,66 @@ package func multiplyEightLines(
         store8(i, imaginary + 8 * n)
     }
 }
+
+typealias DoubleTile = (
+    DoubleLanes, DoubleLanes, DoubleLanes, DoubleLanes, DoubleLanes, DoubleLanes, DoubleLanes, DoubleLanes
+)
+
+@inline(always)
+private func mixed(_ a: SIMD4<Double>, _ b: SIMD4<Double>) -> DoubleLanes {
+    var v = DoubleLanes()
+    v.evenHalf = a
+    v.oddHalf = b
+    return v
+}
+
+/// A perfect shuffle of the 64 values; three of them transpose the tile.
+@inline(always)
+private func shuffled(_ t: DoubleTile) -> DoubleTile {
+    (
+        mixed(t.0.lowHalf, t.4.lowHalf), mixed(t.0.highHalf, t.4.highHalf), mixed(t.1.lowHalf, t.5.lowHalf),
+        mixed(t.1.highHalf, t.5.highHalf), mixed(t.2.lowHalf, t.6.lowHalf), mixed(t.2.highHalf, t.6.highHalf),
+        mixed(t.3.lowHalf, t.7.lowHalf), mixed(t.3.highHalf, t.7.highHalf)
+    )
+}
+
+/// Writes eight rows, `sourceStep` apart, as eight columns, `targetStep` apart: value n of row l goes to n · targetStep + l.
+/// With `isBack` value l of column n goes to l · targetStep + n.
+///
+/// - Parameter count: values of a row, or columns.
+@inline(never)
+package func turnEightLines(
+    _ source: UnsafePointer<Double>, _ target: UnsafeMutablePointer<Double>, count: Int, sourceStep: Int,
+    targetStep: Int, isBack: Bool
+) {
+    var n = 0
+    while n + 8 <= count {
+        // Tiles of eight by eight: whole rows of the one are columns of the other.
+        let p = isBack ? source + n * sourceStep : source + n
+        let q = isBack ? target + n : target + n * targetStep
+        var t: DoubleTile = (
+            load8(p), load8(p + sourceStep), load8(p + 2 * sourceStep), load8(p + 3 * sourceStep),
+            load8(p + 4 * sourceStep), load8(p + 5 * sourceStep), load8(p + 6 * sourceStep), load8(p + 7 * sourceStep)
+        )
+        t = shuffled(shuffled(shuffled(t)))
+        store8(t.0, q)
+        store8(t.1, q + targetStep)
+        store8(t.2, q + 2 * targetStep)
+        store8(t.3, q + 3 * targetStep)
+        store8(t.4, q + 4 * targetStep)
+        store8(t.5, q + 5 * targetStep)
+        store8(t.6, q + 6 * targetStep)
+        store8(t.7, q + 7 * targetStep)
+        n += 8
+    }
+    while n < count {
+        for lane in 0..<8 {
+            if isBack {
+                target[lane * targetStep + n] = source[n * sourceStep + lane]
+            } else {
+                target[n * targetStep + lane] = source[lane * sourceStep + n]
+            }
+        }
+        n += 1
+    }
+}

@@ -3,7 +3,9 @@ import Testing
 
 @Suite struct FilterImageTests {
     private func noise(_ size: SIMD3<Int>, _ generator: inout SeededGenerator) -> FilterImage {
-        FilterImage(size: size, values: (0..<size.x * size.y * size.z).map { _ in Double.random(in: -1...1, using: &generator) })
+        FilterImage(
+            size: size, values: (0..<size.x * size.y * size.z).map { _ in Double.random(in: -1...1, using: &generator) }
+        )
     }
 
     /// Each axis against the sum that defines it: kernels of even and odd length, spread, off the middle, longer than the

@@ -21,6 +21,8 @@ let convolveAlongRows:
             KernelsBase.convolveAlongRows, KernelsV3.convolveAlongRows, KernelsV4.convolveAlongRows)
 
 let convolveAcrossLines:
-    @Sendable (Doubles, MutableDoubles, Int, Int, Int, UnsafePointer<Int>, Doubles, Int, Int, Int, Bool) -> Void =
+    @Sendable (
+        Doubles, MutableDoubles, Int, Int, Int, UnsafePointer<Int>, Int, Doubles, Int, Int, Int, Bool, MutableDoubles
+    ) -> Void =
         InstructionSet.select(
             KernelsBase.convolveAcrossLines, KernelsV3.convolveAcrossLines, KernelsV4.convolveAcrossLines)

@@ -12,3 +12,6 @@ let transformEightLines:
 let multiplyEightLines: @Sendable (MutableDoubles, MutableDoubles, Int, Doubles, Doubles) -> Void =
     InstructionSet.select(
         KernelsBase.multiplyEightLines, KernelsV3.multiplyEightLines, KernelsV4.multiplyEightLines)
+
+let turnEightLines: @Sendable (Doubles, MutableDoubles, Int, Int, Int, Bool) -> Void =
+    InstructionSet.select(KernelsBase.turnEightLines, KernelsV3.turnEightLines, KernelsV4.turnEightLines)

@@ -38,11 +38,32 @@ package struct FilterImage: Sendable {
     ///
     /// - Parameter threads: how many threads to use; the result does not depend on it.
     package func convolved(_ kernel: AxisKernel, axis: Int, edge: EdgeRule, threads: Int = 1) -> FilterImage {
-        let values = [Double](unsafeUninitializedCapacity: count) { target, initialised in
-            convolve(kernel, axis, edge, threads, into: target.baseAddress!, isAdded: false)
+        let result = [Double](unsafeUninitializedCapacity: count) { target, initialised in
+            values.withUnsafeBufferPointer { source in
+                Self.convolve(
+                    source.baseAddress!, size, kernel, axis, edge, threads, into: target.baseAddress!, isAdded: false)
+            }
             initialised = count
         }
-        return FilterImage(size: size, values: values)
+        return FilterImage(size: size, values: result)
+    }
+
+    /// Convolves along one axis in place.
+    package mutating func convolve(_ kernel: AxisKernel, axis: Int, edge: EdgeRule, threads: Int = 1) {
+        let size = size
+        values.withUnsafeMutableBufferPointer { values in
+            Self.convolve(
+                UnsafePointer(values.baseAddress!), size, kernel, axis, edge, threads, into: values.baseAddress!,
+                isAdded: false)
+        }
+    }
+
+    /// Convolved along one axis by kernels one after the other.
+    package func convolved(_ chain: [AxisKernel], axis: Int, edge: EdgeRule, threads: Int = 1) -> FilterImage {
+        guard let first = chain.first else { return self }
+        var result = convolved(first, axis: axis, edge: edge, threads: threads)
+        for kernel in chain.dropFirst() { result.convolve(kernel, axis: axis, edge: edge, threads: threads) }
+        return result
     }
 
     /// Adds the convolution of another image of this size along one axis.
@@ -50,13 +71,18 @@ package struct FilterImage: Sendable {
         of image: FilterImage, _ kernel: AxisKernel, axis: Int, edge: EdgeRule, threads: Int = 1
     ) {
         precondition(image.size == size, "images of different sizes")
-        values.withUnsafeMutableBufferPointer {
-            image.convolve(kernel, axis, edge, threads, into: $0.baseAddress!, isAdded: true)
+        let size = size
+        values.withUnsafeMutableBufferPointer { target in
+            image.values.withUnsafeBufferPointer { source in
+                Self.convolve(
+                    source.baseAddress!, size, kernel, axis, edge, threads, into: target.baseAddress!, isAdded: true)
+            }
         }
     }
 
-    private func convolve(
-        _ kernel: AxisKernel, _ axis: Int, _ edge: EdgeRule, _ threads: Int, into target: MutableDoubles, isAdded: Bool
+    private static func convolve(
+        _ source: Doubles, _ size: SIMD3<Int>, _ kernel: AxisKernel, _ axis: Int, _ edge: EdgeRule, _ threads: Int,
+        into target: MutableDoubles, isAdded: Bool
     ) {
         let length = size[axis]
         let (before, after) = kernel.reach
@@ -64,31 +90,33 @@ package struct FilterImage: Sendable {
         let first = before + kernel.first
         let (weights, taps, spacing) = (kernel.weights, kernel.weights.count, kernel.spacing)
         let (nx, ny, nz) = (size.x, size.y, size.z)
-        values.withUnsafeBufferPointer { source in
-            let source = source.baseAddress!
-            switch axis {
-            case 0:
-                Parallel.forRanges(ny * nz, piece: 64, threads: threads) { rows in
-                    let extended = MutableDoubles.allocate(capacity: places.count + 32)
-                    defer { extended.deallocate() }
-                    convolveAlongRows(
-                        source + rows.lowerBound * nx, target + rows.lowerBound * nx, nx, rows.count, places, before,
-                        places.count, weights, taps, first, spacing, isAdded, extended)
-                }
-            case 1:
-                Parallel.forRanges(nz, piece: 1, threads: threads) { slices in
-                    for k in slices {
-                        convolveAcrossLines(
-                            source + k * nx * ny, target + k * nx * ny, nx, ny, nx, places, weights, taps, first,
-                            spacing, isAdded)
-                    }
-                }
-            default:
-                Parallel.forRanges(ny, piece: 4, threads: threads) { lines in
+        switch axis {
+        case 0:
+            Parallel.forRanges(ny * nz, piece: 64, threads: threads) { rows in
+                let extended = MutableDoubles.allocate(capacity: places.count + 32)
+                defer { extended.deallocate() }
+                convolveAlongRows(
+                    source + rows.lowerBound * nx, target + rows.lowerBound * nx, nx, rows.count, places, before,
+                    places.count, weights, taps, first, spacing, isAdded, extended)
+            }
+        case 1:
+            Parallel.forRanges(nz, piece: 4, threads: threads) { slices in
+                let extended = MutableDoubles.allocate(capacity: 32 * (places.count + 1))
+                defer { extended.deallocate() }
+                for k in slices {
                     convolveAcrossLines(
-                        source + lines.lowerBound * nx, target + lines.lowerBound * nx, lines.count * nx, nz, nx * ny,
-                        places, weights, taps, first, spacing, isAdded)
+                        source + k * nx * ny, target + k * nx * ny, nx, ny, nx, places, places.count, weights,
+                        taps, first, spacing, isAdded, extended)
                 }
+            }
+        default:
+            // Values beside each other, whichever line they are of.
+            Parallel.forRanges(nx * ny, piece: 512, threads: threads) { values in
+                let extended = MutableDoubles.allocate(capacity: 32 * (places.count + 1))
+                defer { extended.deallocate() }
+                convolveAcrossLines(
+                    source + values.lowerBound, target + values.lowerBound, values.count, nz, nx * ny, places,
+                    places.count, weights, taps, first, spacing, isAdded, extended)
             }
         }
     }

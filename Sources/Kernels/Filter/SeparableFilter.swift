@@ -81,20 +81,17 @@ extension FilterImage {
             let chain = filters[lead].kernels[axis]
             let same = rest.filter { filters[$0].kernels[axis] == chain }
             rest.removeAll { filters[$0].kernels[axis] == chain }
-            var image = self
-            for kernel in chain { image = image.convolved(kernel, axis: axis, edge: edge, threads: threads) }
-            try image.respond(same, filters, axis: axis + 1, edge, threads, body)
+            try convolved(chain, axis: axis, edge: edge, threads: threads).respond(
+                same, filters, axis: axis + 1, edge, threads, body)
         }
     }
 
     /// The response to a separable filter.
     package func response(to filter: SeparableFilter, edge: EdgeRule, threads: Int = 1) -> FilterImage {
-        var result = self
-        for axis in 0..<3 {
-            for kernel in filter.kernels[axis] {
-                result = result.convolved(kernel, axis: axis, edge: edge, threads: threads)
-            }
-        }
+        let all = filter.kernels.enumerated().flatMap { axis, chain in chain.map { (axis: axis, kernel: $0) } }
+        guard let first = all.first else { return self }
+        var result = convolved(first.kernel, axis: first.axis, edge: edge, threads: threads)
+        for (axis, kernel) in all.dropFirst() { result.convolve(kernel, axis: axis, edge: edge, threads: threads) }
         return result
     }
 

@@ -72,6 +72,8 @@ package struct FourierTransform: Sendable {
     ) {
         if width == 8 && next == 1 {
             for n in 0..<length { (target + 8 * n).update(from: source + n * step, count: 8) }
+        } else if width == 8 && step == 1 {
+            turnEightLines(source, target, length, next, 8, false)
         } else {
             for lane in 0..<width {
                 let line = source + lane * next
@@ -85,6 +87,8 @@ package struct FourierTransform: Sendable {
     ) {
         if width == 8 && next == 1 {
             for n in 0..<length { (target + n * step).update(from: source + 8 * n, count: 8) }
+        } else if width == 8 && step == 1 {
+            turnEightLines(source, target, length, 8, next, true)
         } else {
             for lane in 0..<width {
                 let line = target + lane * next

@@ -47,19 +47,19 @@ package struct LaplacianOfGaussian: SingleFilter, Hashable {
             )
         }
         // Smoothed along the axes so far, and the sum of the curvatures along them, smoothed along the others.
-        var smoothed = image
-        var curved: FilterImage?
+        var (smoothed, curved) = (image, image)
         for (axis, kernel) in zip(dimensions.axes, kernels) {
-            if var sum = curved?.convolved(kernel.density, axis: axis, edge: edge, threads: threads) {
-                sum.addConvolution(of: smoothed, kernel.curvature, axis: axis, edge: edge, threads: threads)
-                curved = sum
-            } else {
-                curved = smoothed.convolved(kernel.curvature, axis: axis, edge: edge, threads: threads)
+            if axis == 0 {
+                curved = image.convolved(kernel.curvature, axis: axis, edge: edge, threads: threads)
+                smoothed = image.convolved(kernel.density, axis: axis, edge: edge, threads: threads)
+                continue
             }
+            curved.convolve(kernel.density, axis: axis, edge: edge, threads: threads)
+            curved.addConvolution(of: smoothed, kernel.curvature, axis: axis, edge: edge, threads: threads)
             if axis != dimensions.axes.last {
-                smoothed = smoothed.convolved(kernel.density, axis: axis, edge: edge, threads: threads)
+                smoothed.convolve(kernel.density, axis: axis, edge: edge, threads: threads)
             }
         }
-        return curved ?? image
+        return curved
     }
 }

@@ -60,17 +60,7 @@ package struct RadialWavelet: SingleFilter, Hashable {
         let size = SIMD3(padded[0].count, padded[1].count, dimensions == .volume ? padded[2].count : 1)
         let transform = FourierTransform(size: size)
         let scale = 1 / Double(transform.count)
-        let squares = (0..<3).map { axis in
-            (0..<size[axis]).map { n -> Double in
-                let frequency = Self.frequency(n, of: size[axis])
-                return frequency * frequency
-            }
-        }
-        let top = exp2(Double(1 - level))
-        let factors = (0..<transform.count).map { n -> Double in
-            let (i, j, k) = (n % size.x, n / size.x % size.y, n / (size.x * size.y))
-            return family.factor((squares[0][i] + squares[1][j] + squares[2][k]).squareRoot(), below: top) * scale
-        }
+        let factors = factors(size).map { $0 * scale }
         var result = FilterImage(size: image.size, values: [Double](repeating: 0, count: image.count))
         if dimensions == .volume {
             let third = padded[2]
@@ -79,6 +69,32 @@ package struct RadialWavelet: SingleFilter, Hashable {
             // Slices one by one, each on all threads that it can use.
             for k in 0..<image.size.z {
                 filter(image, padded, PaddedAxis(only: k), k, transform, factors, threads, into: &result)
+            }
+        }
+        return result
+    }
+
+    /// The factors of all frequencies, i fastest. Each magnitude along an axis occurs twice; it is computed once.
+    private func factors(_ size: SIMD3<Int>) -> [Double] {
+        let axes = (0..<3).map { axis in (0..<size[axis]).map { Self.frequency($0, of: size[axis]) } }
+        let distinct = axes.map { Set($0).sorted() }
+        let places = zip(axes, distinct).map { axis, distinct in
+            let place = Dictionary(uniqueKeysWithValues: distinct.enumerated().map { ($1, $0) })
+            return axis.map { place[$0] ?? 0 }
+        }
+        let top = exp2(Double(1 - level))
+        var octant: [Double] = []
+        for c in distinct[2] {
+            for b in distinct[1] {
+                for a in distinct[0] { octant.append(family.factor((a * a + b * b + c * c).squareRoot(), below: top)) }
+            }
+        }
+        var result: [Double] = []
+        result.reserveCapacity(size.x * size.y * size.z)
+        for k in places[2] {
+            for j in places[1] {
+                let row = distinct[0].count * (j + distinct[1].count * k)
+                for i in places[0] { result.append(octant[row + i]) }
             }
         }
         return result

@@ -191,7 +191,7 @@ package enum WorkflowSchema {
             case .list: ["type": "array"]
             case .map: ["type": "object"]
             case .records(let key, let shapes):
-                ["type": "array", "items": ["oneOf": .array(shapes.map { schema(of: $0, key: key) })]]
+                ["type": "array", "items": ["oneOf": .array(shapes.map { Self.schema(of: $0, key: key) })]]
             }
         var schema: JSONValue = ["anyOf": [own, reference], "default": parameter.defaultValue]
         schema["description"] = .string(parameter.summary)
