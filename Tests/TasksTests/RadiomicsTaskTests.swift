@@ -179,7 +179,7 @@ import Workflow
     @Test(
         arguments: [
             (["preset": "qsmrim", "filters": [["filter": "mean"]]], "fixed list"),
-            (["filters": [["filter": "median"]]], "did you mean mean"),
+            (["filters": [["filter": "meen"]]], "did you mean mean"),
             (["filters": [["filter": "log"]]], "without sigma_mm"),
             (["filters": [["filter": "log", "sigma": 3]]], "did you mean sigma_mm"),
             (["filters": [["filter": "log", "sigma_mm": -3]]], "between 0.01"),
