@@ -159,8 +159,8 @@ struct ModelBoundsTests {
     /// A network of slices sees a volume slice by slice, each as a whole.
     @Test func aWholeVolumeWithANetworkOfSlices() throws {
         let network = try UNet(rank: 2, inputChannels: 1, outputChannels: 2, widths: [4, 8]).network()
-        let member = try SegmentationNetwork(
-            network, weights: network.initialWeights(.heNormal, seed: 2), output: .softmax)
+        let weights = network.initialWeights(.heNormal, seed: 2)
+        let member = try SegmentationNetwork(network, weights: weights, output: .softmax)
         var random = SeededGenerator(seed: 4)
         let volume = Extent3(3, 10, 12)
         let channel = NetworkFixtures.tensor([volume.product], &random).values
@@ -170,7 +170,7 @@ struct ModelBoundsTests {
         #expect(window.plan.window == Extent3(1, 10, 12))
         let found = try VolumeSegmentation(volume: volume, channels: [channel], members: [member], options: options)
         let slice = try InferencePlan(
-            network, weights: member.weights, inputs: [FeatureShape(batch: 1, channels: 1, size: Extent3(1, 10, 12))],
+            network, weights: weights, inputs: [FeatureShape(batch: 1, channels: 1, size: Extent3(1, 10, 12))],
             threads: 1)
         let logits = try slice.run([Tensor(shape: [1, 1, 10, 12], values: Array(channel[120..<240]))])[0].values
         #expect(found.labels[120..<240].map { Int($0) } == (0..<120).map { logits[120 + $0] > logits[$0] ? 1 : 0 })

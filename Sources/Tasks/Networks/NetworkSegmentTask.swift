@@ -17,21 +17,28 @@ enum NetworkSegmentTask: TaskImplementation {
         options.overlap = environment.number("overlap")
         options.flips = try axes(environment.texts("flips"))
         // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
-        // What is held besides counts: the weights as they were read, and the images on the grid of the model.
-        let weights = ensemble.members.reduce(0) { sum, model in
-            sum + model.weights.tensors.reduce(0) { $0 + $1.values.count }
-        }
-        let held = 4 * (weights + input.channels.count * input.size.product)
+        // What is held besides counts: the images on the grid of the model.
+        let held = MemoryLayout<Float>.stride * input.channels.count * input.size.product
         let limit = environment.request.memoryMiB << 20
         options.limitBytes = max(0, limit - held)
         options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
 
+        // Where classes stand alone, background is none of the network's.
+        let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
+        let kept = try environment.texts("probability_of").map { name in
+            guard let place = card.classes.firstIndex(of: name) else {
+                throw environment.refuse(
+                    "probability_of names “\(name)”; model \(card.name) has \(card.classes.joined(separator: ", "))")
+            }
+            return place
+        }
         let segmentation: VolumeSegmentation
         do {
             segmentation = try VolumeSegmentation(
                 volume: input.size, channels: input.channels, background: input.background,
                 members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
-                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
+                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, keeping: Set(kept),
+                threads: environment.threads,
                 progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
         } catch InferenceError.memory(let needed, _) {
             // So that the step is tried again with more where there is more.
@@ -43,7 +50,6 @@ enum NetworkSegmentTask: TaskImplementation {
                     + (options.wholeVolumeBytes == nil ? "" : " or leave out whole_volume"))
         }
         var labels = try input.restored(segmentation.labels, threads: environment.threads)
-        let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
         let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres
         if smallest > 1 { dropSmallPieces(&labels, classes: names.count, smallestVoxels: smallest) }
 
@@ -61,8 +67,19 @@ enum NetworkSegmentTask: TaskImplementation {
                     value: Double(counts[index]) * labels.grid.voxelVolumeCubicMillimetres, unit: "mm3"))
             measured.append(MeasuredValue(region: name, metric: "voxels", value: Double(counts[index]), unit: "1"))
         }
+        var outputs = [entry, try environment.writeTable(table, to: "table")]
+        if !kept.isEmpty {
+            let maps = Set(kept).sorted().compactMap { segmentation.probabilities[$0] }
+            let together = maps.dropFirst().reduce(into: maps[0]) { sum, map in
+                for n in sum.indices { sum[n] = card.output == .sigmoid ? max(sum[n], map[n]) : sum[n] + map[n] }
+            }
+            let (path, entry) = environment.output("probability")
+            try NIfTIFile.write(
+                input.restored(together, threads: environment.threads), to: path)
+            outputs.append(entry)
+        }
         return TaskResult(
-            outputs: [entry, try environment.writeTable(table, to: "table")], measurements: measured,
+            outputs: outputs, measurements: measured,
             warnings: zip(names, counts).dropFirst().filter { $0.1 == 0 }.map {
                 "The model found no \($0.0) in \(environment.request.context); look at the image."
             })

@@ -59,9 +59,15 @@ extension TaskKindCatalog {
             outputs: [
                 TaskPort("labels", .labelMap, .one, "Class per voxel, on the grid of the image."),
                 TaskPort("table", .table, .one, "Class numbers and names."),
+                TaskPort(
+                    "probability", .volume, .optional, "Probability of the classes in probability_of, if any."),
             ],
             parameters: [
                 units,
+                TaskParameter(
+                    "probability_of", .list, default: [],
+                    "Classes whose probability is kept, of each voxel; of several the sum, or the largest where classes do "
+                        + "not exclude each other."),
                 TaskParameter("overlap", .number(0...0.9), default: 0.5, "Share by which windows overlap."),
                 TaskParameter(
                     "flips", .list, default: [],
