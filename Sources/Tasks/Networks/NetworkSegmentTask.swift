@@ -15,7 +15,7 @@ enum NetworkSegmentTask: TaskImplementation {
         }
         let input = try ModelImages.input(environment, for: ensemble.members[0])
         options.overlap = environment.number("overlap")
-        options.flips = try axes(environment.texts("flips"))
+        options.flips = GridAxes(try environment.settings.flips().compactMap(GridAxis.init(rawValue:)))
         // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
         // What is held besides counts: the images on the grid of the model.
         let held = MemoryLayout<Float>.stride * input.channels.count * input.size.product
@@ -82,17 +82,6 @@ enum NetworkSegmentTask: TaskImplementation {
             outputs: outputs, measurements: measured,
             warnings: zip(names, counts).dropFirst().filter { $0.1 == 0 }.map {
                 "The model found no \($0.0) in \(environment.request.context); look at the image."
-            })
-    }
-
-    private static func axes(_ names: [String]) throws -> GridAxes {
-        GridAxes(
-            try names.map { name in
-                guard let axis = GridAxis(rawValue: name) else {
-                    throw TaskResult.Failure.permanent(
-                        "flips names the axis “\(name)”; there are width, height and depth")
-                }
-                return axis
             })
     }
 

@@ -41,6 +41,7 @@ enum RadiomicsTask: TaskImplementation {
         var measurements: [MeasuredValue] = []
         var warnings: [String] = []
         var lacking: [MissingFeature: Int] = [:]
+        var spreads: [Double] = []
         for (region, result) in zip(regions, measured) {
             let found: Source.Measured
             do {
@@ -53,6 +54,7 @@ enum RadiomicsTask: TaskImplementation {
             } catch let error as FeatureError {
                 throw TaskResult.Failure.permanent("Region \(region.name) of \(item.input.name): \(error)")
             }
+            if found.spread > 0 { spreads.append(found.spread) }
             let reasons = Self.reasons(found.features)
             for reason in Set(found.features.compactMap(\.missing)) { lacking[reason, default: 0] += 1 }
             rows.append(
@@ -73,6 +75,9 @@ enum RadiomicsTask: TaskImplementation {
             warnings.append(
                 "\(count) of \(regions.count) regions lack features: for each of them \(reason.rawValue); see the column missing."
             )
+        }
+        if let warning = preset.warning(spreads: spreads, unit: item.input.metadata?["Units"]?.stringValue) {
+            warnings.append(warning)
         }
         let first = environment.optionalInput("table") == nil ? "lesion" : "index"
         let table = TabSeparatedTable(columns: [first, "name"] + names + ["missing"], rows: rows)
@@ -104,6 +109,8 @@ private struct Source: Sendable {
         var voxels: Int
         var volumeCubicMillimetres: Double
         var features: [FeatureValue]
+        /// Between the smallest and the largest value of the region, in the unit of the bins.
+        var spread: Double
     }
 
     let preset: FeaturePreset
@@ -138,7 +145,12 @@ private struct Source: Sendable {
             let voxels = region.morphologicalVoxels.count
             return Measured(
                 voxels: voxels, volumeCubicMillimetres: Double(voxels) * region.voxelVolumeCubicMillimetres,
-                features: try features(region))
+                features: try features(region), spread: spread(region))
+        }
+        func spread(_ region: RegionImage) -> Double {
+            let values = region.intensities
+            guard let least = values.min(), let most = values.max() else { return 0 }
+            return most - least
         }
         switch preset {
         case .ibsi(let settings, let scale):
@@ -146,7 +158,8 @@ private struct Source: Sendable {
         case .pyRadiomics(let settings, let scale):
             return try measured(cut(scale)) { try settings.measure($0, image: "original") }
         case .qsmRim:
-            return try measured(cut(1)) { _ in
+            // In ppb, as its bins are.
+            return try measured(cut(1000)) { _ in
                 try QSMRimFeatures.measure(image, box: box) { labels.values[$0] == label }
             }
         }
