@@ -8,12 +8,55 @@ enum FeaturePreset {
     case pyRadiomics(PyRadiomicsFeatures, scale: Double)
     case qsmRim
 
-    /// Names of the features, in the order of `measure`.
+    /// Names of the features of the image as it is.
     var names: [String] {
         switch self {
         case .ibsi(let features, _): features.names
         case .pyRadiomics(let features, _): features.names(image: "original")
         case .qsmRim: QSMRimFeatures.names
+        }
+    }
+
+    /// What is measured of a filtered image: all but shape and local intensity, of the voxels that count in the image as it is,
+    /// with grey levels of its own.
+    func ofFilteredImage(_ binning: FilterChoice.Binning?) -> FeaturePreset {
+        switch self {
+        case .ibsi(var features, let scale):
+            features.families.subtract([.morphology, .localIntensity])
+            features.resegmentation = Resegmentation()
+            switch (binning, features.discretisation) {
+            case (.number(let number), _): features.discretisation = .fixedNumber(number)
+            case (.width(let width), _), (nil, .fixedSize(let width, _)):
+                features.discretisation = .fixedSize(width, minimum: nil)
+            case (nil, _): break
+            }
+            return .ibsi(features, scale: scale)
+        case .pyRadiomics(var features, let scale):
+            features.classes.removeAll { $0 == .shape }
+            switch binning {
+            case .number(let number): features.discretisation = .fixedNumber(number)
+            case .width(let width): features.discretisation = .alignedSize(width)
+            case nil: break
+            }
+            return .pyRadiomics(features, scale: scale)
+        case .qsmRim: preconditionFailure("the list of qsmrim is fixed")
+        }
+    }
+
+    /// Names of the features of a filtered image.
+    func names(image: String) -> [String] {
+        switch self {
+        case .ibsi(let features, _): features.names.map { image + "_" + $0 }
+        case .pyRadiomics(let features, _): features.names(image: image)
+        case .qsmRim: []
+        }
+    }
+
+    /// Factor on the values of the image.
+    var scale: Double {
+        switch self {
+        case .ibsi(_, let scale), .pyRadiomics(_, let scale): scale
+        case .qsmRim: 1
         }
     }
 

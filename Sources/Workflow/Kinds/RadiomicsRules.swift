@@ -21,7 +21,7 @@ extension StepRules {
             }
         }
         if preset == "qsmrim" {
-            for parameter in ["families", "discretisation", "bin_width", "bin_number", "scale"]
+            for parameter in ["families", "discretisation", "bin_width", "bin_number", "scale", "filters"]
             where settings.isSet(parameter) {
                 throw StepFinding(
                     parameter,

@@ -149,6 +149,14 @@ struct KindsCommand: ParsableCommand {
                 Console.print(
                     "\(indent)\(parameter.name) = \(parameter.defaultValue.canonicalString) (\(parameter.expectation)): \(parameter.summary)"
                 )
+                guard case .records(let key, let shapes) = parameter.values else { continue }
+                for shape in shapes {
+                    Console.print("    \(key): \(shape.name): \(shape.summary)")
+                    for own in shape.parameters {
+                        let start = own.defaultValue.isNull ? "" : " = \(own.defaultValue.canonicalString)"
+                        Console.print("      \(own.name)\(start) (\(own.expectation)): \(own.summary)")
+                    }
+                }
             }
             for m in kind.measurements { Console.print("  measures \(m.metric) [\(m.unit)]: \(m.summary)") }
             Console.print("")
