@@ -26,12 +26,15 @@ enum NetworkSegmentTask: TaskImplementation {
         options.limitBytes = max(0, limit - held)
         options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
 
+        let channels = card.classes.indices
+        let keeping = environment.boolean("probabilities") ? Set(channels) : []
         let segmentation: VolumeSegmentation
         do {
             segmentation = try VolumeSegmentation(
                 volume: input.size, channels: input.channels, background: input.background,
                 members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
-                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
+                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, keeping: keeping,
+                threads: environment.threads,
                 progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
         } catch InferenceError.memory(let needed, _) {
             // So that the step is tried again with more where there is more.
@@ -61,11 +64,29 @@ enum NetworkSegmentTask: TaskImplementation {
                     value: Double(counts[index]) * labels.grid.voxelVolumeCubicMillimetres, unit: "mm3"))
             measured.append(MeasuredValue(region: name, metric: "voxels", value: Double(counts[index]), unit: "1"))
         }
+        var outputs = [entry, try environment.writeTable(table, to: "table")]
+        if !keeping.isEmpty {
+            var volumes = try channels.map { channel in
+                try input.restored(segmentation.probabilities[channel]!, threads: environment.threads)
+            }
+            // Independent classes have no background of their own.
+            if card.output == .sigmoid { volumes.insert(background(of: volumes), at: 0) }
+            let (path, entry) = environment.output("probabilities")
+            try NIfTIFile.write(volumes, to: path)
+            outputs.append(entry)
+        }
         return TaskResult(
-            outputs: [entry, try environment.writeTable(table, to: "table")], measurements: measured,
+            outputs: outputs, measurements: measured,
             warnings: zip(names, counts).dropFirst().filter { $0.1 == 0 }.map {
                 "The model found no \($0.0) in \(environment.request.context); look at the image."
             })
+    }
+
+    /// What is left beside the most probable of classes that do not exclude each other.
+    private static func background(of classes: [Volume]) -> Volume {
+        var rest = Volume(grid: classes[0].grid)
+        for n in rest.values.indices { rest.values[n] = 1 - classes.reduce(0) { max($0, $1.values[n]) } }
+        return rest
     }
 
     private static func axes(_ names: [String]) throws -> GridAxes {

@@ -59,9 +59,14 @@ extension TaskKindCatalog {
             outputs: [
                 TaskPort("labels", .labelMap, .one, "Class per voxel, on the grid of the image."),
                 TaskPort("table", .table, .one, "Class numbers and names."),
+                TaskPort(
+                    "probabilities", .volume, .optional,
+                    "With the parameter of that name: 4-D, volume n the probability of label n, from background on."),
             ],
             parameters: [
                 units,
+                TaskParameter(
+                    "probabilities", .boolean, default: false, "Write the probabilities of all classes as well."),
                 TaskParameter("overlap", .number(0...0.9), default: 0.5, "Share by which windows overlap."),
                 TaskParameter(
                     "flips", .list, default: [],
