@@ -24,12 +24,11 @@ import Workflow
         let card = try Model(path: folder.modelPath).card
         let isAlone = card.output == .sigmoid
         let regions = isAlone ? card.classes : Array(card.classes.dropFirst())
-        let found = try other.perform(
-            "network.segment", parameters: ["probability_of": .array(regions.map { .string($0) })], threads: 2)
+        let found = try other.perform("network.segment", parameters: ["probabilities": true], threads: 2)
         try #require(found.failure == nil, "\(found.failure?.message ?? "")")
         let segmented = try NIfTIFile.readLabelMap(other.path + "/out/labels.nii.gz")
-        let probability = try NIfTIFile.readVolume(other.path + "/out/probability.nii.gz")
-        for (label, value) in zip(segmented.values, probability.values) {
+        let background = try NIfTIFile.readVolume(other.path + "/out/probabilities.nii.gz", frame: 0)
+        for (label, value) in zip(segmented.values, background.values.map { 1 - $0 }) {
             // What is probably a region is not background; of three classes the largest may be below one half.
             #expect(label > 0 ? value >= (isAlone ? 0.5 : 0.333) : value <= (regions.count > 1 ? 0.667 : 0.5))
         }

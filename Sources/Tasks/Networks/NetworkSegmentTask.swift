@@ -25,19 +25,14 @@ enum NetworkSegmentTask: TaskImplementation {
 
         // Where classes stand alone, background is none of the network's.
         let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
-        let kept = try environment.texts("probability_of").map { name in
-            guard let place = card.classes.firstIndex(of: name) else {
-                throw environment.refuse(
-                    "probability_of names “\(name)”; model \(card.name) has \(card.classes.joined(separator: ", "))")
-            }
-            return place
-        }
+        let channels = card.classes.indices
+        let keeping = environment.boolean("probabilities") ? Set(channels) : []
         let segmentation: VolumeSegmentation
         do {
             segmentation = try VolumeSegmentation(
                 volume: input.size, channels: input.channels, background: input.background,
                 members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
-                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, keeping: Set(kept),
+                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, keeping: keeping,
                 threads: environment.threads,
                 progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
         } catch InferenceError.memory(let needed, _) {
@@ -68,14 +63,14 @@ enum NetworkSegmentTask: TaskImplementation {
             measured.append(MeasuredValue(region: name, metric: "voxels", value: Double(counts[index]), unit: "1"))
         }
         var outputs = [entry, try environment.writeTable(table, to: "table")]
-        if !kept.isEmpty {
-            let maps = Set(kept).sorted().compactMap { segmentation.probabilities[$0] }
-            let together = maps.dropFirst().reduce(into: maps[0]) { sum, map in
-                for n in sum.indices { sum[n] = card.output == .sigmoid ? max(sum[n], map[n]) : sum[n] + map[n] }
+        if !keeping.isEmpty {
+            var volumes = try channels.map { channel in
+                try input.restored(segmentation.probabilities[channel]!, threads: environment.threads)
             }
-            let (path, entry) = environment.output("probability")
-            try NIfTIFile.write(
-                input.restored(together, threads: environment.threads), to: path)
+            // Independent classes have no background of their own.
+            if card.output == .sigmoid { volumes.insert(background(of: volumes), at: 0) }
+            let (path, entry) = environment.output("probabilities")
+            try NIfTIFile.write(volumes, to: path)
             outputs.append(entry)
         }
         return TaskResult(
@@ -83,6 +78,13 @@ enum NetworkSegmentTask: TaskImplementation {
             warnings: zip(names, counts).dropFirst().filter { $0.1 == 0 }.map {
                 "The model found no \($0.0) in \(environment.request.context); look at the image."
             })
+    }
+
+    /// What is left beside the most probable of classes that do not exclude each other.
+    private static func background(of classes: [Volume]) -> Volume {
+        var rest = Volume(grid: classes[0].grid)
+        for n in rest.values.indices { rest.values[n] = 1 - classes.reduce(0) { max($0, $1.values[n]) } }
+        return rest
     }
 
     /// Pieces of a class with fewer voxels become background; pieces touch by faces, edges or corners.

@@ -61,14 +61,13 @@ extension TaskKindCatalog {
                 TaskPort("labels", .labelMap, .one, "Class per voxel, on the grid of the image."),
                 TaskPort("table", .table, .one, "Class numbers and names."),
                 TaskPort(
-                    "probability", .volume, .optional, "Probability of the classes in probability_of, if any."),
+                    "probabilities", .volume, .optional,
+                    "With the parameter of that name: 4-D, volume n the probability of label n, from background on."),
             ],
             parameters: [
                 units,
                 TaskParameter(
-                    "probability_of", .list, default: [],
-                    "Classes whose probability is kept, of each voxel; of several the sum, or the largest where classes do "
-                        + "not exclude each other."),
+                    "probabilities", .boolean, default: false, "Write the probabilities of all classes as well."),
                 TaskParameter("overlap", .number(0...0.9), default: 0.5, "Share by which windows overlap."),
                 TaskParameter(
                     "flips", .list, default: [],
