@@ -13,6 +13,7 @@ package struct ReportDocument: Sendable {
             ("overview", "Overview", input.overview), ("effects", "Cohort effects", input.effectsSection(options)),
             ("regions", "Regions", input.regionsSection(options)),
             ("evaluation", "Evaluation", input.evaluationSection(options)), ("tables", "Tables", input.tablesSection),
+            ("training", "Training", input.trainingSection),
             ("quality", "Quality control", input.qualitySection(options)),
             ("failures", "Failures", input.failuresSection), ("missing", "Missing", input.missingSection(options)),
             ("provenance", "Provenance", input.provenanceSection(options)),

@@ -10,6 +10,8 @@ package struct ReportInput: Sendable {
     package var effects: [Effect] = []
     /// Why there are no effects, or fewer than meant, in sentences.
     package var effectNotes: [String] = []
+    /// Networks that the run trained.
+    package var trainings: [Training] = []
     package var pictures: [Picture] = []
     package var failures: [Failure] = []
     package var missing: [Missing] = []

@@ -80,7 +80,7 @@ enum WireSamples {
 
     private static let full: [Sample] = [
         Sample("ModelSummary", model), Sample("ModelList", ModelList(models: [model, bareModel])),
-        Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1])),
+        Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1], nameTakenFrom: digest, formerName: "f")),
         Sample("ModelRequest", ModelRequest(name: "n", moveName: true, card: ["c": 1])),
         Sample("Error", ErrorBody(error: error)), Sample("APIError", error), Sample("TaskContext", context),
         Sample("TaskInput", input), Sample("MissingInput", missing), Sample("AttemptUsage", usage),
@@ -145,7 +145,7 @@ enum WireSamples {
 
     private static let session = SessionRequest(
         worker: "w", bootID: UUID(), cores: 1, memoryMiB: 1, kinds: ["k": 1], commands: ["c"], instructionSet: "i",
-        version: "v")
+        version: "v", predecessor: UUID())
 
     private static let request = RunRequest(
         name: "n", workflowText: "t", workflowPath: "/w", dataset: "/d", derivatives: ["/e"], participants: ["01"],
@@ -154,6 +154,7 @@ enum WireSamples {
 
     private static let sparse: [Sample] = [
         Sample("ModelSummary", bareModel), Sample("ModelRequest", ModelRequest()),
+        Sample("ModelDetail", ModelDetail(summary: bareModel, card: ["c": 1])),
         Sample("PlannedModel", PlanReport.Model(step: "s", input: "i", model: "m", name: nil, digest: digest)),
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),
         Sample("TaskInput", TaskInput(port: "p", context: .cohort, name: "n", digest: digest, sizeBytes: 0)),

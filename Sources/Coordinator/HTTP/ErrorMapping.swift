@@ -109,7 +109,7 @@ enum ErrorMapping {
 
     private static func store(_ error: StoreError, request: String) -> APIFailure {
         switch error {
-        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelBelongsToRun:
+        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelHasName, .modelBelongsToRun:
             APIFailure(.conflict, "conflict", "\(error)")
         case .unknownModel: .notFound("\(error)")
         case .unusableModelName: .invalid("\(error)", details: ["name"])

@@ -15,17 +15,16 @@ enum NetworkSegmentTask: TaskImplementation {
         }
         let input = try ModelImages.input(environment, for: ensemble.members[0])
         options.overlap = environment.number("overlap")
-        options.flips = try axes(environment.texts("flips"))
+        options.flips = GridAxes(try environment.settings.flips().compactMap(GridAxis.init(rawValue:)))
         // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
-        // What is held besides counts: the weights as they were read, and the images on the grid of the model.
-        let weights = ensemble.members.reduce(0) { sum, model in
-            sum + model.weights.tensors.reduce(0) { $0 + $1.values.count }
-        }
-        let held = 4 * (weights + input.channels.count * input.size.product)
+        // What is held besides counts: the images on the grid of the model.
+        let held = MemoryLayout<Float>.stride * input.channels.count * input.size.product
         let limit = environment.request.memoryMiB << 20
         options.limitBytes = max(0, limit - held)
         options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
 
+        // Where classes stand alone, background is none of the network's.
+        let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
         let channels = card.classes.indices
         let keeping = environment.boolean("probabilities") ? Set(channels) : []
         let segmentation: VolumeSegmentation
@@ -46,7 +45,6 @@ enum NetworkSegmentTask: TaskImplementation {
                     + (options.wholeVolumeBytes == nil ? "" : " or leave out whole_volume"))
         }
         var labels = try input.restored(segmentation.labels, threads: environment.threads)
-        let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
         let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres
         if smallest > 1 { dropSmallPieces(&labels, classes: names.count, smallestVoxels: smallest) }
 
@@ -87,17 +85,6 @@ enum NetworkSegmentTask: TaskImplementation {
         var rest = Volume(grid: classes[0].grid)
         for n in rest.values.indices { rest.values[n] = 1 - classes.reduce(0) { max($0, $1.values[n]) } }
         return rest
-    }
-
-    private static func axes(_ names: [String]) throws -> GridAxes {
-        GridAxes(
-            try names.map { name in
-                guard let axis = GridAxis(rawValue: name) else {
-                    throw TaskResult.Failure.permanent(
-                        "flips names the axis “\(name)”; there are width, height and depth")
-                }
-                return axis
-            })
     }
 
     /// Pieces of a class with fewer voxels become background; pieces touch by faces, edges or corners.

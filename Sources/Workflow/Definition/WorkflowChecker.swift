@@ -12,11 +12,11 @@ struct WorkflowChecker {
         self.problems = problems
     }
 
-    private mutating func error(_ mark: SourceMark?, _ sentence: String) {
+    mutating func error(_ mark: SourceMark?, _ sentence: String) {
         problems.append(WorkflowProblem(.error, file: path, line: mark?.line, column: mark?.column, sentence))
     }
 
-    private mutating func warning(_ mark: SourceMark?, _ sentence: String) {
+    mutating func warning(_ mark: SourceMark?, _ sentence: String) {
         problems.append(WorkflowProblem(.warning, file: path, line: mark?.line, column: mark?.column, sentence))
     }
 
@@ -45,9 +45,13 @@ struct WorkflowChecker {
             error(step.mark, "step \(step.name) has no scope; say for what it has one task each: \(valid)")
         }
 
+        let problemsBefore = problems.count
         let parameters = checkParameters(step, kind)
+        // What is wrong by itself would only be said again, in other words.
+        let areParametersRight = problems.count == problemsBefore
         let inputs = checkInputs(step, kind, scope)
         if kind.hasOpenPorts { checkCommand(step, parameters: parameters, inputs: inputs) }
+        if areParametersRight { checkRules(step, kind, parameters) }
 
         var resources = kind.resources
         if let stated = step.resources {

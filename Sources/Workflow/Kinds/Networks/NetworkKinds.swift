@@ -47,7 +47,8 @@ extension TaskKindCatalog {
                 ),
                 MeasurementDeclaration("parameters", unit: "1", "Trainable parameters."),
             ],
-            resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true),
+            resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true,
+            rules: .training),
         TaskKind(
             name: "network.segment", version: 2,
             summary: "Applies a segmentation model, or several as an ensemble, to a person's images.",
@@ -82,7 +83,7 @@ extension TaskKindCatalog {
                 MeasurementDeclaration("volume", unit: "mm3", "Volume of the class."),
                 MeasurementDeclaration("voxels", unit: "1", "Voxels of the class."),
             ],
-            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600),
+            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600, rules: .segmenting),
         TaskKind(
             name: "network.classify", version: 2,
             summary: "Applies a classification model, or an ensemble, to a person's image, or to each lesion in it.",
@@ -105,7 +106,7 @@ extension TaskKindCatalog {
                     "probability", unit: "1", "Probability of a class (term names it; region names the lesion)."),
                 MeasurementDeclaration("decision", unit: "1", "Index of the most probable class."),
             ],
-            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600),
+            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600, rules: .classifying),
     ]
 
     private static let furtherChannels = [("images2", "Second"), ("images3", "Third"), ("images4", "Fourth")]
