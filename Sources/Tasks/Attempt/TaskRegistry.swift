@@ -8,6 +8,7 @@ package enum TaskRegistry {
         LabelRefinementTask.self, RegionStatisticsTask.self, SubjectAggregateTask.self,
         RadiomicsTask.self,
         NetworkTrainTask.self, NetworkSegmentTask.self, NetworkClassifyTask.self,
+        ClassifierTrainTask.self, ClassifierApplyTask.self, LesionCandidatesTask.self,
         LinearModelTask.self, CohortQCTask.self,
         CommandTask.self,
     ]
