@@ -203,6 +203,7 @@ import Workflow
             (["preset": "ibsi", "families": ["shape"]], "families"),
             (["preset": "pyradiomics", "range": [0, 1]], "preset ibsi"),
             (["preset": "qsmrim", "bin_width": 10], "fixed list"),
+            (["preset": "pyradiomics", "units": "ppb"], "Parameter units of step step: units is of preset qsmrim"),
             (["preset": "ibsi", "range": [3, 1]], "the lower one first"),
             (["measurements": ["glcm_Contrast"]], "no feature of this step"),
             (["scale": 1_000_000_000], "grey levels"),
@@ -220,5 +221,24 @@ import Workflow
         try NIfTIFile.write(other, to: folder.path + "/lesions.nii.gz")
         let result = try folder.perform("radiomics.extract")
         #expect(result.failure?.message.contains("not on the same grid") == true)
+    }
+
+    /// χ in ppm with bins made for ppb: one bin for everything, which is worth one sentence.
+    @Test func binsThatAreTooWideAreWarnedOf() throws {
+        func warnings(_ parameters: JSONValue, units: String = "ppm") throws -> [String] {
+            try folder(units: units).perform("radiomics.extract", parameters: parameters).warnings
+                .filter { $0.contains("within the width of one bin") }
+        }
+        let plain = try warnings([:])
+        #expect(plain.count == 1)
+        // Of the three lesions one has values that differ.
+        #expect(plain.first?.hasPrefix("In 1 of 1 regions") == true, "\(plain)")
+        #expect(plain.first?.contains("of χ maps in ppm state scale: 1000") == true)
+        #expect(try warnings(["scale": 1000]).isEmpty && warnings(["bin_width": 0.02]).isEmpty)
+        #expect(try warnings(["discretisation": "bin_number"]).isEmpty)
+        #expect(try warnings(["preset": "ibsi", "families": ["glcm"]]).count == 1)
+        #expect(try warnings(["preset": "qsmrim"]).isEmpty)
+        let small = try warnings(["preset": "qsmrim"], units: "ppb")
+        #expect(small.first?.contains("is the unit of the susceptibility map what") == true, "\(small)")
     }
 }

@@ -7,6 +7,8 @@ struct RadiomicsSource: Sendable {
         var voxels: Int
         var volumeCubicMillimetres: Double
         var features: [FeatureValue]
+        /// Between the smallest and the largest value of the region, in the unit of the bins.
+        var spread: Double
     }
 
     let preset: FeaturePreset
@@ -98,7 +100,14 @@ struct RadiomicsSource: Sendable {
         let voxels = region.morphologicalVoxels.count
         return Measured(
             voxels: voxels, volumeCubicMillimetres: Double(voxels) * region.voxelVolumeCubicMillimetres,
-            features: features)
+            features: features, spread: spread(region))
+    }
+
+    private func spread(_ region: RegionImage) -> Double {
+        guard let least = region.intensities.min(), let most = region.intensities.max() else { return 0 }
+        // The bins of qsmrim are those of a map in ppb.
+        if case .qsmRim = preset { return 1000 * (most - least) }
+        return most - least
     }
 
     /// The features of a region on a filtered image. Which voxels count is settled on the image as it is.

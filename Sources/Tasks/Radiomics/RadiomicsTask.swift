@@ -45,6 +45,7 @@ enum RadiomicsTask: TaskImplementation {
         var measurements: [MeasuredValue] = []
         var warnings: [String] = []
         var lacking: [MissingFeature: Int] = [:]
+        var spreads: [Double] = []
         for (region, result) in zip(regions, measured) {
             let found: RadiomicsSource.Measured
             do {
@@ -61,6 +62,7 @@ enum RadiomicsTask: TaskImplementation {
                     "Region \(region.name) of \(item.input.name): \(error); a filter has bin_width and bin_number of its own"
                 )
             }
+            if found.spread > 0 { spreads.append(found.spread) }
             let reasons = Self.reasons(found.features)
             for reason in Set(found.features.compactMap(\.missing)) { lacking[reason, default: 0] += 1 }
             rows.append(
@@ -81,6 +83,9 @@ enum RadiomicsTask: TaskImplementation {
             warnings.append(
                 "\(count) of \(regions.count) regions lack features: for each of them \(reason.rawValue); see the column missing."
             )
+        }
+        if let warning = preset.warning(spreads: spreads, unit: item.input.metadata?["Units"]?.stringValue) {
+            warnings.append(warning)
         }
         let first = environment.optionalInput("table") == nil ? "lesion" : "index"
         let table = TabSeparatedTable(columns: [first, "name"] + names + ["missing"], rows: rows)

@@ -73,6 +73,7 @@ extension TaskKindCatalog {
                     "feature", unit: "1",
                     "A feature named in measurements (term names it), in the unit of its definition."),
             ],
-            resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 3600)
+            resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 3600,
+            rules: .radiomics)
     ]
 }

@@ -20,6 +20,8 @@ package struct TaskParameter: Codable, Hashable, Sendable {
     package let defaultValue: JSONValue
     /// One sentence, with the unit.
     package let summary: String
+    /// What it is about, of kinds with many parameters: a heading to list it under.
+    package var topic: String?
 
     package init(_ name: String, _ values: Values, default defaultValue: JSONValue, _ summary: String) {
         (self.name, self.values, self.defaultValue, self.summary) = (name, values, defaultValue, summary)
