@@ -23,7 +23,7 @@ struct ResultView: Sendable {
         ResultView("subjects", .dataset, ["subject", "session"]),
         ResultView(
             "measurements", .run,
-            ["step", "subject", "session", "atlas", "region", "reference", "term", "metric", "value"]),
+            ["step", "subject", "session", "atlas", "fold", "region", "reference", "term", "metric", "value"]),
         ResultView("roi_statistics", .run, ["step", "subject", "session", "atlas", "region", "reference"]),
         ResultView("cohort_effects", .run, ["step", "region", "reference", "term"]),
         ResultView("qc", .run, ["subject", "session", "step", "metric", "scored_by"]),
@@ -32,7 +32,9 @@ struct ResultView: Sendable {
         ResultView("failures", .run, ["ordinal"]),
         ResultView("outputs", .run, ["ordinal", "port", "name"]),
         ResultView(
-            "inputs", .run, ["ordinal", "port", "from_subject", "from_session", "from_atlas", "name", "digest"]),
+            "inputs", .run,
+            ["ordinal", "port", "from_subject", "from_session", "from_atlas", "from_fold", "name", "digest"]),
+        ResultView("folds", .run, ["fold", "subject"]),
         ResultView("documents", .run, ["dataset", "path"]),
         ResultView("step_resources", .run, ["position"]),
         ResultView("models", .bytes, ["digest"]),
@@ -50,7 +52,7 @@ struct ResultView: Sendable {
         return names.map { "v.\"\($0)\"" }.joined(separator: ", ")
     }
 
-    private static let numeric: Set<String> = ["position", "run", "ordinal", "attempt", "value"]
+    private static let numeric: Set<String> = ["position", "run", "ordinal", "attempt", "fold", "from_fold", "value"]
 
     init(_ name: String, _ scope: Scope, _ order: [String]) {
         (self.name, self.scope, self.order) = (name, scope, order)

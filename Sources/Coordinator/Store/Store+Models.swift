@@ -37,7 +37,7 @@ extension Store {
     ///
     /// - Parameter hasBytes: whether the bytes are where artifacts are kept: a row alone is no model.
     /// - Returns: the model, and whether it was not known before.
-    /// - Throws: `StoreError` where the name cannot be or is taken, the bytes or the card are missing.
+    /// - Throws: `StoreError` where the name cannot be or is taken, the model has another, the bytes or the card are missing.
     package func putModel(
         _ digest: ArtifactDigest, _ request: ModelRequest, hasBytes: Bool = true, by actor: String
     ) async throws -> (model: ModelDetail, isNew: Bool) {
@@ -48,7 +48,13 @@ extension Store {
                 "SELECT name FROM model WHERE digest = $1 FOR UPDATE", [.bytea(digest.bytes)]
             ) { try $0[0] as String? }
             if known == nil, request.card == nil { throw StoreError.modelWithoutCard(digest) }
-            if let name = request.name { try Self.free(name, for: digest, moving: request.moveName == true, session) }
+            var loser: ArtifactDigest?
+            let former = known.flatMap { $0 }.flatMap { $0 == request.name ? nil : $0 }
+            if let name = request.name {
+                let isMoving = request.moveName == true
+                loser = try Self.free(name, for: digest, moving: isMoving, session)
+                if let former, !isMoving { throw StoreError.modelHasName(former, digest, wanted: name) }
+            }
             // Held against a collection of garbage until the commit.
             let bytes = try session.first(
                 "SELECT size_bytes FROM artifact WHERE digest = $1 FOR KEY SHARE", [.bytea(digest.bytes)]
@@ -69,7 +75,9 @@ extension Store {
             try Self.record(
                 session, actor: actor, kind: known == nil ? "model.imported" : "model.changed",
                 body: ["digest": .string(digest.hex), "name": request.name.map { .string($0) } ?? .null])
-            return (try Self.detail(digest, session), known == nil)
+            var model = try Self.detail(digest, session)
+            if request.name != nil { (model.nameTakenFrom, model.formerName) = (loser, former) }
+            return (model, known == nil)
         }
     }
 
@@ -123,22 +131,31 @@ extension Store {
     // MARK: Parts
 
     /// Names are given and taken one at a time: two that want the same one learn of each other.
-    private static func lockModelNames(_ session: Session) throws {
+    static func lockModelNames(_ session: Session) throws {
         try session.query("SELECT pg_advisory_xact_lock($1)", [.bigint(0x4d << 48)])
     }
 
+    /// - Returns: the model that had the name and has it no more.
     private static func free(
         _ name: String, for digest: ArtifactDigest, moving: Bool, _ session: Session
-    ) throws {
+    ) throws -> ArtifactDigest? {
         let owner = try session.first("SELECT digest FROM model WHERE name = $1", [.text(name)]) {
             try ArtifactDigest(bytes: try $0[0], table: "model")
         }
-        guard let owner, owner != digest else { return }
+        let folds = try modelsOfFolds(name, session)
+        if !folds.isEmpty {
+            guard moving else { throw StoreError.modelNameOfFolds(name, count: folds.count) }
+            try session.execute(
+                "UPDATE model SET name = NULL WHERE digest = ANY ($1)",
+                [.byteaArray(folds.map(\.digest.bytes).filter { $0 != digest.bytes })])
+        }
+        guard let owner, owner != digest else { return nil }
         guard moving else { throw StoreError.modelNameTaken(name, by: owner) }
         try session.execute("UPDATE model SET name = NULL WHERE digest = $1", [.bytea(owner.bytes)])
+        return owner
     }
 
-    private static func digest(ofModel text: String, _ session: Session) throws -> ArtifactDigest {
+    static func digest(ofModel text: String, _ session: Session) throws -> ArtifactDigest {
         func read(_ row: Row) throws -> ArtifactDigest { try ArtifactDigest(bytes: try row[0], table: "model") }
         if let named = try session.first("SELECT digest FROM model WHERE name = $1", [.text(text)], read) {
             return named
@@ -157,6 +174,8 @@ extension Store {
             if found.count == 1 { return found[0] }
             if found.count > 1 { throw StoreError.ambiguousModel(text, digests: found) }
         }
+        let folds = try modelsOfFolds(text, session)
+        if !folds.isEmpty { throw StoreError.modelNameOfFolds(text, count: folds.count) }
         let names = try session.query("SELECT name FROM model WHERE name IS NOT NULL ORDER BY name LIMIT 10000") {
             try $0[0] as String
         }
@@ -164,14 +183,14 @@ extension Store {
     }
 
     /// As the view `models` has them.
-    private static let modelColumns = """
+    static let modelColumns = """
         m.digest, m.name, coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture'),
         coalesce(m.card -> 'inputs', jsonb_path_query_array(m.card, '$.channels[*].modality')),
         coalesce(m.card -> 'classes', m.card -> 'outputs'), m.task_id, m.card -> 'metrics', a.size_bytes,
         \(iso8601("m.created_at"))
         """
 
-    private static func modelSummary(_ row: Row) throws -> ModelSummary {
+    static func modelSummary(_ row: Row) throws -> ModelSummary {
         let (digest, name, architecture, inputs, outputs, task, metrics, size, created) = try row.decode(
             [UInt8].self, String?.self, String?.self, String?.self, String?.self, Int64?.self, String?.self,
             Int64.self, String.self)

@@ -3,7 +3,7 @@ import Workflow
 
 /// The models bound to a step: one, or several that were made alike and whose probabilities are averaged.
 struct ModelEnsemble {
-    let members: [Model]
+    let members: [StoredModel]
     /// Of the first; in what the step goes by, the others say the same.
     var card: ModelCard { members[0].card }
 
@@ -11,8 +11,8 @@ struct ModelEnsemble {
     init(_ environment: TaskEnvironment, for task: ModelCard.Task) throws {
         _ = try environment.input("model")
         let items = environment.inputs("model")
-        members = try items.map { item in
-            let model = try Model(path: item.path)
+        let listed = try items.map { item in
+            let model = try StoredModel(path: item.path)
             guard model.card.task == task else {
                 throw TaskResult.Failure.permanent(
                     "model \(model.card.name) is one for \(model.card.task.rawValue); \(environment.request.kind) takes one for "
@@ -20,14 +20,16 @@ struct ModelEnsemble {
             }
             return model
         }
-        let first = members[0].card
-        for (item, member) in zip(items, members).dropFirst() {
+        let first = listed[0].card
+        for (item, member) in zip(items, listed).dropFirst() {
             guard let difference = Self.difference(first, member.card) else { continue }
             throw TaskResult.Failure.permanent(
                 "the models of an ensemble must agree: \(items[0].input.name) (\(first.name)) has \(difference.first), "
                     + "\(item.input.name) (\(member.card.name)) \(difference.second); take models that were trained alike"
             )
         }
+        // In the order of their bytes: sums of probabilities are the same bits however the models are listed or called.
+        members = zip(items, listed).sorted { $0.0.input.digest < $1.0.input.digest }.map(\.1)
     }
 
     /// The first thing in which two cards differ that a step goes by.
@@ -60,7 +62,7 @@ struct ModelEnsemble {
             return ("the lateral pairs \(pairs(a))", pairs(b))
         }
         func judges(_ card: ModelCard) -> String {
-            card.training?.targeted?.targets == .valuesPerSlice ? "slices and slabs" : "patches"
+            card.judged?.targets == .valuesPerSlice ? "slices and slabs" : "patches"
         }
         return judges(a) == judges(b) ? nil : ("a judgement of \(judges(a))", judges(b))
     }

@@ -73,8 +73,10 @@ struct PlanCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
+        // What is wrong with the words is said before anything is started for them.
+        let request = try arguments.request()
         try await connection.withClient(creating: true) { client in
-            let plan = try await client.plan(try arguments.request())
+            let plan = try await client.plan(request)
             if try output.printed(plan) { return }
             Console.print(
                 "\(plan.workflow): \(Counted.text(plan.subjects, "person", "people")), "
@@ -89,12 +91,32 @@ struct PlanCommand: AsyncParsableCommand {
                 ])
             }
             table.printed()
+            if let folds = plan.folds { Console.print(Self.text(folds, of: plan.subjects)) }
             for model in plan.models {
                 Console.print("model \(model.model) of step \(model.step): \(model.digest)")
             }
             for problem in plan.problems.prefix(50) { Console.print("problem: \(problem)") }
             if plan.problems.count > 50 { Console.print("… and \(plan.problems.count - 50) more (--json lists all)") }
         }
+    }
+}
+
+extension PlanCommand {
+    /// How large the folds are, by what they are balanced, and who is in none.
+    private static func text(_ folds: PlanReport.Folds, of subjects: Int) -> String {
+        var sizes = [Int](repeating: 0, count: folds.count)
+        for fold in folds.people.values where sizes.indices.contains(fold - 1) { sizes[fold - 1] += 1 }
+        var text = "folds: \(folds.count), "
+        if sizes.allSatisfy({ $0 == 1 }) {
+            text += "one for each person"
+        } else {
+            let shown = sizes.prefix(20).map { "\($0)" }.joined(separator: ", ") + (sizes.count > 20 ? ", …" : "")
+            text += "of \(shown) people (seed \(folds.seed))"
+            let columns = folds.stratify.compactMap { $0["column"]?.stringValue }
+            if !columns.isEmpty { text += ", balanced by \(columns.joined(separator: " and "))" }
+        }
+        let others = subjects - folds.people.count
+        return others > 0 ? text + "; \(Counted.text(others, "person is", "people are")) in none" : text
     }
 }
 
@@ -136,10 +158,25 @@ struct KindsCommand: ParsableCommand {
             }
             ports("input", kind.inputs)
             ports("output", kind.outputs)
+            var topic: String?
             for parameter in kind.parameters {
+                // Kinds with many have them under headings.
+                if parameter.topic != topic, let heading = parameter.topic {
+                    Console.print("  " + Console.coloured("\(heading):", .bold))
+                }
+                topic = parameter.topic
+                let indent = topic == nil ? "  parameter " : "    "
                 Console.print(
-                    "  parameter \(parameter.name) = \(parameter.defaultValue.canonicalString) (\(parameter.expectation)): \(parameter.summary)"
+                    "\(indent)\(parameter.name) = \(parameter.defaultValue.canonicalString) (\(parameter.expectation)): \(parameter.summary)"
                 )
+                guard case .records(let key, let shapes) = parameter.values else { continue }
+                for shape in shapes {
+                    Console.print("    \(key): \(shape.name): \(shape.summary)")
+                    for own in shape.parameters {
+                        let start = own.defaultValue.isNull ? "" : " = \(own.defaultValue.canonicalString)"
+                        Console.print("      \(own.name)\(start) (\(own.expectation)): \(own.summary)")
+                    }
+                }
             }
             for m in kind.measurements { Console.print("  measures \(m.metric) [\(m.unit)]: \(m.summary)") }
             Console.print("")

@@ -173,13 +173,14 @@ struct DerivativeExport: Sendable {
 
     /// Views that are worth having as files beside the images.
     private static let tables = [
-        "subjects", "roi_statistics", "cohort_effects", "qc", "failures", "step_resources",
+        "subjects", "measurements", "roi_statistics", "cohort_effects", "models", "qc", "failures", "step_resources",
     ]
 
     /// Named by the run, as logs are: exports of several runs, each over some of the people, may share a folder.
     private func writeTables(_ reader: ResultReader, to folder: ExportFolder) async throws {
         let notes = try await reader.table("documentation").rows(needing: ["view_name", "column_name", "description"])
-        for view in Self.tables {
+        let hasFolds = try await !reader.table("folds").rows(needing: ["subject", "fold"]).isEmpty
+        for view in Self.tables + (hasFolds ? ["folds"] : []) {
             try await reader.write(view, format: "tsv", to: folder.place("tables/run-\(run)_\(view).tsv"))
             var columns: [String: JSONValue] = [:]
             for note in notes where note["view_name"] == view {
