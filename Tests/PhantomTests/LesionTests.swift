@@ -48,23 +48,39 @@ import Testing
         }
         #expect(abs(moments(rims).mean - 1.03) < 0.05 && abs(moments(rims).variance - 4.7) < 0.5)
         #expect(abs(share(rims) { $0 == 0 } - 0.65) < 0.02)
-        let bleeds = (0..<n).map { _ in LesionCounts.zeta(random.uniform()) }
+        let bleeds = (0..<n).map { _ in LesionCounts.zeta(largestOf: 1, random.uniform()) }
         #expect(abs(share(bleeds) { $0 == 1 } - 0.48) < 0.02 && abs(share(bleeds) { $0 >= 5 } - 0.24) < 0.02)
         #expect(abs(share(bleeds) { $0 > 10 } - 0.12) < 0.02 && abs(moments(bleeds).mean - 5.4) < 0.3)
         #expect(bleeds.max()! <= 83 && bleeds.min()! == 1)
-        let enriched = (0..<n).map { _ in LesionCounts.microbleeds(.enriched, age: 70, &random) }
+        let enriched = (0..<n).map { _ in LesionCounts.microbleeds(.enriched, age: 70, random.uniform()) }
         #expect(abs(moments(enriched).mean - 7.2) < 1, "\(moments(enriched).mean)")
         #expect(abs(share(enriched) { $0 == 0 } - 0.15) < 0.01)
         for (age, prevalence) in [(62.0, 0.20), (87, 0.45)] {
-            let found = (0..<n).map { _ in LesionCounts.microbleeds(.population, age: age, &random) }
+            let found = (0..<n).map { _ in LesionCounts.microbleeds(.population, age: age, random.uniform()) }
             #expect(abs(share(found) { $0 > 0 } - prevalence) < 0.03, "\(age)")
         }
         // Nobody has more rims than lesions.
         for _ in 0..<2000 {
-            let (lesions, rims) = LesionCounts.demyelination(mean: 2, rimMean: 3, &random)
+            let (lesions, rims) = LesionCounts.demyelination(
+                mean: 2, rimMean: 3, (random.uniform(), random.uniform()))
             #expect(rims <= lesions)
         }
-        #expect(LesionCounts.demyelination(mean: 0, rimMean: 3, &random) == (0, 0))
+        #expect(LesionCounts.demyelination(mean: 0, rimMean: 3, (0.9, 0.99)) == (0, 0))
+    }
+
+    /// Twenty people have on average what thousands have, whatever the seed.
+    @Test func fewPeopleAreTypical() {
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let pairs = (0..<20).map { LesionCounts.uniforms(seed: seed, number: $0) }
+            for values in [pairs.map(\.0), pairs.map(\.1)] {
+                #expect(values.allSatisfy { $0 >= 0 && $0 < 1 })
+                // Of every fifth of the range four people, give or take one.
+                let counts = (0..<5).map { fifth in values.count { Int($0 * 5) == fifth } }
+                #expect(counts.allSatisfy { (3...5).contains($0) }, "\(counts)")
+            }
+            let none = pairs.count { LesionCounts.microbleeds(.enriched, age: 70, $0.0) == 0 }
+            #expect((2...4).contains(none), "\(none)")
+        }
     }
 
     /// Largest distance between the distribution of a sample and another.
@@ -251,7 +267,7 @@ import Testing
         var counts: [Lesion.Kind: [Int]] = [:]
         for person in 0..<40 {
             let lesions = LesionPlan.lesions(
-                of: .smallVesselDisease, age: 70, head: Self.head, options: .init(),
+                of: .smallVesselDisease, age: 70, number: person, head: Self.head, options: .init(),
                 stream: { RandomStream(seed: 9, $0, "\(person)") })
             for kind in [Lesion.Kind.vein, .calcification, .flowVoid] {
                 counts[kind, default: []].append(
@@ -266,7 +282,7 @@ import Testing
         for kind in [Lesion.Kind.calcification, .flowVoid] { #expect(Set(counts[kind]!) == [0, 1, 2]) }
         // Healthy people have veins and nothing else.
         let healthy = LesionPlan.lesions(
-            of: .control, age: 40, head: Self.head, options: .init(), stream: { RandomStream(seed: 9, $0) })
+            of: .control, age: 40, number: 0, head: Self.head, options: .init(), stream: { RandomStream(seed: 9, $0) })
         #expect(healthy.allSatisfy { $0.kind == .vein })
     }
 

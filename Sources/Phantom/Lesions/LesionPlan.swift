@@ -10,20 +10,23 @@ struct LesionPlan {
 
     init(head: SubjectHead, random: RandomStream) { (self.head, self.random) = (head, random) }
 
-    /// What is found where, in words of `PhantomCohort.Study`.
+    /// Everything of one person, in the order in which it is painted.
+    ///
+    /// - Parameter number: of the person in the cohort.
     static func lesions(
-        of group: PhantomGroup, age: Double, head: SubjectHead, options: PhantomCohort.Options,
+        of group: PhantomGroup, age: Double, number: Int, head: SubjectHead, options: PhantomCohort.Options,
         stream: (String) -> RandomStream
     ) -> [Lesion] {
         var all: [Lesion] = []
         // A stream for each, so that more bleeds do not move the vessels.
         var plan = LesionPlan(head: head, random: stream("lesions"))
+        let uniforms = LesionCounts.uniforms(seed: options.seed, number: number)
         switch group {
         case .smallVesselDisease:
-            plan.addMicrobleeds(LesionCounts.microbleeds(options.bleeds, age: age, &plan.random))
+            plan.addMicrobleeds(LesionCounts.microbleeds(options.bleeds, age: age, uniforms.0))
             plan.addIronDeposits()
         case .multipleSclerosis:
-            let count = LesionCounts.demyelination(mean: options.lesions, rimMean: options.rims, &plan.random)
+            let count = LesionCounts.demyelination(mean: options.lesions, rimMean: options.rims, uniforms)
             plan.addDemyelination(lesions: count.lesions, rims: count.rims)
         case .control, .hemochromatosis: break
         }

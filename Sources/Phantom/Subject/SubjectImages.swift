@@ -86,7 +86,8 @@ struct SubjectImages {
         if options.study.hasLesions {
             let head = SubjectHead(template: template, deformation: sampler.deformation, size: geometry.size)
             painted = PaintedLesions(
-                LesionPlan.lesions(of: plan.group, age: plan.age, head: head, options: options, stream: stream),
+                LesionPlan.lesions(
+                    of: plan.group, age: plan.age, number: plan.number, head: head, options: options, stream: stream),
                 on: grid, head: geometry.headGradientEcho, anatomical: geometry.headAnatomical, brain: mask,
                 white: sampled.means.removeLast(), chiPPB: &tissue)
         }

@@ -23,19 +23,19 @@ struct PhantomWriteCommand: AsyncParsableCommand {
             not that a finding holds.
 
             STUDIES
-              standard          healthy people and people with hemochromatosis in turn, no vessels: the demo
-              subcortical       healthy people with veins; labels: deep nuclei
-              microbleeds       microbleeds and iron deposits with veins, calcifications and flow voids as mimics, which are \
-            all dark on the susceptibility-weighted image (recon, desc-swi_T2starw); T2w; labels: desc-lesion_dseg by number, \
-            desc-lesionclass_dseg by class (1 microbleed, 2 iron deposit)
-              rim               multiple sclerosis: lesions with and without a paramagnetic rim; FLAIR; labels: \
-            desc-lesion_dseg by number, lesions.tsv with the columns lesion, class (rim, no_rim) and rim (1, 0); rim_count in \
-            participants.tsv
-              hemochromatosis   patients and healthy people, 52 to 47, matched in age and sex, with veins
-              mixed             healthy, hemochromatosis, multiple sclerosis and microbleeds in turn, with all images
+              standard         healthy and hemochromatosis in turn, no vessels
+              subcortical      healthy people with veins; labels: deep nuclei
+              microbleeds      microbleeds, iron deposits and mimics; T2w
+              rim              multiple sclerosis, lesions with rims; FLAIR
+              hemochromatosis  patients to controls 52 to 47, matched; veins
+              mixed            the four groups in turn, with all images
 
-            Truth of all but standard: desc-lesion_dseg (a number for every lesion, vessel and mimic; also on the T1w grid) and \
-            lesions.tsv, a row for each.
+            Labels of microbleeds: desc-lesion_dseg by number, desc-lesionclass_dseg by class (1 microbleed, 2 iron deposit). \
+            Their mimics, veins, calcifications and flow voids, are as dark on the susceptibility-weighted image (recon, \
+            desc-swi_T2starw); the sign of the susceptibility tells calcium from iron. Labels of rim: desc-lesion_dseg by \
+            number, and lesions.tsv with the columns lesion, class (rim, no_rim) and rim (1, 0); participants.tsv has \
+            rim_count. Truth of all but standard: desc-lesion_dseg, a number for every lesion, vessel and mimic (also on the \
+            T1w grid), and lesions.tsv, a row for each.
             """)
 
     @Argument(help: "Folder to create.", completion: .directory) var folder: String
