@@ -172,7 +172,9 @@ let package = Package(
             swiftSettings: optimised),
         .testTarget(
             name: "TasksTests",
-            dependencies: ["BIDS", "Kernels", "NIfTI", "Networks", "Tasks", "TestSupport", "Workflow"],
+            dependencies: [
+                "BIDS", "Kernels", "NIfTI", "Networks", "Radiomics", "Tasks", "TestSupport", "Workflow",
+            ],
             swiftSettings: optimised),
         .testTarget(name: "BIDSTests", dependencies: ["BIDS", "TestSupport"], swiftSettings: common),
         .testTarget(name: "WorkflowTests", dependencies: ["BIDS", "TestSupport", "Workflow"], swiftSettings: common),

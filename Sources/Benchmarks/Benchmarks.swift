@@ -11,7 +11,7 @@ enum Benchmarks {
             GaussianBenchmark(), AffineResampleBenchmark(), DisplacementResampleBenchmark(), RegistrationBenchmark(),
             DistanceBenchmark(), ComponentsBenchmark(), PatchBenchmark(), SlidingWindowBenchmark(),
             RadiomicsBenchmark(),
-        ] + ConvolutionBenchmark.all + NetworkBenchmark.all
+        ] + FilterBenchmark.all + ConvolutionBenchmark.all + NetworkBenchmark.all
 
     /// `only` is a name, or names up to an underscore.
     private static func isChosen(_ name: String, by only: String) -> Bool {

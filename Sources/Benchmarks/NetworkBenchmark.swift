@@ -29,18 +29,22 @@ struct NetworkBenchmark: Benchmark {
         let size = shape.size
         let input = Tensor(
             shape: [shape.batch, shape.channels, size.depth, size.height, size.width], values: values)
-        let weights = network.initialWeights(.heNormal, seed: 1)
         switch work {
         case .inference:
+            // From a file, as models are applied and as the peers have theirs.
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors").path
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            try network.initialWeights(.heNormal, seed: 1).write(to: path)
             let plan = try InferencePlan(
-                network, weights: weights, inputs: [shape], threads: threads, planarInputs: true)
+                network, weights: WeightFile(network, SafetensorsFile(path: path)), inputs: [shape], threads: threads,
+                planarInputs: true)
             note(plan.memory)
             return {
                 let output = try plan.run([input])[0].values
                 return output.reduce(0) { $0 + Double(abs($1)) }
             }
         case .training:
-            let parameters = ParameterStorage(weights)
+            let parameters = ParameterStorage(network.initialWeights(.heNormal, seed: 1))
             let plan = try TrainingPlan(
                 network, loss: loss, inputs: [shape], parameters: parameters, threads: threads)
             let optimiser = OptimiserState(.adam(), parameters)

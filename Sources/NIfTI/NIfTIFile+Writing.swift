@@ -12,6 +12,17 @@ extension NIfTIFile {
         }
     }
 
+    /// Writes several volumes of one grid as one 4-D image.
+    package static func write(_ volumes: [Volume], to path: String) throws {
+        precondition(!volumes.isEmpty, "an image has a volume")
+        let layout = ImageLayout(volumes[0].grid, .float32, frames: volumes.count)
+        guard path.hasSuffix(".nii") || path.hasSuffix(".nii.gz") else { throw NIfTIError.badName(path: path) }
+        let sink = try GzipSink(path: path, level: Effort.continuous)
+        try layout.headerBytes.withUnsafeBytes { try sink.write($0) }
+        for volume in volumes { try volume.values.withUnsafeBytes { try sink.write($0) } }
+        try sink.finish()
+    }
+
     /// Writes 0 and 1 as bytes.
     package static func write(_ mask: Mask, to path: String) throws {
         try mask.values.withUnsafeBytes {
@@ -72,15 +83,17 @@ private struct ImageLayout {
     let datatype: NIfTIDatatype
     /// 1 for plain images; more make a 5-D image of vectors.
     let components: Int
+    /// More than 1 make a 4-D image.
+    let frames: Int
 
-    init(_ grid: VoxelGrid, _ datatype: NIfTIDatatype, components: Int = 1) {
-        (self.grid, self.datatype, self.components) = (grid, datatype, components)
+    init(_ grid: VoxelGrid, _ datatype: NIfTIDatatype, components: Int = 1, frames: Int = 1) {
+        (self.grid, self.datatype, self.components, self.frames) = (grid, datatype, components, frames)
     }
 
     /// Header and the four bytes that say "no extensions".
     var headerBytes: [UInt8] {
-        let axes = components > 1 ? 5 : 3
-        let dimensions = [axes, grid.nx, grid.ny, grid.nz, 1, components, 1, 1].map { Int64($0) }
+        let axes = components > 1 ? 5 : frames > 1 ? 4 : 3
+        let dimensions = [axes, grid.nx, grid.ny, grid.nz, frames, components, 1, 1].map { Int64($0) }
         let long = max(grid.nx, grid.ny, grid.nz) > Int(Int16.max)
         guard let image = nifti_make_new_nim(dimensions, Int32(datatype.rawValue), 0) else {
             preconditionFailure("libnifti refuses \(grid)")

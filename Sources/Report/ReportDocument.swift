@@ -11,7 +11,9 @@ package struct ReportDocument: Sendable {
     package func html() -> String {
         let sections: [(id: String, title: String, body: HTML)] = [
             ("overview", "Overview", input.overview), ("effects", "Cohort effects", input.effectsSection(options)),
-            ("regions", "Regions", input.regionsSection(options)), ("tables", "Tables", input.tablesSection),
+            ("regions", "Regions", input.regionsSection(options)),
+            ("evaluation", "Evaluation", input.evaluationSection(options)), ("tables", "Tables", input.tablesSection),
+            ("training", "Training", input.trainingSection),
             ("quality", "Quality control", input.qualitySection(options)),
             ("failures", "Failures", input.failuresSection), ("missing", "Missing", input.missingSection(options)),
             ("provenance", "Provenance", input.provenanceSection(options)),

@@ -10,9 +10,14 @@ package struct ReportInput: Sendable {
     package var effects: [Effect] = []
     /// Why there are no effects, or fewer than meant, in sentences.
     package var effectNotes: [String] = []
+    /// Networks that the run trained.
+    package var trainings: [Training] = []
     package var pictures: [Picture] = []
     package var failures: [Failure] = []
     package var missing: [Missing] = []
+    /// What the data is: real, synthetic, or what the dataset says of itself. Heads the evaluations.
+    package var dataStatement = ""
+    package var evaluations: [Evaluation] = []
     /// Further tables, for example recovered against true values.
     package var tables: [Table] = []
     package var provenance = Provenance()

@@ -28,6 +28,8 @@ enum Stylesheet {
         .grid{stroke:var(--line);stroke-width:.7}.tick,.base,.zero{stroke:var(--quiet);stroke-width:1}.zero{stroke-dasharray:3 3}.median{stroke:var(--fg);stroke-width:2}
         .s0{fill:var(--s0);stroke:var(--s0)}.s1{fill:var(--s1);stroke:var(--s1)}.s2{fill:var(--s2);stroke:var(--s2)}.s3{fill:var(--s3);stroke:var(--s3)}
         .s4{fill:var(--s4);stroke:var(--s4)}.s5{fill:var(--s5);stroke:var(--s5)}.s6{fill:var(--s6);stroke:var(--s6)}.s7{fill:var(--s7);stroke:var(--s7)}
+        .box{fill:var(--s0);fill-opacity:.16;stroke:var(--s0);stroke-opacity:.6}.published{fill:var(--bg);stroke:var(--s1);stroke-width:1.8}.key{fill:none;stroke-width:2.4}
+        .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:18px 26px;margin:14px 0}.plots figcaption{min-height:1.6em}
         use{stroke-width:0;fill-opacity:.85}.band{fill-opacity:.15;stroke:none}.fit{fill:none;stroke-width:1.7}.dots{fill:none;stroke-width:3.4;stroke-linecap:round;stroke-opacity:.55}
         .found line,.open line{stroke:var(--s0);stroke-width:2}.found circle{fill:var(--s0)}.open circle{fill:var(--bg);stroke:var(--s0);stroke-width:1.6}.found text{font-weight:600}
         .wall{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:16px}.wall.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,240px),1fr))}

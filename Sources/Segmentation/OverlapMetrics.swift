@@ -37,7 +37,9 @@ package struct OverlapMetrics: Sendable, Equatable {
         }
     }
 
-    private init() { (firstVoxels, secondVoxels, commonVoxels) = (0, 0, 0) }
+    package init(firstVoxels: Int = 0, secondVoxels: Int = 0, commonVoxels: Int = 0) {
+        (self.firstVoxels, self.secondVoxels, self.commonVoxels) = (firstVoxels, secondVoxels, commonVoxels)
+    }
 
     /// Of every label that occurs in either map, in one pass.
     ///
@@ -66,6 +68,8 @@ package struct SurfaceDistances: Sendable, Equatable {
     package var largest: Double
     /// 95th percentile of all those distances, both directions pooled.
     package var percentile95: Double
+    /// The larger of the 95th percentiles of the two directions by themselves, as MONAI and others take it.
+    package var largerPercentile95: Double
     /// Their mean (average symmetric surface distance).
     package var mean: Double
 
@@ -79,12 +83,16 @@ package struct SurfaceDistances: Sendable, Equatable {
         guard a.voxels > 0, b.voxels > 0 else { return nil }
         let toFirst = a.distanceMillimetres(threads: threads)
         let toSecond = b.distanceMillimetres(threads: threads)
-        var distances: [Float] = []
-        for index in a.values.indices where a.values[index] != 0 { distances.append(toSecond.values[index]) }
-        for index in b.values.indices where b.values[index] != 0 { distances.append(toFirst.values[index]) }
-        let ranks = OrderStatistics.percentiles([95, 100], of: distances)!
-        let mean = distances.reduce(0.0) { $0 + Double($1) } / Double(distances.count)
-        return SurfaceDistances(largest: Double(ranks[1]), percentile95: Double(ranks[0]), mean: mean)
+        let forwards = a.values.indices.filter { a.values[$0] != 0 }.map { toSecond.values[$0] }
+        let backwards = b.values.indices.filter { b.values[$0] != 0 }.map { toFirst.values[$0] }
+        let all = forwards + backwards
+        let ranks = OrderStatistics.percentiles([95, 100], of: all)!
+        let directed = [forwards, backwards].map { Double(OrderStatistics.percentiles([95], of: $0)![0]) }
+        let mean = all.reduce(0.0) { $0 + Double($1) } / Double(all.count)
+        return SurfaceDistances(
+            largest: Double(ranks[1]), percentile95: Double(ranks[0]),
+            largerPercentile95: max(directed[0], directed[1]),
+            mean: mean)
     }
 }
 
@@ -110,7 +118,9 @@ extension Mask {
     }
 }
 
-func requireSameGrid(_ first: VoxelGrid, _ firstName: String, _ second: VoxelGrid, _ secondName: String) throws {
+/// - Throws: `GridError.mismatch`, with the names that the two have for the reader.
+package func requireSameGrid(_ first: VoxelGrid, _ firstName: String, _ second: VoxelGrid, _ secondName: String) throws
+{
     guard first.matches(second) else {
         throw GridError.mismatch(first: firstName, firstGrid: first, second: secondName, secondGrid: second)
     }

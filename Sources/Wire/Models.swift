@@ -5,7 +5,7 @@ import Workflow
 package struct ModelRequest: Codable, Sendable {
     /// Nil leaves the name as it is.
     package var name: String?
-    /// Takes the name away from the model that has it; nil means false.
+    /// Takes the name away from the model that has it, and from this model the name that it has; nil means false.
     package var moveName: Bool?
     /// The model card, an object; nil for a model that is known already. What a run trained keeps the card of its task.
     package var card: JSONValue?
@@ -71,7 +71,17 @@ package struct ModelSummary: Codable, Sendable {
 package struct ModelDetail: Codable, Sendable {
     package var summary: ModelSummary
     package var card: JSONValue
-    package init(summary: ModelSummary, card: JSONValue) { (self.summary, self.card) = (summary, card) }
+    /// Of an answer to `PUT`: the model that had the name until now.
+    package var nameTakenFrom: ArtifactDigest?
+    /// Of an answer to `PUT`: the name that this one had until now.
+    package var formerName: String?
+
+    package init(
+        summary: ModelSummary, card: JSONValue, nameTakenFrom: ArtifactDigest? = nil, formerName: String? = nil
+    ) {
+        (self.summary, self.card) = (summary, card)
+        (self.nameTakenFrom, self.formerName) = (nameTakenFrom, formerName)
+    }
 }
 
 /// `GET /v1/models`, newest first.

@@ -20,10 +20,12 @@ package struct SessionRequest: Codable, Sendable {
     /// e.g. `x86-64-v4`.
     package var instructionSet: String
     package var version: String
+    /// Boot of the process whose cache this one has taken over: it is gone, and its attempts with it.
+    package var predecessor: UUID?
 
     package init(
         worker: String, bootID: UUID, cores: Int, memoryMiB: Int, kinds: [String: Int], commands: [String],
-        instructionSet: String, version: String
+        instructionSet: String, version: String, predecessor: UUID? = nil
     ) {
         self.worker = worker
         self.bootID = bootID
@@ -33,6 +35,7 @@ package struct SessionRequest: Codable, Sendable {
         self.commands = commands
         self.instructionSet = instructionSet
         self.version = version
+        self.predecessor = predecessor
     }
 }
 

@@ -82,8 +82,9 @@ package struct WorkerService: Service {
     private func work(_ equipment: WorkerEquipment, drain: Latch, force: Latch) async throws {
         // The same for all sessions of this process: by it the coordinator knows that an earlier one is over.
         let bootID = UUID()
+        let predecessor = CacheHolder.replace(by: bootID, ofCache: equipment.cache.folder)
         while !drain.isSet {
-            guard let (grant, start) = try await open(bootID, drain: drain) else { return }
+            guard let (grant, start) = try await open(bootID, after: predecessor, drain: drain) else { return }
             logger.info("session opened", metadata: ["session": "\(grant.session.uuidString.lowercased())"])
             let session = WorkerSession(grant: grant, openedAt: start, equipment: equipment)
             let end = await session.run(drain: drain, force: force)
@@ -93,12 +94,14 @@ package struct WorkerService: Service {
     }
 
     /// Opens a session, trying for as long as it takes. - Returns: nil when asked to leave meanwhile.
-    private func open(_ bootID: UUID, drain: Latch) async throws -> (SessionGrant, ContinuousClock.Instant)? {
+    private func open(
+        _ bootID: UUID, after predecessor: UUID?, drain: Latch
+    ) async throws -> (SessionGrant, ContinuousClock.Instant)? {
         let request = SessionRequest(
             worker: configuration.name, bootID: bootID, cores: configuration.cores,
             memoryMiB: configuration.memoryMiB, kinds: configuration.kinds,
             commands: configuration.allowedCommands.keys.sorted(), instructionSet: configuration.instructionSet,
-            version: configuration.version)
+            version: configuration.version, predecessor: predecessor)
         return try await drain.orElse { [client, logger] in
             var backoff = Backoff(base: .milliseconds(200), limit: .seconds(10))
             while true {

@@ -139,4 +139,53 @@ import Workflow
             #expect(try await api.call(.get, "/v1/runs", as: RunList.self).runs.isEmpty)
         }
     }
+
+    /// A file that a workflow names by its path is looked at before anything starts.
+    @Test func aFileThatIsNoModelIsRefusedWithItsPlace() async throws {
+        try await APIFixture.with { api in
+            var request = try request(api)
+            request.parameters = [:]
+            request.workflowText = """
+                name: apply
+                steps:
+                  segment:
+                    kind: network.segment
+                    inputs:
+                      image: {bids: {suffix: T1w}}
+                      model: {model: [one.safetensors, ./folder, text.safetensors, bare.safetensors, good.safetensors]}
+                  classify:
+                    kind: network.classify
+                    inputs:
+                      image: {bids: {suffix: T1w}}
+                      model: {file: gone.safetensors}
+                """
+            func file(_ name: String, _ header: String?) throws {
+                var data = Data("no model at all".utf8)
+                if let header {
+                    data = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
+                }
+                try data.write(to: URL(fileURLWithPath: "\(api.folder)/\(name)"))
+            }
+            try FileManager.default.createDirectory(
+                atPath: api.folder + "/folder", withIntermediateDirectories: true)
+            try file("text.safetensors", nil)
+            try file("bare.safetensors", #"{"__metadata__":{"made":"by hand"}}"#)
+            try file("good.safetensors", #"{"__metadata__":{"qsmflow.card":"{\"name\":\"n\"}"}}"#)
+            for path in ["/v1/plans", "/v1/runs"] {
+                let refused = try await api.send(.post, path, json: request)
+                #expect(refused.status == 422)
+                let details = try #require(try refused.error.details)
+                #expect(details.count == 5, "\(details)")
+                for (detail, (place, words)) in zip(
+                    details,
+                    [
+                        (":7:23: error: input model of step segment: \(api.folder)/one.safetensors", "is not there"),
+                        (":7:40: ", "is a folder"), (":7:50: ", "is no safetensors file"),
+                        (":7:68: ", "has no model card"), (": error: input model of step classify: ", "is not there"),
+                    ])
+                { #expect(detail.contains("apply.yaml" + place) && detail.contains(words), "\(detail)") }
+            }
+            #expect(try await api.call(.get, "/v1/runs", as: RunList.self).runs.isEmpty)
+        }
+    }
 }

@@ -83,7 +83,7 @@ enum WireSamples {
 
     private static let full: [Sample] = [
         Sample("ModelSummary", model), Sample("ModelList", ModelList(models: [model, bareModel])),
-        Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1])),
+        Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1], nameTakenFrom: digest, formerName: "f")),
         Sample("ModelRequest", ModelRequest(name: "n", moveName: true, card: ["c": 1])),
         Sample("FoldNaming", FoldNaming(name: "n", step: "s", moveName: true)),
         Sample("Error", ErrorBody(error: error)), Sample("APIError", error), Sample("TaskContext", context),
@@ -150,7 +150,7 @@ enum WireSamples {
 
     private static let session = SessionRequest(
         worker: "w", bootID: UUID(), cores: 1, memoryMiB: 1, kinds: ["k": 1], commands: ["c"], instructionSet: "i",
-        version: "v")
+        version: "v", predecessor: UUID())
 
     private static let request = RunRequest(
         name: "n", workflowText: "t", workflowPath: "/w", dataset: "/d", derivatives: ["/e"], participants: ["01"],
@@ -160,6 +160,7 @@ enum WireSamples {
     private static let sparse: [Sample] = [
         Sample("ModelSummary", bareModel), Sample("ModelRequest", ModelRequest()),
         Sample("FoldNaming", FoldNaming(name: "n")),
+        Sample("ModelDetail", ModelDetail(summary: bareModel, card: ["c": 1])),
         Sample("PlannedModel", PlanReport.Model(step: "s", input: "i", model: "m", name: nil, digest: digest)),
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),
         Sample("TaskInput", TaskInput(port: "p", context: .cohort, name: "n", digest: digest, sizeBytes: 0)),

@@ -144,10 +144,16 @@ struct StoreModelRegistryTests {
         }
         let common = zip(hex, digest(two).hex).prefix { $0 == $1 }.count
         #expect(try await store.model(String(hex.prefix(common + 1))).summary.digest == digest(one))
-        // Fewer digits are no digest, and a name counts before a digest.
-        await #expect(throws: StoreError.self) { try await store.model(String(hex.prefix(5))) }
-        try await imported("third", name: String(hex.prefix(8)), in: fixture)
-        #expect(try await store.model(String(hex.prefix(8))).summary.digest == digest("third"))
+        // Fewer digits are no digest; a name that an earlier version let be like one counts before it.
+        await #expect {
+            try await store.model(String(hex.prefix(5)))
+        } throws: {
+            "\($0)".contains("it has too few digits: give at least 6")
+        }
+        try await imported("third", name: "third", in: fixture)
+        try await fixture.execute(
+            "UPDATE model SET name = $1 WHERE name = 'third'", [.text(String(hex.prefix(common + 2)))])
+        #expect(try await store.model(String(hex.prefix(common + 2))).summary.digest == digest("third"))
         await #expect(throws: StoreError.unknownModel("deepmir-v3", nearest: "deepmir-v2")) {
             try await store.model("deepmir-v3")
         }
@@ -166,11 +172,32 @@ struct StoreModelRegistryTests {
         // Once more the same: nothing changes, and without a name the name stays.
         try await imported("new", name: "deepmir", in: fixture)
         #expect(try await imported("new", in: fixture).summary.name == "deepmir")
-        for name in ["", "a b", "-x", ".x", "a/b", "x.safetensors", "x.onnx", digest("old").hex] {
+        for name in [
+            "", "a b", "-x", ".x", "a/b", "x.safetensors", "x.onnx", digest("old").hex, "facade", "DECADE", "123456",
+        ] {
             await #expect(throws: StoreError.unusableModelName(name)) {
                 try await imported("new", name: name, in: fixture)
             }
         }
+    }
+
+    /// Whoever moves a name hears from where; what a model would lose by a new name stays unless that is meant.
+    @Test func whatANameMovesFromIsSaid() async throws {
+        let fixture = try await StoreFixture.make()
+        try await imported("old", name: "deepmir", in: fixture)
+        let moved = try await imported("new", name: "deepmir", moveName: true, in: fixture)
+        #expect(moved.nameTakenFrom == digest("old") && moved.formerName == nil)
+        let same = try await imported("new", name: "deepmir", moveName: true, in: fixture)
+        #expect(same.nameTakenFrom == nil && same.formerName == nil)
+        await #expect(throws: StoreError.modelHasName("deepmir", digest("new"), wanted: "rims")) {
+            try await imported("new", name: "rims", in: fixture)
+        }
+        #expect(try await fixture.store.model("deepmir").summary.digest == digest("new"))
+        let renamed = try await imported("new", name: "rims", moveName: true, in: fixture)
+        #expect(renamed.formerName == "deepmir" && renamed.nameTakenFrom == nil && renamed.summary.name == "rims")
+        await #expect(throws: StoreError.self) { try await fixture.store.model("deepmir") }
+        // Five letters of them are a name like any other.
+        #expect(try await imported("new", name: "faced", moveName: true, in: fixture).summary.name == "faced")
     }
 
     /// Many want one name at once: one gets it, and nobody hears anything but that it is taken.

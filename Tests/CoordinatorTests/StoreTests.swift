@@ -100,6 +100,54 @@ struct StoreTests {
         #expect(try await fixture.store.fsck() == [])
     }
 
+    /// Cores are a wish, as results do not depend on them: without a worker that has so many, one gives all it has.
+    @Test func aTaskWiderThanAnyWorkerGetsAllOfTheLargest() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        graph.add("wide", subject: "1", file: "w1", cores: 8, memoryMiB: 2000)
+        graph.add("wide", subject: "2", file: "w2", cores: 8, memoryMiB: 2000)
+        graph.add("heavy", file: "h", cores: 8, memoryMiB: 32_000)
+        let run = try await fixture.create(graph).run
+        let small = try await fixture.openSession("small", cores: 2, memoryMiB: 8000)
+        #expect(try await fixture.claim(small, 10, cores: 1, memoryMiB: 8000).isEmpty, "not all of it is free")
+        let leases = try await fixture.claim(small, 10, cores: 2, memoryMiB: 8000)
+        #expect(leases.map(\.step) == ["wide"] && leases.map(\.resources.cores) == [2])
+        // A worker that has more is the largest now, and takes what is wide whole.
+        let large = try await fixture.openSession("large", cores: 16, memoryMiB: 8000)
+        #expect(try await fixture.claim(small, 10, cores: 2, memoryMiB: 8000).isEmpty)
+        let whole = try await fixture.claim(large, 10, cores: 16, memoryMiB: 8000)
+        #expect(whole.map(\.step) == ["wide"] && whole.map(\.resources.cores) == [8])
+        // Memory is no wish.
+        #expect(try await fixture.claim(large, 10, cores: 8, memoryMiB: 6000).isEmpty)
+        let why = try #require(try await fixture.store.explain(TaskID(run: run, ordinal: 2)))
+        #expect(why.fitsNoWorker == true && why.reasons.allSatisfy { !$0.contains("cores") }, "\(why.reasons)")
+    }
+
+    /// A worker that has taken over the cache of another knows that it is gone: nobody waits for its leases to expire.
+    @Test func theLeasesOfAPredecessorAreTakenBackAtOnce() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        graph.add("a", subject: "1", file: "1")
+        graph.add("a", subject: "2", file: "2")
+        _ = try await fixture.create(graph)
+        let boot = UUID()
+        let killed = try await fixture.openSession("local-1", boot: boot)
+        let other = try await fixture.openSession("local-2")
+        let lost = try await fixture.claim(killed)
+        #expect(lost.count == 1)
+        #expect(try await fixture.claim(other).count == 1)
+        #expect(try await fixture.store.reapExpired() == 0)
+        let next = try await fixture.store.openSession(
+            SessionRequest(
+                worker: "local-1", bootID: UUID(), cores: 4, memoryMiB: 8192, kinds: ["test": 1], commands: [],
+                instructionSet: "i", version: "v", predecessor: boot), ttl: .seconds(3600)
+        ).session
+        #expect(try await fixture.store.reapExpired() == 1)
+        #expect(try await fixture.finish(killed, [Report.success(lost[0])]) == [.stale])
+        try await fixture.endBackoffs()
+        #expect(try await fixture.claim(next).map(\.task) == lost.map(\.task))
+    }
+
     @Test func claimsRespectWhatAWorkerOffers() async throws {
         let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()

@@ -146,4 +146,28 @@ import Testing
         let kinds = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
         #expect(kinds.contains { $0["name"] as? String == "roi.statistics" })
     }
+
+    @Test func manyParametersAreListedUnderHeadings() async throws {
+        let lines = try await Program().run("kinds", "network.train").output.split(separator: "\n").map(String.init)
+        let headings = lines.filter { $0.hasPrefix("  ") && $0.hasSuffix(":") }
+        #expect(
+            headings.map { $0.trimmingCharacters(in: .whitespaces) } == [
+                "data:", "network:", "samples:", "augmentation:", "loss and metric:", "optimisation:",
+            ])
+        let network = try #require(lines.firstIndex(of: "  network:")),
+            samples = try #require(lines.firstIndex(of: "  samples:"))
+        #expect(lines[network..<samples].contains { $0.hasPrefix("    widths = []") })
+        let plain = try await Program().run("kinds", "roi.statistics").output
+        #expect(plain.contains("  parameter units = ") && !plain.contains("  data:"))
+    }
+
+    @Test func valuesOfTheCommandLineMayBeYAML() async throws {
+        let program = try Program()
+        let bad = try await program.run(
+            "plan", Program.workflow, program.dataset, "--set", "check.units=[sidecar")
+        #expect(
+            bad.code == 64 && bad.errors.contains("--set check.units: “[sidecar” begins like a list"), "\(bad.errors)")
+        let phantom = try await program.run("phantom", program.folder + "/small", "--voxel", "0.1")
+        #expect(phantom.code == 64 && phantom.errors.contains("--voxel is 0.1; it must be from 0.8 to 4.0 mm"))
+    }
 }

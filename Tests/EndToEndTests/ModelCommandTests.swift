@@ -59,6 +59,11 @@ import Testing
         let models = try #require(
             try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]])
         #expect(models.map { $0["digest"] as? String } == [digest])
+        let few = try await program.run("models", "inspect", String(digest.prefix(5)))
+        #expect(few.code == 1 && few.errors.contains("too few digits: give at least 6"), "\(few.errors)")
+        let likeDigest = try await program.run("models", "name", "deepmir", "facade")
+        #expect(
+            likeDigest.code == 65 && likeDigest.errors.contains("6 to 64 hexadecimal digits"), "\(likeDigest.errors)")
         #expect(try await program.run("models", "names").output == "deepmir\n")
 
         let inspected = try await program.run("models", "inspect", String(digest.prefix(6)))
@@ -75,6 +80,17 @@ import Testing
         #expect(moved.code == 0, "\(moved.errors)")
         let newer = try object(moved.output)
         #expect(newer["name"] as? String == "deepmir" && newer["digest"] as? String != digest)
+        #expect(newer["nameTakenFrom"] as? String == digest)
+        // The newer one would lose its name.
+        let kept = try await program.run("models", "name", "deepmir", "rims")
+        #expect(kept.code == 1 && kept.errors.contains("has the name deepmir"), "\(kept.errors)")
+        let back = try await program.run("models", "name", digest, "deepmir", "--move")
+        #expect(back.code == 0 && back.output.contains("deepmir is model \(digest)"), "\(back.errors)")
+        let newDigest = try #require(newer["digest"] as? String)
+        #expect(
+            back.errors.contains(
+                "moved from model \(newDigest.prefix(12)), which has none now, to model \(digest.prefix(12))"))
+        #expect(try await program.run("models", "name", newDigest, "deepmir", "--move").code == 0)
         #expect(try await program.run("models", "name", digest, "old").code == 0)
 
         let removed = try await program.run("models", "remove", "old")
@@ -248,6 +264,7 @@ import Testing
         try Self.safetensors([1, 2]).write(to: URL(fileURLWithPath: file))
         let shown = try await program.run("models", "inspect", file)
         #expect(shown.code == 0 && shown.output.contains("1 tensor, 2 numbers"), "\(shown.errors)")
+        #expect(shown.output.contains("architecture  U-Net"), "\(shown.output)")
         let json = try object(try await program.run("models", "inspect", file, "--json").output)
         #expect((json["tensors"] as? [[String: Any]])?.first?["name"] as? String == "weight")
         #expect((json["card"] as? [String: Any])?["architecture"] as? String == "U-Net")
@@ -267,6 +284,9 @@ import Testing
             ("odd.safetensors", try Self.safetensors([1], card: "[1]"), "has a damaged model card"),
             ("net.onnx", Data("onnx".utf8), "is an ONNX file"),
             ("absent.safetensors", nil, "cannot be read: No such file or directory; check its path"),
+            ("image.nii.gz", Data("x".utf8), "is an image; name a model file"),
+            ("table.tsv", Data("x".utf8), "is a table; name a model file"),
+            ("net.pth", Data("x".utf8), "is a file of Python's; export the network from there as ONNX"),
         ]
         for (name, data, words) in cases {
             let path = program.folder + "/" + name
@@ -276,6 +296,8 @@ import Testing
             #expect(outcome.errors.contains(words) && outcome.errors.contains(name), "\(outcome.errors)")
             #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
         }
+        let folder = try await program.run("models", "import", program.folder)
+        #expect(folder.code == 65 && folder.errors.contains("\(program.folder) is a folder; name a model file"))
         #expect(!FileManager.default.fileExists(atPath: program.state))
     }
 }

@@ -91,6 +91,19 @@ import Testing
                 "sub-\($0)/anat/sub-\($0)_space-Chimap_desc-regions_roistats.tsv"
             }
         #expect(Set(expected).subtracting(files) == [])
+        for view in ["measurements", "models"] {
+            let table = try String(contentsOfFile: folder + "/tables/run-1_\(view).tsv", encoding: .utf8)
+            #expect(table.split(separator: "\n").count > 1, "\(view)")
+            #expect(try json(folder + "/tables/run-1_\(view).json").objectValue?.isEmpty == false)
+        }
+        let page = program.folder + "/report.html"
+        #expect(try await program.run("report", "1", "-o", page).code == 0)
+        let report = try String(contentsOfFile: page, encoding: .utf8)
+        for words in [
+            "id=\"training\"", digest, "Loss against the epoch of step train", "final training loss", "Dice of",
+        ] {
+            #expect(report.contains(words), "\(words)")
+        }
         #expect(files.filter { $0.hasPrefix("other/") || $0.contains("_atlas-") } == [])
 
         let sidecar = try json(folder + "/\(stems[3]).json")

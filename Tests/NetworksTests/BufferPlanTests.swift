@@ -125,7 +125,7 @@ struct BufferPlanTests {
         ]
         for (n, (network, shapes)) in networks.enumerated() {
             for folds in [false, true] {
-                let form = InferenceForm(network, nil, folds: folds)
+                let form = try InferenceForm(network, nil, folds: folds)
                 check(try Program.forward(form.network, inputShapes: shapes, training: false).program, "inference \(n)")
             }
             var training = try Program.forward(network, inputShapes: shapes, training: true).program

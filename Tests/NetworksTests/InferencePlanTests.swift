@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Networks
 import TestSupport
@@ -68,6 +69,39 @@ struct InferencePlanTests {
         let plain = try run(network, weights, inputs, folding: false)
         #expect(difference(folded, plain) < 1e-5)
         #expect(try run(network, weights, inputs, threads: 2) == folded)
+
+        // Read from a file as they are packed, weights give the same bits.
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors").path
+        defer { try? FileManager.default.removeItem(atPath: path) }  // best effort
+        try weights.write(to: path)
+        let file = try WeightFile(network, SafetensorsFile(path: path))
+        #expect(file.heldBytes == 0 && weights.heldBytes == 4 * network.parameters.reduce(0) { $0 + $1.count })
+        let plan = try InferencePlan(network, weights: file, inputs: network.inputShapes(of: inputs), threads: 1)
+        #expect(try plan.run(inputs) == folded)
+    }
+
+    @Test("a file that holds no finite numbers, or becomes shorter, is named when its weights are packed")
+    func unreadableWeights() throws {
+        let network = try UNet(rank: 2, inputChannels: 1, outputChannels: 2, widths: [4, 8]).network()
+        let shape = FeatureShape(batch: 1, channels: 1, size: Extent3(1, 4, 4))
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors").path
+        defer { try? FileManager.default.removeItem(atPath: path) }  // best effort
+        var weights = network.initialWeights(.heNormal, seed: 1)
+        let name = network.parameters[0].name
+        var tensor = try weights.tensor(name)
+        tensor.values[3] = .nan
+        try weights.set(name, to: tensor)
+        try weights.write(to: path)
+        let file = try WeightFile(network, SafetensorsFile(path: path))
+        #expect { try InferencePlan(network, weights: file, inputs: [shape], threads: 1) } throws: {
+            "\($0)".hasPrefix("\(path): has 1 values in \(name) that are no finite numbers")
+        }
+        try network.initialWeights(.heNormal, seed: 1).write(to: path)
+        let shortened = try WeightFile(network, SafetensorsFile(path: path))
+        #expect(truncate(path, 2000) == 0)
+        #expect { try InferencePlan(network, weights: shortened, inputs: [shape], threads: 1) } throws: {
+            "\($0)" == "\(path): became shorter while it was read"
+        }
     }
 
     /// The forward pass of training as at inference computes the same with other steps in other memory.
@@ -119,6 +153,10 @@ struct InferencePlanTests {
         #expect(memory.activations >= 3 * level)
         #expect(memory.activations <= 4 * level)
         #expect(memory.total == memory.activations + memory.packedWeights + memory.scratch + memory.parameters)
+        // One tensor at a time is in memory to be packed.
+        let tiny = FeatureShape(batch: 1, channels: 1, size: Extent3(repeating: 16))
+        let largest = network.parameters.map(\.count).max()!
+        #expect(try InferencePlan.memory(for: network, inputs: [tiny], threads: 1).scratch >= 4 * largest)
     }
 
     @Test func wrongInputsAndWeightsAreRefused() throws {

@@ -159,8 +159,8 @@ struct ModelBoundsTests {
     /// A network of slices sees a volume slice by slice, each as a whole.
     @Test func aWholeVolumeWithANetworkOfSlices() throws {
         let network = try UNet(rank: 2, inputChannels: 1, outputChannels: 2, widths: [4, 8]).network()
-        let member = try SegmentationNetwork(
-            network, weights: network.initialWeights(.heNormal, seed: 2), output: .softmax)
+        let weights = network.initialWeights(.heNormal, seed: 2)
+        let member = try SegmentationNetwork(network, weights: weights, output: .softmax)
         var random = SeededGenerator(seed: 4)
         let volume = Extent3(3, 10, 12)
         let channel = NetworkFixtures.tensor([volume.product], &random).values
@@ -170,7 +170,7 @@ struct ModelBoundsTests {
         #expect(window.plan.window == Extent3(1, 10, 12))
         let found = try VolumeSegmentation(volume: volume, channels: [channel], members: [member], options: options)
         let slice = try InferencePlan(
-            network, weights: member.weights, inputs: [FeatureShape(batch: 1, channels: 1, size: Extent3(1, 10, 12))],
+            network, weights: weights, inputs: [FeatureShape(batch: 1, channels: 1, size: Extent3(1, 10, 12))],
             threads: 1)
         let logits = try slice.run([Tensor(shape: [1, 1, 10, 12], values: Array(channel[120..<240]))])[0].values
         #expect(found.labels[120..<240].map { Int($0) } == (0..<120).map { logits[120 + $0] > logits[$0] ? 1 : 0 })
@@ -178,5 +178,57 @@ struct ModelBoundsTests {
         #expect(throws: InferenceError.self) {
             try SlidingWindow(volume: volume, members: [member], options: options)
         }
+    }
+
+    @Test func settingsThatNoMemoryHoldsAreRefusedAndNotMultiplied() throws {
+        var builder = NetworkBuilder()
+        #expect(throws: NetworkError.self) { try builder.input("wide", channels: 1 << 40, rank: 3) }
+        let image = try builder.input("image", channels: 4, rank: 3)
+        let huge = Extent3(repeating: 1 << 62)
+        let large = Extent3(repeating: 1 << 16)
+        for (name, geometry) in [
+            ("kernel", ConvolutionGeometry(inputChannels: 4, outputChannels: 4, kernel: huge)),
+            ("stride", ConvolutionGeometry(inputChannels: 4, outputChannels: 4, kernel: .one, stride: huge)),
+            ("padding", ConvolutionGeometry(inputChannels: 4, outputChannels: 4, kernel: .one, padding: huge)),
+            ("weight", ConvolutionGeometry(inputChannels: 4, outputChannels: 4, kernel: large)),
+            ("channels", ConvolutionGeometry(inputChannels: 4, outputChannels: 1 << 62, kernel: .one)),
+        ] {
+            #expect {
+                try builder.add("layer", .convolution(geometry: geometry, bias: false), image)
+            } throws: {
+                "\($0)".hasPrefix("layer layer: ") && "\($0)".contains(name)
+            }
+        }
+        var wide = image
+        #expect {
+            for n in 0..<30 { wide = try builder.add("wide\(n)", .concatenation, wide, wide) }
+        } throws: {
+            "\($0)" == "layer wide22: has 33554432 channels; at most 16777216 are possible"
+        }
+    }
+
+    @Test func sizesThatGrowBeyondWhatCanBeCountedAreRefusedWithTheLayer() throws {
+        var builder = NetworkBuilder()
+        var x = try builder.input("image", channels: 1, rank: 3)
+        let wide = Extent3(repeating: 1 << 10)
+        for n in 0..<8 {
+            x = try builder.add("up\(n)", .upsampling(settings: Upsampling(.nearest, scale: wide)), x)
+        }
+        let growing = try builder.network(outputs: [x])
+        #expect {
+            try growing.shapes(for: [FeatureShape(batch: 1, channels: 1, size: Extent3(repeating: 8))])
+        } throws: {
+            "\($0)".hasPrefix("layer up0: makes maps of 1 × 1 × 8192×8192×8192, more than")
+        }
+        #expect(throws: NetworkError.self) {
+            try growing.shapes(for: [FeatureShape(batch: 1, channels: 1, size: Extent3(repeating: 1 << 40))])
+        }
+        var shrinking = NetworkBuilder()
+        var y = try shrinking.input("image", channels: 1, rank: 3)
+        for n in 0..<9 {
+            let geometry = ConvolutionGeometry(inputChannels: 1, outputChannels: 1, kernel: .one, stride: wide)
+            y = try shrinking.add("down\(n)", .convolution(geometry: geometry, bias: false), y)
+        }
+        #expect(try shrinking.network(outputs: [y]).sizeDivisor == Extent3(repeating: 1 << 20))
     }
 }

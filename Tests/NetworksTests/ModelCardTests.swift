@@ -145,6 +145,17 @@ struct ModelCardTests {
         #expect(throws: ModelCardError.self) { try describing(nil, classes: 1, [:]) }
     }
 
+    @Test("a classifier states the patch it judges and chooses one class")
+    func classifiers() throws {
+        let sigmoid = Layer.activation(function: .sigmoid)
+        let members: [String: Any] = ["task": "classification", "classes": ["a", "b"], "window": [8, 6, 4]]
+        let card = try describing(sigmoid, classes: 1, members)
+        #expect(card.judged?.patch == Extent3(4, 6, 8) && card.inference == nil && card.isOneLogitClassifier)
+        #expect { try describing(sigmoid, classes: 2, members) } throws: {
+            "\($0)".contains("lets its 2 classes stand alone, and a classifier chooses one")
+        }
+    }
+
     @Test("classes have names of their own")
     func classNames() throws {
         #expect(throws: Never.self) { try describing(nil, classes: 2, ["classes": ["background", "a"]]) }

@@ -245,7 +245,7 @@ struct SlidingWindowTests {
         let windows = try segmentation.predictor(input: shape, threads: 1).windows
         guard case .planar(_, let given) = windows else { return #expect(channels == 16) }
         #expect(channels < 16 && given == shape)
-        // Weights are kept beside what is packed from them.
+        // Weights in memory are kept beside what is packed from them.
         let weights = 4 * network.parameters.reduce(0) { $0 + $1.count }
         #expect(
             try segmentation.bytes(input: shape, threads: 1)

@@ -223,4 +223,32 @@ import Testing
         #expect(Series([nil, nil]).count == 1)
         #expect(series.legend.text.contains("href=\"#m2\""))
     }
+
+    @Test func aTrainingHasItsCurvesAndItsScores() throws {
+        var input = SampleReport.input(participants: 2)
+        #expect(!ReportDocument(input).html().contains("id=\"training\""))
+        let epochs = (1...5).map { n in
+            ReportInput.Training.Epoch(
+                number: n, trainingLoss: 2 / Double(n), validationLoss: n == 3 ? .nan : 2.5 / Double(n),
+                metric: Double(n) / 10)
+        }
+        input.trainings = [
+            .init(
+                step: "train <b>", facts: [.init("network", "U-Net & co")], metricName: "patch_dice", epochs: epochs,
+                bestEpoch: 4, scores: [.init("Dice of caudate, whole images", 0.876)]),
+            .init(step: "short", facts: [], metricName: "loss", epochs: [epochs[0]], bestEpoch: nil, scores: []),
+        ]
+        let page = ReportDocument(input).html()
+        #expect(ReportDocumentTests.fault(page) == nil && !ReportDocumentTests.hasBadNumber(page))
+        let section = try #require(page.range(of: "<section id=\"training\">").map { page[$0.lowerBound...] })
+        #expect(section.contains("Step train &lt;b&gt;") && section.contains("U-Net &amp; co"))
+        #expect(
+            section.contains("Loss against the epoch of step train") && section.contains("patch dice against the epoch")
+        )
+        // A line of loss for each part; the one of validation leaves out what is no number, but not the rest.
+        let lines = section.matches(of: /class="fit s[01]" d="([^"]*)"/).map { $0.1.filter { $0 == "L" }.count }
+        #expect(lines == [4, 3, 4])
+        #expect(section.contains("epoch 4, whose weights were kept") && section.contains("0.876"))
+        #expect(section.contains("too few epochs to draw"))
+    }
 }

@@ -53,6 +53,62 @@ import Workflow
         _ = folder
     }
 
+    /// Networks of other programs say in their card what they judge, and may end in what makes probabilities.
+    @Test(arguments: [nil, Layer.softmax, .activation(function: .sigmoid)])
+    func importedClassifiers(last: Layer?) throws {
+        let logits = last == .activation(function: .sigmoid) ? 1 : 2
+        func network(_ last: Layer?) throws -> Network {
+            var builder = NetworkBuilder()
+            var x = try builder.input("image", channels: 1, rank: 3)
+            x = try builder.convolution("conv", x, channels: 4, kernel: 3)
+            x = try builder.add("pool", .globalAveragePooling, x)
+            x = try builder.linear("fc", x, outputs: logits)
+            if let last { x = try builder.add("last", last, x) }
+            return try builder.network(outputs: [x])
+        }
+        let whole = try network(last)
+        let weights = whole.initialWeights(.heNormal, seed: 3)
+        let description = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).json")
+        defer { try? FileManager.default.removeItem(at: description) }  // best effort
+        try Data(
+            #"""
+            {"name": "iron", "task": "classification", "classes": ["control", "HH"], "window": [8, 6, 4],
+             "channels": [{"modality": "Chimap", "units": "ppm"}]}
+            """#.utf8
+        ).write(to: description)
+        let card = try ModelDescription(path: description.path).card(
+            whole, size: nil, source: .imported(file: "iron.onnx", digest: "", producer: "test"), softwareVersion: "1")
+        #expect(card.inference == nil && card.judged?.patch == Extent3(4, 6, 8))
+        let folder = try TaskFolder()
+        let model = try Model(card: card, weights: weights)
+        try model.checkWindow()
+        try model.write(to: folder.path + "/iron.safetensors")
+        let map = ToyCohort.groupMap(20, isBright: true)
+        try folder.add("image", map, name: "map")
+        folder.add("model", path: folder.path + "/iron.safetensors", name: "iron.safetensors")
+        let result = try folder.perform("network.classify")
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let found = try #require(folder.rows("table.tsv").first.flatMap { Double($0[3]) })
+
+        // The same network to its logits, on the middle of the image.
+        let plain = try network(nil)
+        let plan = try InferencePlan(
+            plain, weights: weights, inputs: [FeatureShape(batch: 1, channels: 1, size: Extent3(4, 6, 8))], threads: 1)
+        let first = SIMD3((map.grid.nx - 8) / 2, (map.grid.ny - 6) / 2, (map.grid.nz - 4) / 2)
+        var values: [Float] = []
+        for z in 0..<4 {
+            for y in 0..<6 {
+                for x in 0..<8 {
+                    values.append(
+                        map.values[((first.z + z) * map.grid.ny + first.y + y) * map.grid.nx + first.x + x])
+                }
+            }
+        }
+        let answer = try plan.run([Tensor(shape: [1, 1, 4, 6, 8], values: values)])[0].values.map(Double.init)
+        let expected = 1 / (1 + exp((logits == 1 ? 0 : answer[0]) - answer[logits - 1]))
+        #expect(abs(found - expected) < 1e-6, "\(found) \(expected)")
+    }
+
     @Test func lesionsOfAnotherPersonAreToldApart() throws {
         let folder = try ToyCohort.lesionFolder(people: 1..<9)
         let result = try folder.perform(

@@ -45,7 +45,8 @@ import Workflow
         let models = try (1...3).map { try Self.model("fold \($0)", seed: UInt64($0)) }
         let folder = try folder(models)
         let result = try folder.perform(
-            "network.segment", parameters: ["flips": ["width", "depth"], "overlap": 0.25], threads: 2)
+            "network.segment",
+            parameters: ["flips": ["width", "depth"], "overlap": 0.25, "probabilities": true], threads: 2)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         let found = try NIfTIFile.readLabelMap(folder.path + "/out/labels.nii.gz")
 
@@ -69,6 +70,14 @@ import Workflow
             #expect(Int(found.values[n]) == order[0])
         }
         #expect(decided > found.values.count * 9 / 10)
+        // Written when asked for: volume n is label n.
+        let path = folder.path + "/out/probabilities.nii.gz"
+        #expect(try NIfTIFile.readHeader(path).frames == 3)
+        for c in 0..<3 {
+            let written = try NIfTIFile.readVolume(path, frame: c)
+            let apart = zip(written.values, sums[c]).map { abs(Double($0) - $1 / 3) }.max()
+            #expect(written.grid.matches(found.grid) && (apart ?? 1) < 1e-5)
+        }
         // The members do not say the same by themselves.
         let (first, one) = (
             try self.folder([models[0]]), try NIfTIFile.readLabelMap(folder.path + "/out/labels.nii.gz")

@@ -121,7 +121,10 @@ import Workflow
         #expect(curve.map { $0[1] } == ["learning_rate", "0.001", "0.05"])
         parameters["averaging_from"] = 3
         let late = try folder.perform("network.train", parameters: parameters)
-        #expect(late.failure?.message == "weights are averaged from epoch 3 on, and the training has 2")
+        #expect(
+            late.failure?.message
+                == "Parameter averaging_from of step step: weights are averaged from epoch 3 on, and there are only 2 epochs"
+        )
     }
 
     @Test func moreMemoryIsAskedForBeforeTheTrainingBegins() throws {
@@ -221,5 +224,44 @@ import Workflow
             result.failure?.message
                 == "model loud gives values that are no finite numbers; its weights or the image are unusable"
         )
+    }
+
+    /// What images take is what is there of them, not what there might be.
+    @Test func imagesAreCountedAsTheyAre() throws {
+        let folder = try ToyCohort.groupFolder(people: 1..<4)
+        let environment = try TaskEnvironment(
+            request: try folder.request("network.train", parameters: ["network": "resnet18", "target": "group"]))
+        let people = try TrainingPeople(environment, channels: 1, needs: [], fraction: 0, seed: 1)
+        func volumes(_ classes: [TrainingClass]?) -> TrainingVolumes {
+            TrainingVolumes(
+                channels: [.init(modality: "Chimap", units: "ppm", normalisation: .none)],
+                geometry: .init(spacingMillimetres: SIMD3(2, 2, 2), orientation: "RAS", otherGrids: .resample),
+                classes: classes, units: "sidecar", threads: 1)
+        }
+        let source = volumes(nil).source(people.training, limitBytes: 1 << 30)
+        for n in 0..<3 { _ = try source.volume(n) }
+        let kept = try volumes(nil).keptBytes(people.training, limitBytes: 1 << 30)
+        #expect(kept == source.keptBytes && kept == 3 * 4 * (10 * 9 * 8))
+        #expect(try volumes([]).keptBytes(people.training, limitBytes: 1 << 30) == 3 * 5 * (10 * 9 * 8))
+        #expect(try volumes(nil).keptBytes(people.training, limitBytes: 4000) == 4000)
+        withExtendedLifetime(folder) {}
+    }
+
+    @Test func agesAreNoClasses() throws {
+        let folder = try TaskFolder()
+        var rows: [JSONValue] = []
+        for number in 1..<7 {
+            let context = ToyCohort.context(number)
+            try folder.add("images", ToyCohort.person(number).map, name: "\(number)_Chimap", context: context)
+            rows.append(["subject": .string(context.subject!), "values": ["age": .number(40.5 + Double(number))]])
+        }
+        let covariates: JSONValue = ["columns": [["name": "age", "type": "number"]], "rows": .array(rows)]
+        try folder.add("covariates", covariates.canonicalString, name: "covariates.json")
+        let result = try folder.perform(
+            "network.train", parameters: ["network": "resnet18", "target": "age", "patch": [16, 16, 16]])
+        #expect(
+            result.failure?.message.hasPrefix(
+                "Parameter target of step step: the column age has 6 levels for 6 people, 6 of them of one person each: it looks "
+                    + "continuous") == true, "\(result.failure?.message ?? "trained")")
     }
 }

@@ -21,10 +21,17 @@ import Workflow
         let other = try TaskFolder()
         try other.add("image", map, name: "map")
         other.add("model", path: folder.modelPath, name: "model.safetensors")
-        let found = try other.perform("network.segment", threads: 2)
+        let card = try Model(path: folder.modelPath).card
+        let isAlone = card.output == .sigmoid
+        let regions = isAlone ? card.classes : Array(card.classes.dropFirst())
+        let found = try other.perform("network.segment", parameters: ["probabilities": true], threads: 2)
         try #require(found.failure == nil, "\(found.failure?.message ?? "")")
         let segmented = try NIfTIFile.readLabelMap(other.path + "/out/labels.nii.gz")
-        let card = try Model(path: folder.modelPath).card
+        let background = try NIfTIFile.readVolume(other.path + "/out/probabilities.nii.gz", frame: 0)
+        for (label, value) in zip(segmented.values, background.values.map { 1 - $0 }) {
+            // What is probably a region is not background; of three classes the largest may be below one half.
+            #expect(label > 0 ? value >= (isAlone ? 0.5 : 0.333) : value <= (regions.count > 1 ? 0.667 : 0.5))
+        }
         _ = (folder, other)
         let isOneClass = card.classes.count < 3
         var truth = labels

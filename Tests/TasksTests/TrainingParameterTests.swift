@@ -123,7 +123,7 @@ import Workflow
                 ["classes": [["name": "a", "labels": [7]], ["name": "b", "labels": [7]]]],
                 "label 7 belongs to both a and b"
             ),
-            (["patch": [15, 16, 16]], "inputs of 16×16×16 would fit"),
+            (["patch": [15, 16, 16]], "edges are multiples of 2, such as [16, 16, 16]"),
             (["loss": ["hinge"]], "there is no loss “hinge”"),
             (["loss": ["bce"]], "the loss bce is for one class, and 2 are named"),
             (["network": "resnet18", "loss": ["dice"]], "classes is a parameter of the networks unet"),
@@ -133,7 +133,11 @@ import Workflow
             (["foreground_weights": ["bright": -1]], "foreground_weights gives bright the weight -1"),
             (["fusion": "concatenation"], "fusion is a parameter of the networks qsmrim, not of unet"),
             (["network": "dbresunet", "rank": 2], "network dbresunet takes volumes"),
-            (["network": "dbresunet", "global_scale": 3], "inputs of 18×18×18, 18×18×18 would fit"),
+            (["network": "dbresunet", "global_scale": 3], "such as [18, 18, 18]"),
+            (
+                ["network": "dbresunet", "patch": [6, 6, 6]],
+                "Parameter patch of step step: 6×6×6 voxels do not pass the network: layer global.centre"
+            ),
             (["augmentation": "deepmir"], "augmentation deepmir is for sampling slices"),
             (["sampling": "slices"], "sampling slices is for rank 2"),
             (["elastic_mm": 2], "elastic_mm is of augmentation standard, not flips"),
@@ -175,7 +179,11 @@ import Workflow
             try refusal(one, ["network": "resnet18", "target": "group"])
                 .contains("only the class “HH” among the people trained on; the column group needs two"))
         let folder = try ToyCohort.groupFolder(people: 1..<5)
-        #expect(try refusal(folder, ["network": "resnet18", "target": "sex"]).contains("has no sex for it"))
+        #expect(
+            try refusal(folder, ["network": "resnet18", "target": "grup"])
+                .contains("participants.tsv has no column “grup”; did you mean group?"))
+        #expect(
+            try refusal(folder, ["network": "resnet18", "target": "diagnosis"]).contains("; valid: group"))
         #expect(try refusal(folder, ["network": "slices"]).contains("name a column of participants.tsv"))
         #expect(
             try refusal(folder, ["network": "slices", "target": "group", "positive": "hh"])
@@ -224,9 +232,6 @@ import Workflow
         let three = try folder(targets: "lesion\tclass\n1\trim\n2\tnone\n3\tunsure\n", features: [nil, nil])
         #expect(
             try refusal(three, ["network": "qsmrim"]).contains("network qsmrim is for two classes, and there are 3"))
-        #expect(
-            try refusal(try folder(features: [nil, nil]), resnet).contains(
-                "features are bound, which only network qsmrim"))
         #expect(try refusal(try folder(), ["network": "qsmrim"]).contains("it has no table of features"))
 
         let rim: JSONValue = ["network": "qsmrim"]

@@ -20,6 +20,38 @@ import Workflow
         }
     }
 
+    @Test func recordsAreCheckedEntryByEntry() throws {
+        let filters = try #require(TaskKindCatalog.kind("radiomics.extract")?.parameter("filters"))
+        #expect(
+            filters.problem(with: [["filter": "log", "sigma_mm": 3, "dimensions": 2], ["filter": "wavelet"]]) == nil)
+        let bad: [(JSONValue, String)] = [
+            (["filter": "log"], "must be a list of maps"),
+            (["log"], "has as entry 1 a text"),
+            ([["filter": "wavelet"], ["sigma_mm": 3]], "has in entry 2 no filter"),
+            ([["filter": "lag"]], "did you mean log?"),
+            ([["filter": "log"]], "without sigma_mm"),
+            ([["filter": "log", "sigma_mm": 3, "cutof": 4]], "did you mean cutoff?"),
+            ([["filter": "log", "sigma_mm": 0]], "sigma_mm must lie between"),
+            ([["filter": "log", "sigma_mm": 3, "dimensions": 4]], "dimensions must lie between"),
+        ]
+        for (value, words) in bad {
+            let problem = try #require(filters.problem(with: value))
+            #expect(problem.contains(words), "\(problem)")
+        }
+        guard case .records(let key, let shapes) = filters.values else {
+            Issue.record("filters are no records")
+            return
+        }
+        #expect(Set(shapes.map(\.name)).count == shapes.count)
+        for shape in shapes {
+            #expect(shape.summary.hasSuffix("."))
+            #expect(Set(shape.parameters.map(\.name)).count == shape.parameters.count && shape.parameter(key) == nil)
+            for parameter in shape.parameters where !parameter.defaultValue.isNull {
+                #expect(parameter.problem(with: parameter.defaultValue) == nil, "\(shape.name) \(parameter.name)")
+            }
+        }
+    }
+
     @Test func formatsFitWhereTheBytesDo() {
         for format in TaskPort.Format.allCases {
             #expect(format.fits(format))

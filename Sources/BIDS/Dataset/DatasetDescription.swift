@@ -28,12 +28,13 @@ package struct DatasetDescription: Codable, Hashable, Sendable {
     package var license: String?
     package var generatedBy: [GeneratedBy]
     package var datasetLinks: [String: String]
+    package var keywords: [String]
 
     package var isDerivative: Bool { datasetType == "derivative" }
 
     package init(
         name: String, bidsVersion: String = "1.11.1", datasetType: String = "raw", license: String? = nil,
-        generatedBy: [GeneratedBy] = [], datasetLinks: [String: String] = [:]
+        generatedBy: [GeneratedBy] = [], datasetLinks: [String: String] = [:], keywords: [String] = []
     ) {
         self.name = name
         self.bidsVersion = bidsVersion
@@ -41,6 +42,7 @@ package struct DatasetDescription: Codable, Hashable, Sendable {
         self.license = license
         self.generatedBy = generatedBy
         self.datasetLinks = datasetLinks
+        self.keywords = keywords
     }
 
     /// Reads what is there; each thing the standard asks for and does not find becomes a problem, never a stop.
@@ -80,6 +82,7 @@ package struct DatasetDescription: Codable, Hashable, Sendable {
             problems.append(
                 .init(.warning, path: path, "\(path) is of a derivative but lacks GeneratedBy; say what made it"))
         }
+        description.keywords = (json["Keywords"]?.arrayValue ?? []).compactMap(\.stringValue)
         for (name, value) in json["DatasetLinks"]?.objectValue ?? [:] {
             if let target = value.stringValue { description.datasetLinks[name] = target }
         }
@@ -103,6 +106,7 @@ package struct DatasetDescription: Codable, Hashable, Sendable {
                     return object
                 })
         }
+        if !keywords.isEmpty { value["Keywords"] = .array(keywords.map { .string($0) }) }
         if !datasetLinks.isEmpty { value["DatasetLinks"] = .object(datasetLinks.mapValues { .string($0) }) }
         return value
     }

@@ -109,7 +109,7 @@ enum ErrorMapping {
 
     private static func store(_ error: StoreError, request: String) -> APIFailure {
         switch error {
-        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelBelongsToRun, .modelNameOfFolds,
+        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelHasName, .modelBelongsToRun, .modelNameOfFolds,
             .foldsOfModelMissing:
             APIFailure(.conflict, "conflict", "\(error)")
         case .unknownModel: .notFound("\(error)")

@@ -17,7 +17,7 @@ extension Submission {
     ///
     /// Their bytes are kept from a collection of garbage until the run that reads them is stored.
     ///
-    /// - Throws: `APIFailure` 422 with the places of those that are not known.
+    /// - Throws: `APIFailure` 422 with the places of those that are not known, and of files that are no models.
     func models(of definition: WorkflowDefinition, path: String) async throws -> [String: [NamedModel]] {
         var found: [String: [NamedModel]] = [:]
         var problems: [WorkflowProblem] = []
@@ -47,11 +47,18 @@ extension Submission {
                         + "\(step) takes one; name one of them, such as \(ModelName.ofFold(1, of: text))")
             }
         }
+        for file in definition.modelFiles {
+            guard let problem = ModelFileCheck.problem(file.path) else { continue }
+            problems.append(
+                WorkflowProblem(
+                    .error, file: path, line: file.line, column: file.column,
+                    "input \(file.input) of step \(file.step): \(file.path) \(problem)"))
+        }
         guard problems.isEmpty else {
             throw APIFailure(
                 .unprocessableContent, "invalid_workflow",
-                "The workflow \(path) names models that are not known; nothing was "
-                    + "started.", details: problems.map(\.description))
+                "The workflow \(path) names models that cannot be used; nothing was started.",
+                details: problems.map(\.description))
         }
         return found
     }

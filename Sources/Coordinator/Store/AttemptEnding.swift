@@ -107,9 +107,9 @@ struct AttemptEnding {
         let most = try session.first(
             """
             SELECT max(memory_mib) FROM worker_session
-            WHERE expires_at > now() AND NOT draining AND cores >= $1 AND (kinds ->> $2)::int = $3
-              AND ($4 = '' OR $4 = ANY (commands))
-            """, [.int(step.cores), .text(step.kind), .int(step.kindVersion), .text(step.command ?? "")]
+            WHERE expires_at > now() AND NOT draining AND (kinds ->> $1)::int = $2
+              AND ($3 = '' OR $3 = ANY (commands))
+            """, [.text(step.kind), .int(step.kindVersion), .text(step.command ?? "")]
         ) { try $0[0] as Int? }
         guard let found = most, let offered = found else { return nil }
         return offered / GraphProgress.memoryClass * GraphProgress.memoryClass

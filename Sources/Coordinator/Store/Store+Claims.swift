@@ -38,17 +38,17 @@ extension Store {
         scheduler.forget(claim: request.claim)
         let grants = try await pool.transaction(repeatable: true) { connection -> [LeaseGrant]? in
             let alive = try connection.first(
-                "SELECT NOT draining FROM worker_session WHERE session_id = $1 AND expires_at > now()",
+                "SELECT NOT draining, cores FROM worker_session WHERE session_id = $1 AND expires_at > now()",
                 [.uuid(session)]
-            ) { try $0[0] as Bool }
-            guard let mayTake = alive else { return nil }
+            ) { try $0.decode(Bool.self, Int.self) }
+            guard let (mayTake, cores) = alive else { return nil }
             // Also when the transaction is repeated after a lost COMMIT that was in fact stored.
             var leases = try Self.leases(ofClaim: request.claim, session: session, connection)
             if leases.isEmpty, mayTake {
                 leases = try Self.take(
                     for: request, session: session, capability: offered, scheduler: scheduler, connection)
             }
-            return try Self.grants(for: leases, steps: steps, connection)
+            return try Self.grants(for: leases, cores: cores, steps: steps, connection)
         }
         guard let grants else {
             scheduler.forget(session: session)
@@ -64,6 +64,7 @@ extension Store {
     @discardableResult
     package func sweepReady() async throws -> Bool {
         let (groups, lanes) = try await pool.run { session in
+            let fleet = try WorkerFleet.load(session)
             let groups = try session.query(
                 """
                 WITH RECURSIVE present AS (
@@ -86,7 +87,9 @@ extension Store {
                 let (id, kind, version, cores, memory, command) = try row.decode(
                     Int32.self, String.self, Int.self, Int.self, Int.self, String.self)
                 return (
-                    id, Lane(kind: kind, kindVersion: version, cores: cores, memoryMiB: memory, command: command)
+                    id,
+                    fleet.offered(
+                        Lane(kind: kind, kindVersion: version, cores: cores, memoryMiB: memory, command: command))
                 )
             }
             return (groups, Dictionary(uniqueKeysWithValues: lanes))
@@ -190,8 +193,10 @@ extension Store {
     }
 
     /// Everything a worker needs to run the tasks it got.
+    ///
+    /// - Parameter cores: that the worker has; no task gets more.
     private static func grants(
-        for leases: [HeldLease], steps: StepCache, _ connection: Session
+        for leases: [HeldLease], cores: Int, steps: StepCache, _ connection: Session
     ) throws -> [LeaseGrant] {
         guard !leases.isEmpty else { return [] }
         let ids = leases.map(\.task)
@@ -215,7 +220,7 @@ extension Store {
                 task: TaskID(rawValue: lease.task), token: lease.token, step: step.name, kind: step.kind,
                 kindVersion: step.kindVersion, context: task.context, parameters: step.parameters,
                 inputs: resolved.inputs, missing: resolved.missing,
-                resources: TaskResources(cores: step.cores, memoryMiB: lease.memoryMiB),
+                resources: TaskResources(cores: min(step.cores, cores), memoryMiB: lease.memoryMiB),
                 timeLimitMilliseconds: Int(min(step.timeoutMilliseconds, lease.remainingMilliseconds)))
         }
     }

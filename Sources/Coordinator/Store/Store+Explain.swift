@@ -85,23 +85,10 @@ extension Store {
 
     /// Why no live worker can take a lane; empty when one can.
     private static func unfit(_ lane: Lane, _ session: Session) throws -> (hasWorkers: Bool, reasons: [String]) {
-        let workers = try session.query(
-            """
-            SELECT cores, memory_mib, kinds, commands FROM worker_session WHERE expires_at > now() AND NOT draining
-            """
-        ) { row in
-            let (cores, memory, kinds, commands) = try row.decode(Int.self, Int.self, String.self, [String].self)
-            let versions = try StoredJSON.value(kinds, table: "worker_session").objectValue ?? [:]
-            let capability = WorkerCapability(
-                kinds: versions.compactMapValues { $0.integerValue.map { Int($0) } }, commands: Set(commands))
-            return (cores: cores, memory: memory, capability: capability)
-        }
+        let workers = try WorkerFleet.load(session).workers
         if workers.isEmpty { return (false, ["No worker is connected; start one with \"qsmflow worker\"."]) }
-        if workers.contains(where: {
-            $0.capability.fits(lane) && $0.cores >= lane.cores && $0.memory >= lane.memoryMiB
-        }) {
-            return (true, [])
-        }
+        // Cores are no obstacle: a task gets what there is.
+        if workers.contains(where: { $0.capability.fits(lane) && $0.memoryMiB >= lane.memoryMiB }) { return (true, []) }
         let able = workers.filter { $0.capability.kinds[lane.kind] == lane.kindVersion }
         guard !able.isEmpty else {
             return (true, ["No connected worker runs version \(lane.kindVersion) of \(lane.kind); update the workers."])
@@ -111,19 +98,10 @@ extension Store {
             let remedy = "allow it with --allow-command on a worker"
             return (true, ["No connected worker allows the program \"\(lane.command)\"; \(remedy)."])
         }
-        var reasons: [String] = []
-        if let largest = allowed.map(\.memory).max(), largest < lane.memoryMiB {
-            reasons.append(
-                "It needs \(lane.memoryMiB) MiB of memory, but the largest worker offers \(largest) MiB.")
-        }
-        if let most = allowed.map(\.cores).max(), most < lane.cores {
-            reasons.append("It needs \(lane.cores) cores, but the largest worker offers \(most).")
-        }
-        if reasons.isEmpty {
-            reasons.append(
-                "No single worker offers \(lane.cores) cores and \(lane.memoryMiB) MiB of memory together.")
-        }
-        return (true, reasons)
+        let largest = allowed.map(\.memoryMiB).max() ?? 0
+        return (
+            true, ["It needs \(lane.memoryMiB) MiB of memory, but the largest worker offers \(largest) MiB."]
+        )
     }
 
     private static func explainSuccess(

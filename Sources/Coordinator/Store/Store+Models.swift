@@ -37,7 +37,7 @@ extension Store {
     ///
     /// - Parameter hasBytes: whether the bytes are where artifacts are kept: a row alone is no model.
     /// - Returns: the model, and whether it was not known before.
-    /// - Throws: `StoreError` where the name cannot be or is taken, the bytes or the card are missing.
+    /// - Throws: `StoreError` where the name cannot be or is taken, the model has another, the bytes or the card are missing.
     package func putModel(
         _ digest: ArtifactDigest, _ request: ModelRequest, hasBytes: Bool = true, by actor: String
     ) async throws -> (model: ModelDetail, isNew: Bool) {
@@ -48,7 +48,13 @@ extension Store {
                 "SELECT name FROM model WHERE digest = $1 FOR UPDATE", [.bytea(digest.bytes)]
             ) { try $0[0] as String? }
             if known == nil, request.card == nil { throw StoreError.modelWithoutCard(digest) }
-            if let name = request.name { try Self.free(name, for: digest, moving: request.moveName == true, session) }
+            var loser: ArtifactDigest?
+            let former = known.flatMap { $0 }.flatMap { $0 == request.name ? nil : $0 }
+            if let name = request.name {
+                let isMoving = request.moveName == true
+                loser = try Self.free(name, for: digest, moving: isMoving, session)
+                if let former, !isMoving { throw StoreError.modelHasName(former, digest, wanted: name) }
+            }
             // Held against a collection of garbage until the commit.
             let bytes = try session.first(
                 "SELECT size_bytes FROM artifact WHERE digest = $1 FOR KEY SHARE", [.bytea(digest.bytes)]
@@ -69,7 +75,9 @@ extension Store {
             try Self.record(
                 session, actor: actor, kind: known == nil ? "model.imported" : "model.changed",
                 body: ["digest": .string(digest.hex), "name": request.name.map { .string($0) } ?? .null])
-            return (try Self.detail(digest, session), known == nil)
+            var model = try Self.detail(digest, session)
+            if request.name != nil { (model.nameTakenFrom, model.formerName) = (loser, former) }
+            return (model, known == nil)
         }
     }
 
@@ -127,9 +135,10 @@ extension Store {
         try session.query("SELECT pg_advisory_xact_lock($1)", [.bigint(0x4d << 48)])
     }
 
+    /// - Returns: the model that had the name and has it no more.
     private static func free(
         _ name: String, for digest: ArtifactDigest, moving: Bool, _ session: Session
-    ) throws {
+    ) throws -> ArtifactDigest? {
         let owner = try session.first("SELECT digest FROM model WHERE name = $1", [.text(name)]) {
             try ArtifactDigest(bytes: try $0[0], table: "model")
         }
@@ -140,9 +149,10 @@ extension Store {
                 "UPDATE model SET name = NULL WHERE digest = ANY ($1)",
                 [.byteaArray(folds.map(\.digest.bytes).filter { $0 != digest.bytes })])
         }
-        guard let owner, owner != digest else { return }
+        guard let owner, owner != digest else { return nil }
         guard moving else { throw StoreError.modelNameTaken(name, by: owner) }
         try session.execute("UPDATE model SET name = NULL WHERE digest = $1", [.bytea(owner.bytes)])
+        return owner
     }
 
     static func digest(ofModel text: String, _ session: Session) throws -> ArtifactDigest {

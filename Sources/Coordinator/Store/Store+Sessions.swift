@@ -6,15 +6,16 @@ import Workflow
 
 extension Store {
     /// Opens a session for a worker. One it left open under the same boot ends, as it says thereby that it has abandoned
-    /// that one's attempts.
+    /// that one's attempts, and so do those of a predecessor that it knows to be gone: the next look for expired leases
+    /// takes theirs back.
     package func openSession(_ request: SessionRequest, ttl: Duration) async throws -> SessionGrant {
         let milliseconds = Int(ttl.components.seconds * 1000 + ttl.components.attoseconds / 1_000_000_000_000_000)
         let kinds = JSONValue.object(request.kinds.mapValues { .integer(Int64($0)) }).canonicalString
         let session = UUID()
         try await pool.transaction(repeatable: true) { connection in
             try connection.execute(
-                "UPDATE worker_session SET expires_at = now() WHERE boot_id = $1 AND expires_at > now()",
-                [.uuid(request.bootID)])
+                "UPDATE worker_session SET expires_at = now() WHERE boot_id IN ($1, $2) AND expires_at > now()",
+                [.uuid(request.bootID), .uuid(request.predecessor ?? request.bootID)])
             try connection.execute(
                 """
                 INSERT INTO worker_session (session_id, worker, boot_id, cores, memory_mib, kinds, commands,
@@ -30,6 +31,8 @@ extension Store {
         }
         scheduler.remember(
             WorkerCapability(kinds: request.kinds, commands: Set(request.commands)), of: session)
+        // How wide tasks are offered depends on who is there.
+        scheduler.sweepSoon()
         return SessionGrant(
             session: session, ttlMilliseconds: milliseconds, heartbeatMilliseconds: max(100, milliseconds / 6))
     }

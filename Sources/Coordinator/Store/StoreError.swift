@@ -27,6 +27,8 @@ package enum StoreError: Error, Sendable, Equatable {
     case foldsOfModelMissing(String, missing: [Int], of: Int)
     /// The folds of a run have no models that could be named.
     case noModelsOfFolds(String)
+    /// The model has another name, which it would lose.
+    case modelHasName(String, ArtifactDigest, wanted: String)
     /// The bytes of a model are not in the artifact store.
     case missingModelBytes(ArtifactDigest)
     case modelWithoutCard(ArtifactDigest)
@@ -60,14 +62,21 @@ extension StoreError: CustomStringConvertible {
         case .damagedRow(let table, let what): "A row of table \(table) cannot be read: \(what)."
         case .unknownModel(let text, let nearest):
             "There is no model “\(text)”"
-                + (nearest.map { "; did you mean \($0)?" } ?? "; `qsmflow models` lists those there are.")
+                + (nearest.map { "; did you mean \($0)?" }
+                    ?? (ModelName.isTooShortForDigest(text)
+                        ? "; for a digest it has too few digits: give at least \(ModelName.leastDigits), as `qsmflow models` "
+                            + "lists them."
+                        : "; `qsmflow models` lists those there are."))
         case .ambiguousModel(let text, let digests):
             "Several models start with \(text): \(digests.map { $0.hex.prefix(16) + "…" }.joined(separator: ", ")); "
                 + "give more digits."
         case .unusableModelName(let name): "“\(name)” cannot name a model; \(ModelName.rule)."
         case .modelNameTaken(let name, let digest):
-            "The name \(name) belongs to model \(digest.abbreviated); choose another, or move it to this model with "
-                + "--move (moveName over HTTP)."
+            "The name \(name) belongs to model \(digest.abbreviated), of other bytes; choose another, or move it to this model "
+                + "with --move (moveName over HTTP)."
+        case .modelHasName(let name, let digest, let wanted):
+            "Model \(digest.abbreviated) has the name \(name), which workflows may use and which it would lose to \(wanted); "
+                + "rename it with --move (moveName over HTTP)."
         case .modelNameOfFolds(let name, let count):
             "The name \(name) stands for \(count) models, those of the folds of a training; name one of them, such as "
                 + "\(ModelName.ofFold(1, of: name)), or give the name to another model with --move (moveName over HTTP)."

@@ -4,32 +4,41 @@ import Kernels
 /// weights of the layers before it.
 struct InferenceForm {
     private(set) var network: Network
-    /// By name; nil where only shapes and memory are of interest.
-    private(set) var tensors: [String: Tensor]?
+    /// nil where only shapes and memory are of interest.
+    private let weights: (any WeightSource)?
+    /// By name, those that differ from `weights` or are not there; vectors, no weights of convolutions.
+    private var changed: [String: Tensor] = [:]
     /// Factors of the rows of weights, by name, a row being what is left when the axes before it are fixed; they are
     /// applied while the weights are packed, so that no second set of weights is ever in memory.
     private(set) var rowFactors: [String: [Double]] = [:]
+    /// Of the parameters of `weights`.
+    private let names: Set<String>
 
     /// - Parameter folds: whether batch normalisation is folded; results differ in rounding only.
-    init(_ network: Network, _ weights: Weights?, folds: Bool = true) {
-        self.network = network
-        tensors = weights.map { weights in
-            Dictionary(uniqueKeysWithValues: zip(weights.parameters.map(\.name), weights.tensors))
-        }
+    /// - Throws: what reading weights throws.
+    init(_ network: Network, _ weights: (any WeightSource)?, folds: Bool = true) throws {
+        (self.network, self.weights) = (network, weights)
+        names = Set(weights?.parameters.map(\.name) ?? [])
         dropTrainingLayers()
         if folds {
-            normaliseBeforeJoining()
-            foldNormalisations()
+            try normaliseBeforeJoining()
+            try foldNormalisations()
         }
     }
 
-    /// The tensors in the order of the network's parameters.
-    var orderedTensors: [Tensor] {
-        guard let tensors else { return [] }
-        return network.parameters.map { tensors[$0.name]! }
+    /// The values of a parameter of `network`, before its rows are multiplied.
+    func tensor(_ name: String) throws -> Tensor {
+        if let tensor = changed[name] { return tensor }
+        guard let weights else { preconditionFailure("\(name): no values are known where only shapes are of interest") }
+        return try weights.tensor(name)
     }
 
-    /// Those of `orderedTensors` whose rows are multiplied, with the factors.
+    /// nil where there is no such parameter.
+    private func existing(_ name: String) throws -> Tensor? {
+        changed[name] != nil || names.contains(name) ? try tensor(name) : nil
+    }
+
+    /// The parameters of `network`, by their places, whose rows are multiplied, with the factors.
     var orderedRowFactors: [Int: [Double]] {
         var factors: [Int: [Double]] = [:]
         for (n, parameter) in network.parameters.enumerated() { factors[n] = rowFactors[parameter.name] }
@@ -51,7 +60,7 @@ struct InferenceForm {
     }
 
     /// Normalising joined maps is joining normalised maps, and those can be folded where a convolution made them.
-    private mutating func normaliseBeforeJoining() {
+    private mutating func normaliseBeforeJoining() throws {
         let nodes = Dictionary(uniqueKeysWithValues: network.nodes.map { ($0.name, $0) })
         let kinds = network.kinds
         let readers = self.readers
@@ -95,10 +104,10 @@ struct InferenceForm {
         } names: {
             movedNames[$0] ?? $0
         }
-        for copy in copies { copyChannels(of: copy.layer, to: copy.part, copy.channels) }
+        for copy in copies { try copyChannels(of: copy.layer, to: copy.part, copy.channels) }
     }
 
-    private mutating func foldNormalisations() {
+    private mutating func foldNormalisations() throws {
         let nodes = Dictionary(uniqueKeysWithValues: network.nodes.map { ($0.name, $0) })
         let readers = self.readers
         var renamed: [String: String] = [:]
@@ -109,7 +118,7 @@ struct InferenceForm {
             else { continue }
             renamed[node.name] = before.name
             withBias.insert(before.name)
-            fold(node.name, settings, into: before)
+            try fold(node.name, settings, into: before)
         }
         rebuild { node in
             if renamed[node.name] != nil { return [] }
@@ -121,13 +130,13 @@ struct InferenceForm {
     }
 
     /// w′ = w·s and b′ = (b − mean)·s + shift with s = scale / √(variance + ε), per output channel.
-    private mutating func fold(_ name: String, _ settings: NormalisationSettings, into node: Network.Node) {
-        guard let weight = tensors?["\(node.name).weight"] else { return }
-        let mean = tensors!["\(name).running_mean"]!.values
-        let variance = tensors!["\(name).running_var"]!.values
-        let scale = tensors!["\(name).weight"]?.values
-        let shift = tensors!["\(name).bias"]?.values
-        let old = tensors!["\(node.name).bias"]?.values
+    private mutating func fold(_ name: String, _ settings: NormalisationSettings, into node: Network.Node) throws {
+        guard let weight = weights?.parameters.first(where: { $0.name == "\(node.name).weight" }) else { return }
+        let mean = try tensor("\(name).running_mean").values
+        let variance = try tensor("\(name).running_var").values
+        let scale = try existing("\(name).weight")?.values
+        let shift = try existing("\(name).bias")?.values
+        let old = try existing("\(node.name).bias")?.values
         let channels = settings.channels
         let factors = (0..<channels).map { c -> Double in
             Double(scale?[c] ?? 1) / (Double(variance[c]) + Double(settings.epsilon)).squareRoot()
@@ -137,13 +146,13 @@ struct InferenceForm {
             return Float(centred * factors[c] + Double(shift?[c] ?? 0))
         }
         rowFactors["\(node.name).weight"] = node.layer.outputChannels(ofWeight: weight.shape).map { factors[$0] }
-        tensors!["\(node.name).bias"] = Tensor(shape: [channels], values: bias)
+        changed["\(node.name).bias"] = Tensor(shape: [channels], values: bias)
     }
 
-    private mutating func copyChannels(of layer: String, to part: String, _ channels: Range<Int>) {
+    private mutating func copyChannels(of layer: String, to part: String, _ channels: Range<Int>) throws {
         for name in ["weight", "bias", "running_mean", "running_var"] {
-            guard let tensor = tensors?["\(layer).\(name)"] else { continue }
-            tensors!["\(part).\(name)"] = Tensor(shape: [channels.count], values: Array(tensor.values[channels]))
+            guard let tensor = try existing("\(layer).\(name)") else { continue }
+            changed["\(part).\(name)"] = Tensor(shape: [channels.count], values: Array(tensor.values[channels]))
         }
     }
 

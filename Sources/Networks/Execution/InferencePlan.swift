@@ -19,46 +19,48 @@ package final class InferencePlan {
     package static func memory(
         for network: Network, inputs: [FeatureShape], threads: Int, folding: Bool = true, planarInputs: Bool = false
     ) throws -> MemoryStatement {
-        let form = InferenceForm(network, nil, folds: folding)
+        let form = try InferenceForm(network, nil, folds: folding)
         var (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
         if planarInputs { program.readInputsAsGiven() }
         return Self.statement(program, BufferPlan(program), form.network.parameters, threads: threads)
     }
 
     /// - Parameters:
+    ///   - weights: read one tensor after the other, each once, and let go of when it is packed.
     ///   - folding: whether batch normalisation is folded into weights; off, results differ in rounding only.
     ///   - planarInputs: whether inputs of fewer than 16 channels stay as they are given where only convolutions read
     ///     them, which takes less memory and time; they are then written to `planarInput(_:)`, not to `input(_:)`.
-    /// - Throws: `NetworkError.weights` or `.shape` where weights or inputs do not fit the network.
+    /// - Throws: `NetworkError.weights` or `.shape` where weights or inputs do not fit the network; what reading the
+    ///   weights throws.
     package init(
-        _ network: Network, weights: Weights, inputs: [FeatureShape], threads: Int, folding: Bool = true,
+        _ network: Network, weights: some WeightSource, inputs: [FeatureShape], threads: Int, folding: Bool = true,
         planarInputs: Bool = false
     ) throws {
         guard weights.parameters == network.parameters else {
             throw NetworkError.weights("the weights are those of another network")
         }
-        let form = InferenceForm(network, weights, folds: folding)
+        let form = try InferenceForm(network, weights, folds: folding)
         var (program, _) = try Program.forward(form.network, inputShapes: inputs, training: false)
         if planarInputs { program.readInputsAsGiven() }
         let buffers = BufferPlan(program)
-        let tensors = form.orderedTensors
-        memory = Self.statement(program, buffers, form.network.parameters, threads: threads)
+        let parameters = form.network.parameters
+        memory = Self.statement(program, buffers, parameters, threads: threads)
         (inputShapes, outputs) = (inputs, program.outputs)
         outputShapes = program.outputs.map { program.shapes[$0] }
 
         let kept = Self.keptParameters(program)
-        let storage = FeatureStorage(count: kept.reduce(0) { $0 + (tensors[$1].values.count + 15) / 16 * 16 })
-        var pointers = [UnsafeMutablePointer<Float>?](repeating: nil, count: tensors.count)
+        let storage = FeatureStorage(count: kept.reduce(0) { $0 + (parameters[$1].count + 15) / 16 * 16 })
+        var pointers = [UnsafeMutablePointer<Float>?](repeating: nil, count: parameters.count)
         var offset = 0
         for index in kept {
             let pointer = storage.base + offset
-            for (n, value) in tensors[index].values.enumerated() { pointer[n] = value }
+            for (n, value) in try form.tensor(parameters[index].name).values.enumerated() { pointer[n] = value }
             pointers[index] = pointer
-            offset += (tensors[index].values.count + 15) / 16 * 16
+            offset += (parameters[index].count + 15) / 16 * 16
         }
-        parameters = storage
-        prepared = PreparedProgram(
-            program, buffers, parameters: pointers, gradients: [], tensors: tensors,
+        self.parameters = storage
+        prepared = try PreparedProgram(
+            program, buffers, parameters: pointers, gradients: [], tensor: { try form.tensor(parameters[$0].name) },
             rowFactors: form.orderedRowFactors, threads: threads)
     }
 
@@ -80,8 +82,11 @@ package final class InferencePlan {
         let (packed, scratch) = program.workspaceBytes(threads: threads)
         let saved = program.savedCounts.reduce(0) { $0 + $1.count }
         let kept = keptParameters(program).reduce(0) { $0 + (parameters[$1].count + 15) / 16 * 16 }
+        // One parameter at a time is in memory to be packed, before anything is computed.
+        let largest = parameters.map(\.count).max() ?? 0
         return MemoryStatement(
-            activations: 4 * (buffers.count + saved), packedWeights: packed, scratch: scratch, parameters: 4 * kept)
+            activations: 4 * (buffers.count + saved), packedWeights: packed, scratch: max(scratch, 4 * largest),
+            parameters: 4 * kept)
     }
 
     /// Where input `index` is to be written before `run()`, as a feature map.

@@ -40,13 +40,14 @@ final class PreparedProgram {
     }
 
     /// - Parameters:
-    ///   - tensors: the values of those parameters that are nil in `parameters`, all or none of them.
+    ///   - tensor: the values of a parameter that is nil in `parameters`, by its place.
     ///   - rowFactors: by parameter, factors of the equally long rows of its tensor.
+    /// - Throws: what `tensor` throws.
     init(
         _ program: Program, _ buffers: BufferPlan, parameters: [UnsafeMutablePointer<Float>?],
-        gradients: [UnsafeMutablePointer<Float>?], tensors: [Tensor] = [], rowFactors: [Int: [Double]] = [:],
-        threads: Int
-    ) {
+        gradients: [UnsafeMutablePointer<Float>?], tensor: ((Int) throws -> Tensor)? = nil,
+        rowFactors: [Int: [Double]] = [:], threads: Int
+    ) throws {
         (self.program, self.buffers, self.threads) = (program, buffers, threads)
         (self.parameters, self.gradients) = (parameters, gradients)
         arena = FeatureStorage(count: buffers.count)
@@ -60,51 +61,65 @@ final class PreparedProgram {
             offset += size.count
         }
         self.saved = saved
-        for (s, step) in program.steps.enumerated() { prepare(s, step, tensors, rowFactors) }
+        for (s, step) in program.steps.enumerated() { try prepare(s, step, tensor, rowFactors) }
     }
 
     private func prepare(
-        _ index: Int, _ step: Program.Step, _ tensors: [Tensor], _ rowFactors: [Int: [Double]]
-    ) {
+        _ index: Int, _ step: Program.Step, _ tensor: ((Int) throws -> Tensor)?, _ rowFactors: [Int: [Double]]
+    ) throws {
         switch step.operation {
         case .convolution(let geometry, let w, let b, let epilogue):
-            let (weight, bias) = (values(w, tensors, rowFactors[w]), b.map { values($0, tensors, nil) })
-            convolutions[index] = Convolution(
-                geometry, input: program.shapes[step.inputs[0]], weight: weight.base, bias: bias?.base,
-                epilogue: epilogue, planarInput: program.planarInputs.contains(step.inputs[0]),
-                isTrained: program.isTrained,
-                threads: threads)
-            withExtendedLifetime((weight.owner, bias?.owner)) {}
+            try withValues(w, tensor, rowFactors[w]) { weight in
+                try withOptionalValues(b, tensor) { bias in
+                    convolutions[index] = Convolution(
+                        geometry, input: program.shapes[step.inputs[0]], weight: weight, bias: bias,
+                        epilogue: epilogue, planarInput: program.planarInputs.contains(step.inputs[0]),
+                        isTrained: program.isTrained, threads: threads)
+                }
+            }
         case .transposedConvolution(let geometry, let w, let b, let epilogue):
-            let (weight, bias) = (values(w, tensors, rowFactors[w]), b.map { values($0, tensors, nil) })
-            transposedConvolutions[index] = TransposedConvolution(
-                geometry, input: program.shapes[step.inputs[0]], weight: weight.base, bias: bias?.base,
-                epilogue: epilogue, threads: threads)
-            withExtendedLifetime((weight.owner, bias?.owner)) {}
+            try withValues(w, tensor, rowFactors[w]) { weight in
+                try withOptionalValues(b, tensor) { bias in
+                    transposedConvolutions[index] = TransposedConvolution(
+                        geometry, input: program.shapes[step.inputs[0]], weight: weight, bias: bias,
+                        epilogue: epilogue, threads: threads)
+                }
+            }
         default: break
         }
     }
 
-    /// A parameter to be packed: where it is, or a copy that lives as long as the result.
-    private func values(_ parameter: Int, _ tensors: [Tensor], _ rowFactors: [Double]?) -> ParameterValues {
-        if let pointer = parameters[parameter] { return ParameterValues(base: pointer, owner: nil) }
-        let count = tensors[parameter].values.count
-        let storage = FeatureStorage(count: count)
-        tensors[parameter].values.withUnsafeBufferPointer { source in
-            guard let base = source.baseAddress else { return }
-            guard let rowFactors else { return storage.base.update(from: base, count: count) }
-            let length = count / rowFactors.count
-            Parallel.forEach(rowFactors.count, threads: threads) { row in
-                let factor = rowFactors[row]
-                for n in row * length..<(row + 1) * length { storage.base[n] = Float(Double(base[n]) * factor) }
-            }
+    /// Hands on a parameter to be packed: from where it is, or read for as long as `body` takes.
+    private func withValues(
+        _ parameter: Int, _ tensor: ((Int) throws -> Tensor)?, _ rowFactors: [Double]? = nil,
+        _ body: (UnsafePointer<Float>) throws -> Void
+    ) throws {
+        if let pointer = parameters[parameter] { return try body(pointer) }
+        guard let tensor else { preconditionFailure("parameter \(parameter) is nowhere") }
+        var values = try tensor(parameter).values
+        if let rowFactors { scaleRows(&values, by: rowFactors) }
+        try values.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { preconditionFailure("parameter \(parameter) is empty") }
+            try body(base)
         }
-        return ParameterValues(base: storage.base, owner: storage)
     }
 
-    private struct ParameterValues {
-        let base: UnsafeMutablePointer<Float>
-        let owner: FeatureStorage?
+    private func withOptionalValues(
+        _ parameter: Int?, _ tensor: ((Int) throws -> Tensor)?, _ body: (UnsafePointer<Float>?) throws -> Void
+    ) throws {
+        guard let parameter else { return try body(nil) }
+        try withValues(parameter, tensor) { try body($0) }
+    }
+
+    private func scaleRows(_ values: inout [Float], by factors: [Double]) {
+        let length = values.count / factors.count
+        values.withUnsafeMutableBufferPointer { buffer in
+            // Rows are disjoint.
+            nonisolated(unsafe) let base = buffer.baseAddress!
+            Parallel.forEach(factors.count, threads: threads) { row in
+                for n in row * length..<(row + 1) * length { base[n] = Float(Double(base[n]) * factors[row]) }
+            }
+        }
     }
 
     /// Packs the convolutions' weights anew after the parameters have changed.

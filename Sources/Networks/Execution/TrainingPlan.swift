@@ -50,7 +50,7 @@ package final class TrainingPlan {
         outputShapes = network.outputs.map { name in shapes[names.firstIndex(of: name)!] }
         (self.network, self.loss, self.parameters, inputShapes) = (network, loss, parameters, inputs)
         memory = Self.statement(program, buffers, network, loss, moments: moments, threads: threads)
-        prepared = PreparedProgram(
+        prepared = try PreparedProgram(
             program, buffers, parameters: parameters.pointers, gradients: parameters.gradientPointers, threads: threads)
         version = parameters.version
         var targetMaps: [Int: FeatureStorage] = [:]

@@ -14,7 +14,7 @@ package struct SegmentationNetwork: WindowNetwork {
     }
 
     package let network: Network
-    package let weights: Weights
+    private let weights: any WeightSource
     package let output: Output
     package let inputChannels: Int
     package let classes: Int
@@ -24,7 +24,7 @@ package struct SegmentationNetwork: WindowNetwork {
 
     /// - Parameter globalScale: voxel size of its second input in voxels of the first, for networks of two branches.
     /// - Throws: `InferenceError.network` when it is no network from one image to one of the same kind.
-    package init(_ network: Network, weights: Weights, output: Output, globalScale: Int? = nil) throws {
+    package init(_ network: Network, weights: any WeightSource, output: Output, globalScale: Int? = nil) throws {
         guard network.inputs.count == (globalScale == nil ? 1 : 2), let input = network.inputs.first, input.rank >= 2
         else {
             throw InferenceError.network(
@@ -55,11 +55,10 @@ package struct SegmentationNetwork: WindowNetwork {
 
     package func bytes(input: FeatureShape, threads: Int) throws -> Int {
         try check(input)
-        // Weights stay beside what is packed from them.
-        let weights = network.parameters.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride
         let plan = try InferencePlan.memory(
             for: network, inputs: inputs(input), threads: threads, planarInputs: hasPlanarInput)
-        return weights + plan.total
+        // Weights in memory stay beside what is packed from them.
+        return weights.heldBytes + plan.total
     }
 
     package func predictor(input: FeatureShape, threads: Int) throws -> any WindowPredictor {
@@ -86,7 +85,7 @@ package struct SegmentationNetwork: WindowNetwork {
 
 extension Network {
     /// Whether the first output comes from a layer that makes probabilities so.
-    func endsIn(_ output: SegmentationNetwork.Output) -> Bool {
+    package func endsIn(_ output: SegmentationNetwork.Output) -> Bool {
         guard let last = nodes.first(where: { $0.name == outputs.first }) else { return false }
         return switch output {
         case .softmax: last.layer == .softmax

@@ -22,20 +22,8 @@ package struct Model: Sendable {
 
     /// - Throws: `NetworkError.file` naming the file and what is wrong with it.
     package init(path: String) throws {
-        let file = try SafetensorsFile(path: path)
-        guard let json = file.metadata[Self.metadataKey] else {
-            throw NetworkError.file(
-                path: path, problem: "holds weights without a model card; import it with a description of its network")
-        }
-        let card: ModelCard
-        do {
-            card = try JSONDecoder().decode(ModelCard.self, from: Data(json.utf8))
-        } catch let error as NetworkError {
-            throw NetworkError.file(path: path, problem: "its model card describes an impossible network: \(error)")
-        } catch let error as DecodingError {
-            throw NetworkError.file(path: path, problem: "its model card is damaged: \(Self.explain(error))")
-        }
-        try self.init(card: card, weights: Weights(card.network, from: file))
+        let stored = try StoredModel(path: path)
+        try self.init(card: stored.card, weights: Weights(stored.weights))
     }
 
     /// Writes card and weights; the same model gives the same bytes.
@@ -47,14 +35,19 @@ package struct Model: Sendable {
     ///
     /// - Throws: `InferenceError.network` where it classifies instead.
     package func segmentationNetwork() throws -> SegmentationNetwork {
-        try SegmentationNetwork(
-            card.network, weights: weights, output: card.output, globalScale: card.globalScale)
+        try card.segmentationNetwork(weights: weights)
     }
 
-    /// Whether the windows that the card cuts volumes into go through the network.
+    /// Whether the windows that the card cuts volumes into, or the patch that it judges, go through the network.
     ///
     /// - Throws: `InferenceError` or `NetworkError` saying what does not fit.
     package func checkWindow() throws {
+        if card.task == .classification, let patch = card.judged?.patch {
+            let shapes = card.network.inputs.map { input in
+                FeatureShape(batch: 1, channels: input.channels, size: input.rank == 0 ? .one : patch)
+            }
+            _ = try card.network.shapes(for: shapes)
+        }
         guard card.task == .segmentation, let options = card.inference else { return }
         let network = try segmentationNetwork()
         guard options.window.isMultiple(of: network.sizeMultiple) else {
@@ -62,22 +55,16 @@ package struct Model: Sendable {
         }
         try network.check(FeatureShape(batch: 1, channels: network.inputChannels, size: options.window))
     }
-
-    private static func explain(_ error: DecodingError) -> String {
-        func place(_ path: [any CodingKey]) -> String {
-            let names = path.map { $0.intValue.map(String.init) ?? $0.stringValue }
-            return names.isEmpty ? "the card" : names.joined(separator: ".")
-        }
-        switch error {
-        case .keyNotFound(let key, let context): return "\(place(context.codingPath)) lacks \(key.stringValue)"
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            return "\(place(context.codingPath)) is not what belongs there"
-        @unknown default: return "\(error)"
-        }
-    }
 }
 
 extension ModelCard {
+    /// The network for volumes, with weights.
+    ///
+    /// - Throws: `InferenceError.network` where it classifies instead.
+    func segmentationNetwork(weights: any WeightSource) throws -> SegmentationNetwork {
+        try SegmentationNetwork(network, weights: weights, output: output, globalScale: globalScale)
+    }
+
     /// As JSON with sorted keys, so that equal cards are equal bytes.
     package func json(isIndented: Bool = false) throws -> String {
         let encoder = JSONEncoder()

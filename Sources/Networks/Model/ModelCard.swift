@@ -22,6 +22,8 @@ package struct ModelCard: Sendable, Hashable, Codable {
     package var output: SegmentationNetwork.Output
     /// How volumes are run through the network; nil for classification.
     package var inference: SlidingWindowOptions?
+    /// What an imported classifier judges at a time; those trained here say it in `training`.
+    package var patch: Extent3?
     /// Voxel size of the network's second, global input in voxels of the first; nil where it has none.
     package var globalScale: Int?
     /// Numbers the network takes beside images, and how they are scaled; nil where it takes none.
@@ -158,6 +160,16 @@ package struct ModelCard: Sendable, Hashable, Codable {
             && network.outputs.last.flatMap { network.kinds[$0] }?.channels == 1
     }
 
+    /// What a classifier is shown of an image, and how it judges it; nil where the card does not say.
+    package var judged: TargetedOptions? {
+        if let targeted = training?.targeted { return targeted }
+        return patch.map { patch in
+            var options = TargetedOptions(patch: patch, batch: 1)
+            options.spatial.beyond = .background
+            return options
+        }
+    }
+
     /// - Throws: `ModelCardError.inconsistent` naming what contradicts what.
     package func check() throws {
         func refuse(_ problem: String) -> ModelCardError { .inconsistent(model: name, problem: problem) }
@@ -221,7 +233,12 @@ package struct ModelCard: Sendable, Hashable, Codable {
             }
         }
         try checkInference(refuse)
-        if let patch = training?.targeted?.patch {
+        if task == .classification, output == .sigmoid, kind.channels > 1 {
+            throw refuse(
+                "output sigmoid lets its \(kind.channels) classes stand alone, and a classifier chooses one; state output "
+                    + "softmax, or give it one logit")
+        }
+        if let patch = judged?.patch {
             for edge in [patch.depth, patch.height, patch.width]
             where !(1...SlidingWindowOptions.largestEdge).contains(edge) {
                 throw refuse(

@@ -16,7 +16,8 @@ package struct ModelDescription: Sendable, Hashable, Decodable {
     package var spacing_mm: [Double]?
     package var orientation: String?
     package var other_grids: ModelCard.Geometry.Policy?
-    /// Voxels along i, j, k; for segmentation, where the file leaves its size open.
+    /// Voxels along i, j, k, where the file leaves its size open: of the windows that images are cut into, or the patch
+    /// that a classifier judges.
     package var window: [Int]?
     package var licence: String?
     package var notes: [String]?
@@ -88,26 +89,24 @@ package struct ModelDescription: Sendable, Hashable, Decodable {
             spacing = SIMD3(mm[0], mm[1], mm[2])
         }
         let task = task ?? .segmentation
-        var inference: SlidingWindowOptions?
-        if task == .segmentation {
-            var extent = size
-            if let window {
-                guard window.count == 3, window.allSatisfy({ $0 > 0 && $0 <= LayerBounds.edge }) else {
-                    throw refuse("window is three whole numbers: voxels along i, j and k")
-                }
-                extent = Extent3(window[2], window[1], window[0])
+        var extent = size
+        if let window {
+            guard window.count == 3, window.allSatisfy({ $0 > 0 && $0 <= LayerBounds.edge }) else {
+                throw refuse("window is three whole numbers: voxels along i, j and k")
             }
-            guard let extent else { throw refuse("its file leaves the size open; state window") }
-            inference = SlidingWindowOptions(window: extent, padding: .background)
+            extent = Extent3(window[2], window[1], window[0])
         }
+        guard let extent else { throw refuse("its file leaves the size open; state window") }
         var card = ModelCard(
             name: name, task: task, architecture: architecture ?? "imported", network: network, channels: channels,
             geometry: ModelCard.Geometry(
                 spacingMillimetres: spacing, orientation: orientation,
                 otherGrids: other_grids ?? (spacing == nil ? .refuse : .resample)),
-            classes: classes, output: output ?? (network.endsIn(.sigmoid) ? .sigmoid : .softmax), inference: inference,
+            classes: classes, output: output ?? (network.endsIn(.sigmoid) ? .sigmoid : .softmax),
+            inference: task == .segmentation ? SlidingWindowOptions(window: extent, padding: .background) : nil,
             source: source,
             softwareVersion: softwareVersion)
+        if task == .classification { card.patch = extent }
         card.licence = licence
         card.notes = notes ?? []
         try card.check()

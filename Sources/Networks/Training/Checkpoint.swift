@@ -87,7 +87,7 @@ extension Trainer {
 extension Weights {
     /// Those of the file's tensors that begin with `prefix`; others are not looked at.
     fileprivate init(_ network: Network, reading prefix: String, of file: SafetensorsFile) throws {
-        try self.init(network, from: file, prefix: prefix)
+        try self.init(WeightFile(network, file, prefix: prefix))
     }
 }
 

@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 
 /// A safetensors file opened for reading: its header is checked at once, tensors are read one by one.
-package final class SafetensorsFile {
+package final class SafetensorsFile: Sendable {
     package let path: String
     package var metadata: [String: String] { header.metadata }
     /// In the order of the data.
@@ -14,7 +14,7 @@ package final class SafetensorsFile {
 
     private let header: SafetensorsHeader
     private let entries: [String: SafetensorsHeader.Entry]
-    private let handle: FileHandle
+    private let descriptor: Int32
 
     /// - Throws: `NetworkError.system` where the file cannot be read, `.file` where it is damaged in any way its header
     ///   shows.
@@ -25,15 +25,14 @@ package final class SafetensorsFile {
         guard descriptor >= 0 else {
             throw NetworkError.system(path: path, problem: "cannot be read", errorNumber: errno)
         }
-        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        let count: Int
-        do {
-            count = Int(try handle.seekToEnd())
-        } catch {
-            throw problem("cannot be read: \(error.localizedDescription)")
-        }
+        var isGood = false
+        defer { if !isGood { close(descriptor) } }
+        let end = lseek(descriptor, 0, SEEK_END)
+        guard end >= 0 else { throw NetworkError.system(path: path, problem: "cannot be read", errorNumber: errno) }
+        let count = Int(end)
         guard count >= 8 else { throw problem("is no safetensors file: it has \(count) bytes only") }
-        let start = try Self.read(handle, from: 0, count: 8, path: path)
+        var start = [UInt8](repeating: 0, count: 8)
+        try start.withUnsafeMutableBytes { try Self.read(descriptor, from: 0, to: $0, path: path) }
         let length = start.enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) }
         guard length <= UInt64(SafetensorsHeader.largestHeader) else {
             throw problem("is no safetensors file: its header would take \(length) bytes")
@@ -41,10 +40,15 @@ package final class SafetensorsFile {
         guard 8 + Int(length) <= count else {
             throw problem("is cut short: its header takes \(length) bytes and \(count - 8) are there")
         }
-        let json = try Self.read(handle, from: 8, count: Int(length), path: path)
+        var json = Data(count: Int(length))
+        try json.withUnsafeMutableBytes { try Self.read(descriptor, from: 8, to: $0, path: path) }
         header = try SafetensorsHeader(json: json, dataCount: count - 8 - Int(length), path: path)
         entries = Dictionary(uniqueKeysWithValues: header.entries.map { ($0.name, $0) })
+        self.descriptor = descriptor
+        isGood = true
     }
+
+    deinit { close(descriptor) }
 
     package func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
@@ -53,53 +57,50 @@ package final class SafetensorsFile {
     /// - Throws: `NetworkError.file` where there is none of that name, or of another type.
     package func tensor(_ name: String) throws -> Tensor {
         guard let entry = entries[name] else { throw NetworkError.file(path: path, problem: "has no tensor \(name)") }
-        let data = try Self.read(
-            handle, from: header.dataOffset + entry.range.lowerBound, count: entry.range.count, path: path)
         let count = entry.shape.reduce(1, *)
-        let values = [Float](unsafeUninitializedCapacity: count) { target, initialised in
-            data.withUnsafeBytes { source in
+        let offset = header.dataOffset + entry.range.lowerBound
+        var values = [Float](repeating: 0, count: count)
+        if entry.type == .float32 {
+            try values.withUnsafeMutableBytes { try Self.read(descriptor, from: offset, to: $0, path: path) }
+            return Tensor(shape: entry.shape, values: values)
+        }
+        var data = [UInt8](repeating: 0, count: entry.range.count)
+        try data.withUnsafeMutableBytes { try Self.read(descriptor, from: offset, to: $0, path: path) }
+        data.withUnsafeBytes { source in
+            for n in 0..<count {
                 switch entry.type {
-                case .float32:
-                    if count > 0 { memcpy(target.baseAddress!, source.baseAddress!, 4 * count) }
-                case .float64:
-                    for n in 0..<count {
-                        target[n] = Float(source.loadUnaligned(fromByteOffset: 8 * n, as: Double.self))
-                    }
+                case .float64: values[n] = Float(source.loadUnaligned(fromByteOffset: 8 * n, as: Double.self))
                 case .float16:
-                    for n in 0..<count {
-                        target[n] = Float(halfBits: source.loadUnaligned(fromByteOffset: 2 * n, as: UInt16.self))
-                    }
+                    values[n] = Float(halfBits: source.loadUnaligned(fromByteOffset: 2 * n, as: UInt16.self))
                 case .bfloat16:
-                    for n in 0..<count {
-                        let bits = source.loadUnaligned(fromByteOffset: 2 * n, as: UInt16.self)
-                        target[n] = Float(bitPattern: UInt32(bits) << 16)
-                    }
+                    let bits = source.loadUnaligned(fromByteOffset: 2 * n, as: UInt16.self)
+                    values[n] = Float(bitPattern: UInt32(bits) << 16)
                 default: break
                 }
             }
-            initialised = count
         }
         switch entry.type {
-        case .float32, .float64, .float16, .bfloat16: return Tensor(shape: entry.shape, values: values)
+        case .float64, .float16, .bfloat16: return Tensor(shape: entry.shape, values: values)
         default:
             throw NetworkError.file(
                 path: path, problem: "tensor \(name) is of the type \(entry.type.rawValue), not floating point")
         }
     }
 
-    private static func read(_ handle: FileHandle, from offset: Int, count: Int, path: String) throws -> Data {
-        if count == 0 { return Data() }
-        let data: Data?
-        do {
-            try handle.seek(toOffset: UInt64(offset))
-            data = try handle.read(upToCount: count)
-        } catch {
-            throw NetworkError.file(path: path, problem: "cannot be read: \(error.localizedDescription)")
+    /// Fills `target` with the bytes from `offset` on.
+    private static func read(
+        _ descriptor: Int32, from offset: Int, to target: UnsafeMutableRawBufferPointer, path: String
+    ) throws {
+        var done = 0
+        while done < target.count {
+            let count = pread(descriptor, target.baseAddress! + done, target.count - done, off_t(offset + done))
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw NetworkError.system(path: path, problem: "cannot be read", errorNumber: errno)
+            }
+            guard count > 0 else { throw NetworkError.file(path: path, problem: "became shorter while it was read") }
+            done += count
         }
-        guard let data, data.count == count else {
-            throw NetworkError.file(path: path, problem: "became shorter while it was read")
-        }
-        return data
     }
 }
 

@@ -26,6 +26,15 @@ struct Axis {
         (self.low, self.high, from, to) = (low, high, pixels.from, pixels.to)
     }
 
+    /// A scale from end to end, whatever lies on it.
+    init(range: ClosedRange<Double>, pixels: (from: Double, to: Double), tickCount: Int = 5) {
+        let step = Self.roundStep((range.upperBound - range.lowerBound) / Double(tickCount))
+        let first = (range.lowerBound / step - 1e-9).rounded(.up)
+        ticks = stride(from: first, through: (range.upperBound / step + 1e-9).rounded(.down), by: 1).map { $0 * step }
+        decimals = max(0, Int(ceil(-log10(step) - 1e-9)))
+        (low, high, from, to) = (range.lowerBound, range.upperBound, pixels.from, pixels.to)
+    }
+
     /// 1, 2 or 5 times a power of ten, not below `raw`.
     private static func roundStep(_ raw: Double) -> Double {
         let power = pow(10, floor(log10(raw)))

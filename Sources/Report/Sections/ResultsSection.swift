@@ -86,21 +86,29 @@ extension ReportInput {
     /// Further tables.
     var tablesSection: HTML {
         guard !tables.isEmpty else { return .empty }
-        let blocks = tables.html { table in
-            let head = table.columns.html { "<th scope=\"col\">\($0)</th>" }
-            let rows = table.rows.html { row in
-                let cells = row.enumerated().html { place, cell in
-                    place == 0
-                        ? "<th scope=\"row\">\(cell)</th>"
-                        : Self.isNumber(cell) ? "<td class=\"n\">\(cell)</td>" : "<td>\(cell)</td>"
-                }
-                return "<tr>\(cells)</tr>"
-            }
-            let note: HTML = table.note.map { "<p class=\"quiet\">\($0)</p>" } ?? .empty
-            return
-                "<h3>\(table.title)</h3>\(note)<div class=\"wide\" tabindex=\"0\"><table class=\"sortable\"><thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table></div>"
-        }
+        let blocks = tables.html { Self.block($0) }
         return "<section id=\"tables\"><h2>Tables</h2>\(blocks)</section>"
+    }
+
+    /// A table with its title.
+    ///
+    /// - Parameters:
+    ///   - limit: rows shown at most; the count is said where there are more.
+    ///   - level: of the heading.
+    static func block(_ table: Table, rows limit: Int = .max, level: Int = 3) -> HTML {
+        let head = table.columns.html { "<th scope=\"col\">\($0)</th>" }
+        let rows = table.rows.prefix(limit).html { row in
+            let cells = row.enumerated().html { place, cell in
+                place == 0
+                    ? "<th scope=\"row\">\(cell)</th>"
+                    : isNumber(cell) ? "<td class=\"n\">\(cell)</td>" : "<td>\(cell)</td>"
+            }
+            return "<tr>\(cells)</tr>"
+        }
+        let cut = table.rows.count > limit ? "The first \(limit) of \(table.rows.count) rows." : nil
+        let note: HTML = [table.note, cut].compactMap { $0 }.html { "<p class=\"quiet\">\($0)</p>" }
+        return
+            "<h\(level)>\(table.title)</h\(level)>\(note)<div class=\"wide\" tabindex=\"0\"><table class=\"sortable\"><thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table></div>"
     }
 
     private static func isNumber(_ text: String) -> Bool {

@@ -39,6 +39,8 @@ package struct LesionMatches: Sendable, Equatable {
     package let predictions: Int
     /// By number of the reference, then of the prediction.
     package let pairs: [Pair]
+    /// The pairs, and predictions that lie at a found reference without counting for it (`nearestReference`).
+    package let assigned: [Pair]
     package let foundReferences: Set<UInt16>
     package let rightPredictions: Set<UInt16>
 
@@ -64,10 +66,15 @@ package struct LesionMatches: Sendable, Equatable {
     ///   - rule: ties go to the lower number of the reference, then of the prediction.
     /// - Throws: `GridError.mismatch` when they are on different grids.
     package init(reference: LabelMap, prediction: LabelMap, rule: LesionMatchingRule) throws {
-        let table = try LesionContacts(reference, prediction)
+        self.init(try LesionContacts(reference, prediction), rule: rule)
+    }
+
+    /// The same from contacts that are known, for several rules or for the lesions of one class.
+    package init(_ table: LesionContacts, rule: LesionMatchingRule) {
         references = table.references.count
         predictions = table.predictions.count
         let chosen: [Pair]
+        var others: [Pair] = []
         switch rule {
         case .overlap(let voxels):
             chosen = table.common.filter { $0.value >= voxels }.map {
@@ -84,9 +91,13 @@ package struct LesionMatches: Sendable, Equatable {
         case .centreDistance(let farthest):
             chosen = Self.oneToOne(table.distances().filter { $0.cost <= farthest })
         case .nearestReference(let farthest):
-            chosen = Self.nearest(table.distances(), farthest: farthest)
+            (chosen, others) = Self.nearest(table.distances(), farthest: farthest)
         }
-        pairs = chosen.sorted { ($0.reference, $0.prediction) < ($1.reference, $1.prediction) }
+        func ordered(_ pairs: [Pair]) -> [Pair] {
+            pairs.sorted { ($0.reference, $0.prediction) < ($1.reference, $1.prediction) }
+        }
+        pairs = ordered(chosen)
+        assigned = ordered(chosen + others)
         foundReferences = Set(chosen.map(\.reference))
         rightPredictions = Set(chosen.map(\.prediction))
     }
@@ -111,7 +122,7 @@ package struct LesionMatches: Sendable, Equatable {
 
     private static func nearest(
         _ distances: [(contact: LesionContacts.Contact, cost: Double)], farthest: Double
-    ) -> [Pair] {
+    ) -> (counting: [Pair], others: [Pair]) {
         var home: [UInt16: (reference: UInt16, distance: Double)] = [:]
         for (contact, distance) in distances {
             let before = home[contact.prediction]
@@ -122,67 +133,11 @@ package struct LesionMatches: Sendable, Equatable {
         let near = home.filter { $0.value.distance < farthest }
         var closest: [UInt16: Double] = [:]
         for (_, place) in near { closest[place.reference] = min(closest[place.reference] ?? .infinity, place.distance) }
-        return near.filter { $0.value.distance == closest[$0.value.reference] }.map {
-            Pair(reference: $0.value.reference, prediction: $0.key)
+        var (counting, others): ([Pair], [Pair]) = ([], [])
+        for (prediction, place) in near {
+            let pair = Pair(reference: place.reference, prediction: prediction)
+            if place.distance == closest[place.reference] { counting.append(pair) } else { others.append(pair) }
         }
-    }
-}
-
-/// Sizes, middles and common voxels of the lesions of two maps, in one pass.
-struct LesionContacts {
-    struct Contact: Hashable {
-        let reference: UInt16
-        let prediction: UInt16
-    }
-
-    struct Lesion {
-        var voxels = 0
-        var sum = SIMD3<Double>()
-    }
-
-    private(set) var references: [UInt16: Lesion] = [:]
-    private(set) var predictions: [UInt16: Lesion] = [:]
-    private(set) var common: [Contact: Int] = [:]
-    private let grid: VoxelGrid
-
-    init(_ reference: LabelMap, _ prediction: LabelMap) throws {
-        try requireSameGrid(reference.grid, "the reference lesions", prediction.grid, "the predicted lesions")
-        grid = reference.grid
-        for k in 0..<grid.nz {
-            for j in 0..<grid.ny {
-                for i in 0..<grid.nx {
-                    let index = grid.index(i, j, k)
-                    let (r, p) = (reference.values[index], prediction.values[index])
-                    if r | p == 0 { continue }
-                    let place = SIMD3(Double(i), Double(j), Double(k))
-                    if r > 0 {
-                        references[r, default: Lesion()].voxels += 1
-                        references[r]!.sum += place
-                    }
-                    if p > 0 {
-                        predictions[p, default: Lesion()].voxels += 1
-                        predictions[p]!.sum += place
-                    }
-                    if r > 0, p > 0 { common[Contact(reference: r, prediction: p), default: 0] += 1 }
-                }
-            }
-        }
-    }
-
-    /// Between the middles of all pairs, mm.
-    func distances() -> [(contact: Contact, cost: Double)] {
-        func middles(_ lesions: [UInt16: Lesion]) -> [(number: UInt16, place: SIMD3<Double>)] {
-            lesions.sorted { $0.key < $1.key }.map { ($0.key, grid.affine($0.value.sum / Double($0.value.voxels))) }
-        }
-        let found = middles(predictions)
-        return middles(references).flatMap { reference in
-            found.map { prediction in
-                let apart = reference.place - prediction.place
-                return (
-                    Contact(reference: reference.number, prediction: prediction.number),
-                    (apart * apart).sum().squareRoot()
-                )
-            }
-        }
+        return (counting, others)
     }
 }

@@ -32,6 +32,9 @@ package enum AttemptRunner {
                     "This program does not know the task kind “\(request.kind)”; update the worker")
             }
             return try implementation.run(environment)
+        } catch let finding as StepFinding {
+            let sentence = finding.sentence(step: request.step)
+            return TaskResult(failure: .permanent(sentence.prefix(1).uppercased() + sentence.dropFirst()))
         } catch {
             var failure = classify(error)
             failure.message = renamed(failure.message, request)

@@ -6,6 +6,8 @@ import Workflow
 struct TaskEnvironment: Sendable {
     let request: TaskRequest
     let kind: TaskKind
+    /// The parameters, with the defaults of those that the request leaves out.
+    let settings: StepSettings
 
     init(request: TaskRequest) throws {
         guard let kind = TaskKindCatalog.kind(request.kind) else {
@@ -18,6 +20,7 @@ struct TaskEnvironment: Sendable {
                     + "update the worker or the coordinator so that both are the same")
         }
         (self.request, self.kind) = (request, kind)
+        settings = StepSettings(kind: kind, parameters: request.parameters)
     }
 
     var threads: Int { request.threads }
@@ -42,28 +45,15 @@ struct TaskEnvironment: Sendable {
 
     // MARK: Parameters
 
-    private func parameter(_ name: String) -> JSONValue {
-        guard let declared = kind.parameter(name) else {
-            preconditionFailure("\(kind.name) declares no parameter \(name)")
-        }
-        return request.parameters[name] ?? declared.defaultValue
-    }
-
     /// Whether a parameter is anything but its default.
-    func isSet(_ name: String) -> Bool {
-        let (stated, own) = (parameter(name), kind.parameter(name)?.defaultValue)
-        // 0 and 0.0 are one number.
-        if let number = stated.doubleValue { return number != own?.doubleValue }
-        return stated != own
-    }
-
-    func number(_ name: String) -> Double { parameter(name).doubleValue ?? .nan }
-    func integer(_ name: String) -> Int { Int(parameter(name).integerValue ?? 0) }
-    func text(_ name: String) -> String { parameter(name).stringValue ?? "" }
-    func boolean(_ name: String) -> Bool { parameter(name).boolValue ?? false }
-    func texts(_ name: String) -> [String] { (parameter(name).arrayValue ?? []).compactMap(\.stringValue) }
-    func list(_ name: String) -> [JSONValue] { parameter(name).arrayValue ?? [] }
-    func map(_ name: String) -> [String: JSONValue] { parameter(name).objectValue ?? [:] }
+    func isSet(_ name: String) -> Bool { settings.isSet(name) }
+    func number(_ name: String) -> Double { settings.number(name) }
+    func integer(_ name: String) -> Int { settings.integer(name) }
+    func text(_ name: String) -> String { settings.text(name) }
+    func boolean(_ name: String) -> Bool { settings.boolean(name) }
+    func texts(_ name: String) -> [String] { settings.texts(name) }
+    func list(_ name: String) -> [JSONValue] { settings.list(name) }
+    func map(_ name: String) -> [String: JSONValue] { settings.map(name) }
 
     // MARK: Outputs
 

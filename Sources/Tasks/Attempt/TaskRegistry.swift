@@ -8,6 +8,8 @@ package enum TaskRegistry {
         LabelRefinementTask.self, RegionStatisticsTask.self, SubjectAggregateTask.self,
         RadiomicsTask.self,
         NetworkTrainTask.self, NetworkSegmentTask.self, NetworkClassifyTask.self,
+        LesionComponentsTask.self, DetectionTask.self, SegmentationEvaluationTask.self, ClassificationTask.self,
+        SummaryTask.self,
         LinearModelTask.self, CohortQCTask.self,
         CommandTask.self,
     ]

@@ -18,6 +18,7 @@ struct ClassificationTraining {
         var warnings: [String] = []
         let learned = try targets.samples(people.training, features: features, &warnings)
         let judged = try targets.samples(people.validation, features: features, &warnings)
+        warnings += try Self.census(targets, people, learned: learned, judged: judged)
         let classes = try Self.classes(parameters, learned: learned, judged: judged, advice: targets.advice)
         let standardisation =
             features.isEmpty ? nil : FeatureStandardisation(names: features, samples: learned.map(\.features))
@@ -30,9 +31,6 @@ struct ClassificationTraining {
             case .qsmrim: .values
             default: .classes
             }
-        guard parameters.augmentation.deepmir == nil else {
-            throw environment.refuse("augmentation deepmir is for slices that are segmented; take standard")
-        }
         (options.spatial, options.intensity) = (parameters.augmentation.spatial, parameters.augmentation.intensity)
         var judging = options
         (judging.spatial, judging.intensity) = (
@@ -41,12 +39,7 @@ struct ClassificationTraining {
 
         let architecture = try NetworkArchitecture.classification(
             parameters, classes: classes.count, features: features.count)
-        // Says which layer cannot take the patch before anything is read.
-        _ = try architecture.network.shapes(
-            for: architecture.network.inputs.map { input in
-                FeatureShape(
-                    batch: 1, channels: input.channels, size: input.rank == 0 ? .one : parameters.patch)
-            })
+        try parameters.checkPatch(of: architecture.network)
         let settings = parameters.settings(loss: try parameters.classificationLoss(classes))
         var card = ModelCard(
             name: parameters.modelName, task: .classification, architecture: architecture.name,
@@ -92,8 +85,35 @@ struct ClassificationTraining {
             FeatureShape(
                 batch: options.batch, channels: input.channels, size: input.rank == 0 ? .one : parameters.patch)
         }
-        // Nothing has been read yet: what may be kept of the volumes counts.
-        training.cachedBytes = cache / 2 + (judged.isEmpty ? 0 : cache / 4)
+        // Nothing has been read yet: what will be kept of the volumes counts.
+        training.cachedBytes = try volumes.keptBytes(people.training, limitBytes: cache / 2)
+        if !judged.isEmpty {
+            training.cachedBytes += try volumes.keptBytes(people.validation, limitBytes: cache / 4)
+        }
+    }
+
+    /// Warns of classes that are too few.
+    ///
+    /// - Throws: a finding about a column whose levels are no classes.
+    private static func census(
+        _ targets: TrainingTargets, _ people: TrainingPeople, learned: [TrainingTargets.Sample],
+        judged: [TrainingTargets.Sample]
+    ) throws -> [String] {
+        guard !targets.column.isEmpty else {
+            return ClassCensus(learned: learned.map(\.name), judged: judged.map(\.name))
+                .warnings(unit: ("lesion", "lesions"))
+        }
+        // One vote each, however many sessions.
+        func names(_ samples: [TrainingTargets.Sample], _ sessions: [TrainingSession]) -> [String] {
+            let levels = samples.map { (sessions[$0.session].subject, $0.name) }
+            return Dictionary(levels, uniquingKeysWith: { first, _ in first }).map(\.value)
+        }
+        let census = ClassCensus(
+            learned: names(learned, people.training), judged: names(judged, people.validation))
+        if let refusal = census.refusal(column: targets.column, isNumeric: targets.isNumeric) {
+            throw StepFinding("target", refusal)
+        }
+        return census.warnings(unit: ("person", "people"))
     }
 
     /// Names of the classes; of two of which one counts as positive, that one last.
@@ -123,6 +143,12 @@ struct ClassificationTraining {
         guard needsPositive || !stated.isEmpty else { return names }
         func count(_ name: String) -> Int { learned.count { $0.name == name } }
         let positive = stated.isEmpty ? (count(names[0]) < count(names[1]) ? names[0] : names[1]) : stated
+        guard count(positive) > 0 || environment.integer("minimum_positives") == 0 else {
+            throw StepFinding(
+                "minimum_positives",
+                "none of those trained on is “\(positive)”, the class that counts as positive; another “seed” splits otherwise"
+            )
+        }
         names.removeAll { $0 == positive }
         return names + [positive]
     }

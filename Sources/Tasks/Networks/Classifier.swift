@@ -18,10 +18,10 @@ final class Classifier {
     private let plan: InferencePlan
 
     /// - Throws: a permanent failure where the card does not say what patch the model was trained on.
-    init(_ model: Model, threads: Int) throws {
-        guard let trained = model.card.training?.targeted else {
+    init(_ model: StoredModel, threads: Int) throws {
+        guard let trained = model.card.judged else {
             throw TaskResult.Failure.permanent(
-                "model \(model.card.name) does not say what patch it judges; network.classify takes models trained here"
+                "model \(model.card.name) does not say what patch it judges; import it with a window in its description"
             )
         }
         (card, self.trained) = (model.card, trained)
@@ -46,8 +46,15 @@ final class Classifier {
             throw TaskResult.Failure.permanent(
                 "model \(card.name) gives values that are no finite numbers; its weights or the image are unusable")
         }
-        guard card.isOneLogitClassifier else { return Answer(probabilities: Self.softmax(outputs[0].values)) }
-        let answers = outputs.map { $0.values.map(Self.pair) }
+        guard card.isOneLogitClassifier else {
+            // Other people's networks may end in what makes probabilities.
+            return Answer(
+                probabilities: card.output == .probabilities || card.network.endsIn(.softmax)
+                    ? outputs[0].values.map { Double($0) } : Self.softmax(outputs[0].values))
+        }
+        let answers = outputs.map { output in
+            output.values.map { card.network.endsIn(.sigmoid) ? [1 - Double($0), Double($0)] : Self.pair($0) }
+        }
         return Answer(probabilities: answers[answers.count - 1][0], slices: judgesSlices ? answers[0] : [])
     }
 

@@ -3,7 +3,7 @@ import Workflow
 
 /// The models bound to a step: one, or several that were made alike and whose probabilities are averaged.
 struct ModelEnsemble {
-    let members: [Model]
+    let members: [StoredModel]
     /// Of the first; in what the step goes by, the others say the same.
     var card: ModelCard { members[0].card }
 
@@ -12,7 +12,7 @@ struct ModelEnsemble {
         _ = try environment.input("model")
         let items = environment.inputs("model")
         let listed = try items.map { item in
-            let model = try Model(path: item.path)
+            let model = try StoredModel(path: item.path)
             guard model.card.task == task else {
                 throw TaskResult.Failure.permanent(
                     "model \(model.card.name) is one for \(model.card.task.rawValue); \(environment.request.kind) takes one for "
@@ -62,7 +62,7 @@ struct ModelEnsemble {
             return ("the lateral pairs \(pairs(a))", pairs(b))
         }
         func judges(_ card: ModelCard) -> String {
-            card.training?.targeted?.targets == .valuesPerSlice ? "slices and slabs" : "patches"
+            card.judged?.targets == .valuesPerSlice ? "slices and slabs" : "patches"
         }
         return judges(a) == judges(b) ? nil : ("a judgement of \(judges(a))", judges(b))
     }

@@ -30,7 +30,7 @@ enum ModelImages {
     }
 
     /// Images of a person as `network.segment` and `network.classify` take them, on the grid of the model.
-    static func input(_ environment: TaskEnvironment, for model: Model) throws -> ModelInput {
+    static func input(_ environment: TaskEnvironment, for model: StoredModel) throws -> ModelInput {
         let items = try items(environment, ["image", "image2", "image3", "image4"])
         guard items.count == model.card.channels.count else {
             throw ModelCardError.channelCount(

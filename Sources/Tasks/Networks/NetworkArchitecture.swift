@@ -23,7 +23,7 @@ struct NetworkArchitecture {
             default: isBatchNormalised ? .batch : .instance
             }
         let upsampling = UNet.Upsampling(rawValue: environment.text("upsampling"))!
-        let given = try widths(environment)
+        let given = try environment.settings.trainingWidths()
 
         if parameters.network == .dbresunet {
             var net = DoubleBranchUNet(inputChannels: channels, outputChannels: outputs)
@@ -74,7 +74,7 @@ struct NetworkArchitecture {
                 network: try net.network(), name: "QSMRim-Net, 3-D, \(features) features, \(net.fusion.rawValue)")
         case .slices:
             var net = SliceSequenceNetwork(inputChannels: channels)
-            if let given = try widths(environment) { net.widths = given }
+            if let given = try environment.settings.trainingWidths() { net.widths = given }
             return NetworkArchitecture(
                 network: try net.network(), name: "slice network with bidirectional LSTM, \(text(net.widths))")
         default:
@@ -85,23 +85,8 @@ struct NetworkArchitecture {
         }
     }
 
-    private static func widths(_ environment: TaskEnvironment) throws -> [Int]? {
-        let widths = try environment.numbers("widths", "whole numbers from 1 to 4096") {
-            (1...4096).contains($0) && $0 == $0.rounded()
-        }
-        return widths.isEmpty ? nil : widths.map { Int($0) }
-    }
-
     private static func dropout(_ environment: TaskEnvironment, levels: Int) throws -> [Float] {
-        let apart = try environment.numbers("level_dropout", "probabilities from 0 to 0.9") { (0...0.9).contains($0) }
-        guard apart.isEmpty else {
-            guard apart.count == levels else {
-                throw environment.refuse("level_dropout has \(apart.count) probabilities for \(levels) levels")
-            }
-            return apart.map { Float($0) }
-        }
-        let same = Float(environment.number("dropout"))
-        return same > 0 ? [Float](repeating: same, count: levels) : []
+        try environment.settings.trainingDropout(levels: levels).map { Float($0) }
     }
 
     private static func text(_ widths: [Int]) -> String { widths.map(String.init).joined(separator: "-") }

@@ -15,23 +15,25 @@ enum NetworkSegmentTask: TaskImplementation {
         }
         let input = try ModelImages.input(environment, for: ensemble.members[0])
         options.overlap = environment.number("overlap")
-        options.flips = try axes(environment.texts("flips"))
+        options.flips = GridAxes(try environment.settings.flips().compactMap(GridAxis.init(rawValue:)))
         // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
-        // What is held besides counts: the weights as they were read, and the images on the grid of the model.
-        let weights = ensemble.members.reduce(0) { sum, model in
-            sum + model.weights.tensors.reduce(0) { $0 + $1.values.count }
-        }
-        let held = 4 * (weights + input.channels.count * input.size.product)
+        // What is held besides counts: the images on the grid of the model.
+        let held = MemoryLayout<Float>.stride * input.channels.count * input.size.product
         let limit = environment.request.memoryMiB << 20
         options.limitBytes = max(0, limit - held)
         options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
 
+        // Where classes stand alone, background is none of the network's.
+        let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
+        let channels = card.classes.indices
+        let keeping = environment.boolean("probabilities") ? Set(channels) : []
         let segmentation: VolumeSegmentation
         do {
             segmentation = try VolumeSegmentation(
                 volume: input.size, channels: input.channels, background: input.background,
                 members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
-                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, threads: environment.threads,
+                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, keeping: keeping,
+                threads: environment.threads,
                 progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
         } catch InferenceError.memory(let needed, _) {
             // So that the step is tried again with more where there is more.
@@ -43,7 +45,6 @@ enum NetworkSegmentTask: TaskImplementation {
                     + (options.wholeVolumeBytes == nil ? "" : " or leave out whole_volume"))
         }
         var labels = try input.restored(segmentation.labels, threads: environment.threads)
-        let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
         let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres
         if smallest > 1 { dropSmallPieces(&labels, classes: names.count, smallestVoxels: smallest) }
 
@@ -61,22 +62,29 @@ enum NetworkSegmentTask: TaskImplementation {
                     value: Double(counts[index]) * labels.grid.voxelVolumeCubicMillimetres, unit: "mm3"))
             measured.append(MeasuredValue(region: name, metric: "voxels", value: Double(counts[index]), unit: "1"))
         }
+        var outputs = [entry, try environment.writeTable(table, to: "table")]
+        if !keeping.isEmpty {
+            var volumes = try channels.map { channel in
+                try input.restored(segmentation.probabilities[channel]!, threads: environment.threads)
+            }
+            // Independent classes have no background of their own.
+            if card.output == .sigmoid { volumes.insert(background(of: volumes), at: 0) }
+            let (path, entry) = environment.output("probabilities")
+            try NIfTIFile.write(volumes, to: path)
+            outputs.append(entry)
+        }
         return TaskResult(
-            outputs: [entry, try environment.writeTable(table, to: "table")], measurements: measured,
+            outputs: outputs, measurements: measured,
             warnings: zip(names, counts).dropFirst().filter { $0.1 == 0 }.map {
                 "The model found no \($0.0) in \(environment.request.context); look at the image."
             })
     }
 
-    private static func axes(_ names: [String]) throws -> GridAxes {
-        GridAxes(
-            try names.map { name in
-                guard let axis = GridAxis(rawValue: name) else {
-                    throw TaskResult.Failure.permanent(
-                        "flips names the axis “\(name)”; there are width, height and depth")
-                }
-                return axis
-            })
+    /// What is left beside the most probable of classes that do not exclude each other.
+    private static func background(of classes: [Volume]) -> Volume {
+        var rest = Volume(grid: classes[0].grid)
+        for n in rest.values.indices { rest.values[n] = 1 - classes.reduce(0) { max($0, $1.values[n]) } }
+        return rest
     }
 
     /// Pieces of a class with fewer voxels become background; pieces touch by faces, edges or corners.

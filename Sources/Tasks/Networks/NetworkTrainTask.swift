@@ -43,13 +43,8 @@ enum NetworkTrainTask: TaskImplementation {
 
     private static func geometry(_ environment: TaskEnvironment, _ people: TrainingPeople) throws -> ModelCard.Geometry
     {
-        let what = "three positive numbers: left–right, back–front and down–up"
-        let spacing = try environment.numbers("spacing_mm", what) { $0 > 0 }
-        guard spacing.isEmpty || spacing.count == 3 else { throw environment.refuse("spacing_mm is \(what)") }
-        if spacing.count == 3 {
-            return ModelCard.Geometry(
-                spacingMillimetres: SIMD3(spacing[0], spacing[1], spacing[2]), orientation: "RAS", otherGrids: .resample
-            )
+        if let spacing = try environment.settings.trainingSpacingMillimetres() {
+            return ModelCard.Geometry(spacingMillimetres: spacing, orientation: "RAS", otherGrids: .resample)
         }
         let first = try TrainingGrid.spacing(of: people.training[0].images[0])
         return ModelCard.Geometry(spacingMillimetres: first, orientation: "RAS", otherGrids: .resample)

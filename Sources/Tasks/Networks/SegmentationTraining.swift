@@ -12,19 +12,14 @@ struct SegmentationTraining {
         let volumes = TrainingVolumes(
             channels: parameters.channels, geometry: geometry, classes: parameters.classes,
             units: environment.text("units"), threads: environment.threads)
-        let names =
-            ["background"] + (parameters.classes.isEmpty ? ["foreground"] : parameters.classes.map(\.name))
-        let hasOneLogit = try parameters.segmentationHasOneLogit()
+        let names = try TrainingClass.names(environment.settings)
+        let hasOneLogit = try environment.settings.segmentationHasOneLogit()
         let settings = parameters.settings(loss: try parameters.segmentationLoss(names))
         let metric = try parameters.metric(classes: names.count)
         let architecture = try NetworkArchitecture.segmentation(
             parameters, outputs: hasOneLogit ? 1 : names.count)
         let network = architecture.network
-        // Says which layer cannot take the patch before anything is read.
-        _ = try network.shapes(
-            for: network.inputs.map { input in
-                FeatureShape(batch: 1, channels: input.channels, size: parameters.patch)
-            })
+        try parameters.checkPatch(of: network)
 
         var card = ModelCard(
             name: parameters.modelName, task: .segmentation, architecture: architecture.name, network: network,
@@ -43,8 +38,8 @@ struct SegmentationTraining {
         let index = try ForegroundIndex(source, classes: names.count, seed: parameters.seed)
         var warnings = try Self.missing(names, index, environment)
         let data: any TrainingData
-        if try parameters.samplesSlices() {
-            let options = try samples.sliceOptions
+        if try environment.settings.samplesSlices() {
+            let options = samples.sliceOptions
             card.training = ModelCard.Training(settings: settings, slices: options)
             data = try samples.slices(source, options)
         } else {
@@ -69,7 +64,7 @@ struct SegmentationTraining {
                         + "“validation” or another “seed” judges by what is to be found.")
             }
             training.validation =
-                try parameters.samplesSlices()
+                try environment.settings.samplesSlices()
                 ? samples.judgedSlices(judged)
                 : samples.judgedPatches(judged, judgedIndex, sessions: people.validation.count, anywhere: isBare)
             training.volumes = VolumeValidation(volumes: judged, subjects: people.validation.map(\.subject))
@@ -119,18 +114,12 @@ private struct Samples {
     // MARK: Patches
 
     func patchOptions(sessions: Int) throws -> PatchOptions {
-        guard parameters.augmentation.deepmir == nil else {
-            throw environment.refuse("augmentation deepmir is for sampling slices, of networks of rank 2")
-        }
-        guard !environment.isSet("skip_empty") else {
-            throw environment.refuse("skip_empty is for sampling slices, of networks of rank 2")
-        }
         let (given, batch) = (environment.integer("samples_per_epoch"), environment.integer("batch"))
         var options = PatchOptions(
             patch: parameters.patch, batch: batch, samplesPerEpoch: max(given > 0 ? given : 8 * sessions, batch))
         options.foregroundFraction = environment.number("foreground_fraction")
         options.classWeights =
-            try environment.weights("foreground_weights", of: Array(names.dropFirst())).map { [0] + $0 } ?? []
+            try environment.settings.weights("foreground_weights", of: Array(names.dropFirst())).map { [0] + $0 } ?? []
         (options.spatial, options.intensity) = (parameters.augmentation.spatial, parameters.augmentation.intensity)
         options.targets = hasOneLogit ? .values : .classes
         options.globalScale = globalScale
@@ -159,52 +148,41 @@ private struct Samples {
     // MARK: Slices
 
     var sliceOptions: SliceOptions {
-        get throws {
-            guard !environment.isSet("foreground_weights") else {
-                throw environment.refuse("foreground_weights is for sampling patches; leave it out")
-            }
-            var options = SliceOptions(
-                height: parameters.patch.height, width: parameters.patch.width, batch: environment.integer("batch"))
-            options.foregroundFraction = environment.number("foreground_fraction")
-            let given = environment.integer("samples_per_epoch")
-            options.samplesPerEpoch = given > 0 ? given : nil
-            if let deepmir = parameters.augmentation.deepmir {
-                options.shapes = .deepmir(deepmir)
-                options.interpolation = .cubic
-            } else {
-                options.shapes = .spatial(parameters.augmentation.spatial)
-            }
-            options.lateralPairs = parameters.augmentation.spatial.lateralPairs
-            options.intensity = parameters.augmentation.intensity
-            options.targets = hasOneLogit ? .values : .classes
-            return options
+        var options = SliceOptions(
+            height: parameters.patch.height, width: parameters.patch.width, batch: environment.integer("batch"))
+        options.foregroundFraction = environment.number("foreground_fraction")
+        let given = environment.integer("samples_per_epoch")
+        options.samplesPerEpoch = given > 0 ? given : nil
+        if let deepmir = parameters.augmentation.deepmir {
+            options.shapes = .deepmir(deepmir)
+            options.interpolation = .cubic
+        } else {
+            options.shapes = .spatial(parameters.augmentation.spatial)
         }
+        options.lateralPairs = parameters.augmentation.spatial.lateralPairs
+        options.intensity = parameters.augmentation.intensity
+        options.targets = hasOneLogit ? .values : .classes
+        return options
     }
 
     func slices(_ source: CachedVolumes, _ options: SliceOptions, isEvaluation: Bool = false) throws -> SliceBatches {
         try SliceBatches(
-            source, index: try SliceIndex(source, emptyChannel: try emptyChannel()), channels: channels,
+            source, index: try SliceIndex(source, emptyChannel: emptyChannel), channels: channels,
             options: options, seed: parameters.seed, classes: names.count, isEvaluation: isEvaluation,
             threads: environment.threads)
     }
 
     /// Every slice once, as it is.
     func judgedSlices(_ source: CachedVolumes) throws -> SliceBatches {
-        var options = try sliceOptions
+        var options = sliceOptions
         (options.shapes, options.intensity) = (
             .spatial(parameters.augmentation.none.spatial), parameters.augmentation.none.intensity
         )
         return try slices(source, options, isEvaluation: true)
     }
 
-    private func emptyChannel() throws -> Int? {
+    private var emptyChannel: Int? {
         let modality = environment.text("skip_empty")
-        guard !modality.isEmpty else { return nil }
-        let modalities = parameters.channels.map(\.modality)
-        guard let channel = modalities.firstIndex(of: modality) else {
-            throw environment.refuse(
-                "skip_empty names the channel “\(modality)”; there are \(modalities.joined(separator: ", "))")
-        }
-        return channel
+        return modality.isEmpty ? nil : parameters.channels.firstIndex { $0.modality == modality }
     }
 }

@@ -45,46 +45,23 @@ extension TrainingParameters {
 
     // MARK: Loss
 
-    /// The losses named, or those that suit the network.
-    private func lossNames(among suitable: [String], default own: [String]) throws -> [String] {
-        let names = environment.texts("loss")
-        for name in names where !suitable.contains(name) {
-            let known = ["dice", "cross_entropy", "focal", "bce"]
-            throw environment.refuse(
-                known.contains(name)
-                    ? "network \(network.rawValue) is not trained with the loss \(name); there are \(suitable.joined(separator: ", "))"
-                    : "there is no loss “\(name)”; there are \(known.joined(separator: ", "))")
-        }
-        return names.isEmpty ? own : names
-    }
-
-    /// Binary cross-entropy trains one logit per voxel in place of one per class.
-    func segmentationHasOneLogit() throws -> Bool {
-        guard environment.texts("loss").contains("bce") else { return false }
-        guard classes.count <= 1 else {
-            throw environment.refuse(
-                "the loss bce is for one class, and \(classes.count) are named; take cross_entropy")
-        }
-        return true
-    }
-
     /// - Parameter names: of all classes, background first.
     func segmentationLoss(_ names: [String]) throws -> Loss {
-        let weights = try environment.weights("class_weights", of: names)
-        if try segmentationHasOneLogit() {
-            let terms = try lossNames(among: ["dice", "bce"], default: []).map { name in
+        let settings = environment.settings
+        let weights = try settings.trainingClassWeights(names)
+        let given = try settings.trainingLosses()
+        if try settings.segmentationHasOneLogit() {
+            let terms = given.map { name in
                 name == "dice"
                     ? Loss.Term(.dice(settings: SoftDice(.sigmoid)))
-                    : Loss.Term(.binaryCrossEntropy(settings: try Self.binary(weights, environment)))
+                    : Loss.Term(.binaryCrossEntropy(settings: Self.binary(weights)))
             }
             return Loss(terms)
         }
         let classWeights = weights?.map { Float($0) }
+        let own = network == .deepmir ? ["cross_entropy"] : ["dice", "cross_entropy"]
         return Loss(
-            try lossNames(
-                among: ["dice", "cross_entropy", "focal", "bce"],
-                default: network == .deepmir ? ["cross_entropy"] : ["dice", "cross_entropy"]
-            ).flatMap { name in
+            (given.isEmpty ? own : given).flatMap { name in
                 switch name {
                 case "dice":
                     [
@@ -100,27 +77,23 @@ extension TrainingParameters {
 
     /// - Parameter names: of the classes, the positive last where there are two.
     func classificationLoss(_ names: [String]) throws -> Loss {
-        let weights = try environment.weights("class_weights", of: names)
+        let weights = try environment.settings.trainingClassWeights(names)
+        let given = try environment.settings.trainingLosses()
         if network.hasOneLogit {
-            _ = try lossNames(among: ["bce"], default: [])
-            let loss = Loss([Loss.Term(.binaryCrossEntropy(settings: try Self.binary(weights, environment)))])
+            let loss = Loss([Loss.Term(.binaryCrossEntropy(settings: Self.binary(weights)))])
             return network == .slices ? loss + loss.on(output: 1) : loss
         }
         let classWeights = weights?.map { Float($0) }
         return Loss(
-            try lossNames(among: ["cross_entropy", "focal"], default: ["cross_entropy"]).flatMap { name in
+            (given.isEmpty ? ["cross_entropy"] : given).flatMap { name in
                 (name == "focal" ? Loss.focal(classWeights: classWeights) : .crossEntropy(classWeights: classWeights))
                     .terms
             })
     }
 
     /// One logit has the positive's weight alone: how many times the other's.
-    private static func binary(_ weights: [Double]?, _ environment: TaskEnvironment) throws -> BinaryCrossEntropy {
+    private static func binary(_ weights: [Double]?) -> BinaryCrossEntropy {
         guard let weights else { return BinaryCrossEntropy() }
-        guard weights[0] > 0 else {
-            throw environment.refuse(
-                "class_weights of the loss bce are relative to the first class; give it more than 0")
-        }
         return BinaryCrossEntropy(positiveWeights: [Float(weights[1] / weights[0])])
     }
 
@@ -129,22 +102,16 @@ extension TrainingParameters {
     /// - Parameter classes: background among them.
     func metric(classes: Int) throws -> ValidationMetric {
         // On patches it is not that of whole images.
-        let isSliced = network.segments ? try samplesSlices() : false
+        let isSliced = network.segments ? try environment.settings.samplesSlices() : false
         func sampled(_ name: String) -> String { isSliced ? "slice_\(name)" : "patch_\(name)" }
         // What decides about the scan, of two outputs.
         let output = network == .slices ? 1 : 0
-        let name = environment.text("metric")
-        switch name {
+        switch try environment.settings.trainingMetric() {
         case "loss": return .loss
         case "accuracy": return .accuracy(output: output)
         case "balanced_accuracy": return .balancedAccuracy(classes: classes, output: output)
-        case "dice", "iou":
-            guard network.segments else {
-                throw environment.refuse("the metric \(name) is of networks that segment; take balanced_accuracy")
-            }
-            return name == "dice"
-                ? .dice(classes: classes, name: sampled("dice"))
-                : .intersectionOverUnion(classes: classes, name: sampled("iou"))
+        case "dice": return .dice(classes: classes, name: sampled("dice"))
+        case "iou": return .intersectionOverUnion(classes: classes, name: sampled("iou"))
         default:
             if network.segments { return .dice(classes: classes, name: sampled("dice")) }
             return network == .qsmrim

@@ -4,12 +4,6 @@ import Kernels
 import Networks
 import Workflow
 
-/// A class a network is to tell apart: its name and the numbers it has in label maps.
-struct TrainingClass: Sendable, Hashable {
-    var name: String
-    var labels: Set<UInt16>
-}
-
 /// What the parameters of `network.train` say, read into the types of the networks.
 struct TrainingParameters {
     let environment: TaskEnvironment
@@ -22,36 +16,23 @@ struct TrainingParameters {
     var augmentation: TrainingAugmentation
     var seed: UInt64
 
+    /// - Throws: `StepFinding`, that names the parameter.
     init(_ environment: TaskEnvironment) throws {
         self.environment = environment
-        let refuse = environment.refuse
-        network = try NetworkChoice(environment)
+        let settings = environment.settings
+        // A run that is submitted has passed them; what follows goes by them.
+        try environment.kind.rules.check(settings)
+        network = NetworkChoice(settings)
         let given = environment.list("channels")
         channels =
             try given.isEmpty
             ? [ModelCard.Channel(modality: "Chimap", units: "ppm", normalisation: Self.chi)]
-            : given.enumerated().map { n, value in try Self.channel(value, number: n, refuse) }
-        classes = try Self.classes(environment.list("classes"), refuse)
-
-        switch network {
-        case .deepmir: rank = 2
-        case .dbresunet, .qsmrim, .slices:
-            guard environment.integer("rank") == 3 else {
-                throw refuse("network \(network.rawValue) takes volumes; leave rank out")
-            }
-            rank = 3
-        case .unet, .resunet, .resnet18: rank = environment.integer("rank")
-        }
-        let sizes = environment.list("patch").compactMap { $0.integerValue.map(Int.init) }
-        guard sizes.count == 3, sizes.allSatisfy({ $0 > 0 }) else {
-            throw refuse("patch is three whole numbers: left–right, back–front and down–up")
-        }
+            : given.enumerated().map { n, value in try Self.channel(value, number: n, environment.refuse) }
+        classes = try TrainingClass.all(settings)
+        rank = try settings.trainingRank()
+        let sizes = try settings.trainingPatch()
         patch = Extent3(rank == 2 ? 1 : sizes[2], sizes[1], sizes[0])
-        guard classes.count <= 255 else {
-            throw refuse(
-                "\(classes.count) classes are more than the 255 beside background that a label map of a model can hold")
-        }
-        augmentation = try TrainingAugmentation(environment, rank: rank, classes: classes.map(\.name))
+        augmentation = try TrainingAugmentation(settings, isFlat: rank == 2)
         // As images are padded when the model is applied.
         augmentation.spatial.beyond = .background
         // The values of a susceptibility map are measured: nothing scales them.
@@ -60,14 +41,17 @@ struct TrainingParameters {
         seed = UInt64(environment.integer("seed"))
     }
 
-    /// Whether a segmentation is trained on whole slices.
-    func samplesSlices() throws -> Bool {
-        switch environment.text("sampling") {
-        case "patches": return false
-        case "slices":
-            guard rank == 2 else { throw environment.refuse("sampling slices is for rank 2") }
-            return true
-        default: return network == .deepmir
+    /// Says which layer cannot take the patch before anything is read.
+    ///
+    /// - Throws: `StepFinding`.
+    func checkPatch(of network: Network) throws {
+        do {
+            _ = try network.shapes(
+                for: network.inputs.map { input in
+                    FeatureShape(batch: 1, channels: input.channels, size: input.rank == 0 ? .one : patch)
+                })
+        } catch {
+            throw StepFinding("patch", "\(patch) voxels do not pass the network: \(error)")
         }
     }
 
@@ -98,61 +82,9 @@ struct TrainingParameters {
             throw refuse(error.description)
         }
     }
-
-    private static func classes(
-        _ list: [JSONValue], _ refuse: (String) -> TaskResult.Failure
-    ) throws -> [TrainingClass] {
-        var taken: [UInt16: String] = [:]
-        return try list.map { value in
-            guard let name = value["name"]?.stringValue, let labels = value["labels"]?.arrayValue, !labels.isEmpty
-            else {
-                throw refuse("a class is {name: caudate, labels: [1, 2]}, not \(value.canonicalString)")
-            }
-            let numbers = try labels.map { label -> UInt16 in
-                guard let number = label.integerValue, number > 0, number <= UInt16.max else {
-                    throw refuse(
-                        "class \(name) has the label \(label.canonicalString); labels are whole numbers from 1 to 65535"
-                    )
-                }
-                return UInt16(number)
-            }
-            for number in numbers {
-                if let other = taken[number] { throw refuse("label \(number) belongs to both \(other) and \(name)") }
-                taken[number] = name
-            }
-            return TrainingClass(name: name, labels: Set(numbers))
-        }
-    }
 }
 
 extension TaskEnvironment {
     /// A permanent failure for what a parameter of the step says.
     func refuse(_ what: String) -> TaskResult.Failure { .permanent("Step \(request.step): \(what)") }
-
-    /// A parameter that is a list of numbers, of which each has to pass.
-    func numbers(
-        _ name: String, _ what: String, where passes: (Double) -> Bool = { _ in true }
-    ) throws -> [Double] {
-        try list(name).map { value in
-            guard let number = value.doubleValue, passes(number) else {
-                throw refuse("\(name) is \(what), and has \(value.canonicalString)")
-            }
-            return number
-        }
-    }
-
-    /// A parameter that gives numbers of 0 or more to some of `names`; others have 1. nil where it is empty.
-    func weights(_ name: String, of names: [String]) throws -> [Double]? {
-        let given = map(name)
-        guard !given.isEmpty else { return nil }
-        for (key, value) in given.sorted(by: { $0.key < $1.key }) {
-            guard names.contains(key) else {
-                throw refuse("\(name) speaks of “\(key)”; there are \(names.joined(separator: ", "))")
-            }
-            guard let number = value.doubleValue, number >= 0, number.isFinite else {
-                throw refuse("\(name) gives \(key) the weight \(value.canonicalString); give a number of 0 or more")
-            }
-        }
-        return names.map { given[$0]?.doubleValue ?? 1 }
-    }
 }

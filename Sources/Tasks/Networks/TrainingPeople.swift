@@ -53,11 +53,6 @@ struct TrainingPeople {
             Dictionary(environment.inputs(port).map { ($0.input.context, $0) }, uniquingKeysWith: { first, _ in first })
         }
         let images = ports.prefix(channels).map(byContext)
-        for port in ports.dropFirst(channels) where !environment.inputs(port).isEmpty {
-            throw TaskResult.Failure.permanent(
-                "\(port) is bound, but “channels” of step \(environment.request.step) describes \(channels); describe every channel"
-            )
-        }
         let (masks, labels) = (byContext("masks"), byContext("labels"))
         let (targets, features) = (byContext("targets"), byContext("features"))
         let checks = Set(environment.inputs("checks").map(\.input.context))

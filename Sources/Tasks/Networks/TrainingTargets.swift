@@ -17,20 +17,16 @@ struct TrainingTargets {
 
     /// What sessions need beside their images.
     let needs: [TrainingPeople.Need]
-    private let column: String
+    /// Of participants.tsv; empty for lesions.
+    let column: String
     /// By subject; nil for lesions.
     private let levels: [String: String]?
     private let table: String
+    /// Whether the levels are numbers.
+    private(set) var isNumeric = false
 
     init(_ environment: TaskEnvironment, _ network: NetworkChoice) throws {
         column = environment.text("target")
-        if network == .slices, column.isEmpty {
-            throw environment.refuse(
-                "network slices tells people apart; name a column of participants.tsv with “target”")
-        }
-        if network != .qsmrim, !environment.inputs("features").isEmpty {
-            throw environment.refuse("features are bound, which only network qsmrim takes; leave them out")
-        }
         guard !column.isEmpty else {
             needs = [.labels, .targets] + (network == .qsmrim ? [.features] : [])
             (levels, table) = (nil, "")
@@ -39,7 +35,15 @@ struct TrainingTargets {
         let item = try environment.input("covariates")
         let covariates = try CohortCovariates(try item.readJSON(), name: item.input.name)
         let column = column
+        let known = covariates.columns.map(\.name)
+        guard known.contains(column) else {
+            throw StepFinding(
+                "target",
+                "participants.tsv has no column “\(column)”"
+                    + (known.isEmpty ? "; it has none at all" : Suggestion.clause(for: column, among: known)))
+        }
         (needs, table) = ([], item.input.name)
+        isNumeric = covariates.columns.first { $0.name == column }?.isNumeric ?? false
         levels = covariates.values.compactMapValues { values in
             // A level as participants.tsv writes it.
             values[column].flatMap { $0.isNull ? nil : $0.stringValue ?? $0.canonicalString }

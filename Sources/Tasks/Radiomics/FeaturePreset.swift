@@ -1,5 +1,4 @@
-import BIDS
-import Kernels
+import Foundation
 import Radiomics
 import Workflow
 
@@ -9,7 +8,7 @@ enum FeaturePreset {
     case pyRadiomics(PyRadiomicsFeatures, scale: Double)
     case qsmRim
 
-    /// Names of the features, in the order of `measure`.
+    /// Names of the features of the image as it is.
     var names: [String] {
         switch self {
         case .ibsi(let features, _): features.names
@@ -18,71 +17,110 @@ enum FeaturePreset {
         }
     }
 
-    /// - Throws: a permanent failure that names the parameter.
-    init(_ environment: TaskEnvironment) throws {
-        let preset = environment.text("preset")
-        func refuse(_ message: String) -> TaskResult.Failure {
-            .permanent("Step \(environment.request.step): \(message)")
-        }
-        func choices<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ all: Choice.Type) throws
-            -> [Choice]
-        {
-            try environment.texts(name).map { text in
-                guard let choice = Choice(rawValue: text) else {
-                    let known = all.allCases.map(\.rawValue).joined(separator: ", ")
-                    throw refuse("“\(text)” in \(name) is none of \(known)")
-                }
-                return choice
+    /// What is measured of a filtered image: all but shape and local intensity, of the voxels that count in the image as it is,
+    /// with grey levels of its own.
+    func ofFilteredImage(_ binning: FilterChoice.Binning?) -> FeaturePreset {
+        switch self {
+        case .ibsi(var features, let scale):
+            features.families.subtract([.morphology, .localIntensity])
+            features.resegmentation = Resegmentation()
+            switch (binning, features.discretisation) {
+            case (.number(let number), _): features.discretisation = .fixedNumber(number)
+            case (.width(let width), _), (nil, .fixedSize(let width, _)):
+                features.discretisation = .fixedSize(width, minimum: nil)
+            case (nil, _): break
             }
+            return .ibsi(features, scale: scale)
+        case .pyRadiomics(var features, let scale):
+            features.classes.removeAll { $0 == .shape }
+            switch binning {
+            case .number(let number): features.discretisation = .fixedNumber(number)
+            case .width(let width): features.discretisation = .alignedSize(width)
+            case nil: break
+            }
+            return .pyRadiomics(features, scale: scale)
+        case .qsmRim: preconditionFailure("the list of qsmrim is fixed")
         }
+    }
+
+    /// Names of the features of a filtered image.
+    func names(image: String) -> [String] {
+        switch self {
+        case .ibsi(let features, _): features.names.map { image + "_" + $0 }
+        case .pyRadiomics(let features, _): features.names(image: image)
+        case .qsmRim: []
+        }
+    }
+
+    /// Factor on the values of the image.
+    var scale: Double {
+        switch self {
+        case .ibsi(_, let scale), .pyRadiomics(_, let scale): scale
+        case .qsmRim: 1
+        }
+    }
+
+    /// Says that the bins are too wide for the regions, of which textures then say nothing; nil where most have several.
+    ///
+    /// - Parameters:
+    ///   - spreads: between the smallest and the largest value of each region whose values differ, in the unit of the bins.
+    ///   - unit: of the image, as its sidecar states it.
+    func warning(spreads: [Double], unit: String?) -> String? {
+        let (discretisation, scale): (Discretisation, Double) =
+            switch self {
+            case .ibsi(let features, let scale): (features.discretisation, scale)
+            case .pyRadiomics(let features, let scale): (features.discretisation, scale)
+            case .qsmRim: (.alignedSize(25), 1000)
+            }
+        let width: Double
+        switch discretisation {
+        case .fixedSize(let size, _), .alignedSize(let size): width = size
+        case .none, .fixedNumber: return nil
+        }
+        let narrow = spreads.filter { $0 < width }
+        guard 2 * narrow.count > spreads.count, let widest = narrow.max() else { return nil }
+        let what =
+            "In \(narrow.count) of \(spreads.count) regions all values lie within the width of one bin (\(TabSeparatedTable.cell(width)), "
+            + "and their values span \(String(format: "%.3g", widest)) at most), so that features of texture say next to nothing; "
+        if case .qsmRim = self {
+            return what + "is the unit of the susceptibility map what “units” or its sidecar says?"
+        }
+        return what
+            + (scale == 1 && unit?.lowercased() != "ppb"
+                ? "of χ maps in ppm state scale: 1000, or choose a smaller bin_width."
+                : "choose a smaller bin_width, or discretisation: bin_number.")
+    }
+
+    /// - Throws: `StepFinding`, that names the parameter.
+    init(_ environment: TaskEnvironment) throws {
+        let settings = environment.settings
+        try environment.kind.rules.check(settings)
         let scale = environment.number("scale")
         let isByNumber = environment.text("discretisation") == "bin_number"
         let number = Discretisation.fixedNumber(environment.integer("bin_number"))
         let width = environment.number("bin_width")
-        let range = try Self.range(environment)
-        let deviations = environment.number("outlier_deviations")
-        if preset != "ibsi", range != nil || deviations > 0 || environment.number("spacing_mm") > 0 {
-            throw refuse(
-                "range, outlier_deviations and spacing_mm are for the preset ibsi, not \(preset); leave them out or take ibsi"
-            )
-        }
-        switch preset {
+        let named = Set(try settings.featureFamilies())
+        switch environment.text("preset") {
         case "ibsi":
-            let families = try choices("families", FeatureFamily.self)
-            let aggregations = try choices("aggregation", TextureAggregation.self)
-            guard !aggregations.isEmpty else { throw refuse("aggregation names nothing; name 3D_comb or others") }
-            let lowest = range.flatMap { $0.lowerBound.isFinite ? $0.lowerBound : nil }
+            let families = FeatureFamily.allCases.filter { named.isEmpty || named.contains($0.rawValue) }
+            let aggregations = Set(try settings.featureAggregations())
+            let range = try settings.featureRange()
+            let deviations = environment.number("outlier_deviations")
             self = .ibsi(
                 IBSIFeatures(
-                    families: Set(families.isEmpty ? FeatureFamily.allCases : families),
+                    families: Set(families),
                     resegmentation: Resegmentation(range: range, outlierDeviations: deviations > 0 ? deviations : nil),
-                    discretisation: isByNumber ? number : .fixedSize(width, minimum: lowest),
-                    aggregations: TextureAggregation.allCases.filter(aggregations.contains)), scale: scale)
+                    discretisation: isByNumber ? number : .fixedSize(width, minimum: range?.lowerBound),
+                    aggregations: TextureAggregation.allCases.filter { aggregations.contains($0.rawValue) }),
+                scale: scale)
         case "pyradiomics":
-            let classes = try choices("families", PyRadiomicsFeatures.FeatureClass.self)
-            let all = PyRadiomicsFeatures.FeatureClass.allCases
             self = .pyRadiomics(
                 PyRadiomicsFeatures(
-                    classes: classes.isEmpty ? all : all.filter(classes.contains),
+                    classes: PyRadiomicsFeatures.FeatureClass.allCases.filter {
+                        named.isEmpty || named.contains($0.rawValue)
+                    },
                     discretisation: isByNumber ? number : .alignedSize(width)), scale: scale)
-        default:
-            guard environment.texts("families").isEmpty, !isByNumber, scale == 1, width == 25 else {
-                throw refuse(
-                    "the features of qsmrim are a fixed list, in bins of 25 ppb; leave out families, discretisation, "
-                        + "bin_width and scale, or take the preset pyradiomics")
-            }
-            self = .qsmRim
+        default: self = .qsmRim
         }
-    }
-
-    private static func range(_ environment: TaskEnvironment) throws -> ClosedRange<Double>? {
-        let ends = environment.list("range")
-        if ends.isEmpty { return nil }
-        let numbers = ends.compactMap(\.doubleValue)
-        guard ends.count == 2, numbers.count == 2, numbers[0] < numbers[1] else {
-            throw TaskResult.Failure.permanent(
-                "Step \(environment.request.step): range must be two numbers, the lower one first, such as [-500, 400]")
-        }
-        return numbers[0]...numbers[1]
     }
 }

@@ -10,7 +10,12 @@ enum RadiomicsTask: TaskImplementation {
 
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let preset = try FeaturePreset(environment)
-        let names = preset.names
+        let filters = try FilterChoice.all(environment)
+        let names =
+            preset.names
+            + filters.flatMap { choice in
+                choice.filter.names.flatMap { preset.ofFilteredImage(choice.binning).names(image: $0) }
+            }
         let wanted = environment.texts("measurements")
         if let unknown = wanted.first(where: { !names.contains($0) }) {
             throw TaskResult.Failure.permanent(
@@ -32,17 +37,17 @@ enum RadiomicsTask: TaskImplementation {
         }
         let boxes = RegionBox.all(of: labels)
         let regions = try regions(environment, present: boxes.keys.sorted())
-        let source = Source(environment, image, labels, preset)
-        let measured = Parallel.map(regions.count, threads: environment.threads) { n in
-            Result { try boxes[regions[n].index].map { try source.measure(regions[n].index, $0) } ?? nil }
-        }
+        let source = RadiomicsSource(environment, image, labels, preset)
+        let measured = source.measure(
+            regions.map(\.index), boxes, filters, threads: environment.threads)
 
         var rows: [[String]] = []
         var measurements: [MeasuredValue] = []
         var warnings: [String] = []
         var lacking: [MissingFeature: Int] = [:]
+        var spreads: [Double] = []
         for (region, result) in zip(regions, measured) {
-            let found: Source.Measured
+            let found: RadiomicsSource.Measured
             do {
                 guard let values = try result.get() else {
                     warnings.append("Region \(region.name) has no voxel.")
@@ -52,7 +57,12 @@ enum RadiomicsTask: TaskImplementation {
                 found = values
             } catch let error as FeatureError {
                 throw TaskResult.Failure.permanent("Region \(region.name) of \(item.input.name): \(error)")
+            } catch let error as FilteredFeatureError {
+                throw TaskResult.Failure.permanent(
+                    "Region \(region.name) of \(item.input.name): \(error); a filter has bin_width and bin_number of its own"
+                )
             }
+            if found.spread > 0 { spreads.append(found.spread) }
             let reasons = Self.reasons(found.features)
             for reason in Set(found.features.compactMap(\.missing)) { lacking[reason, default: 0] += 1 }
             rows.append(
@@ -73,6 +83,9 @@ enum RadiomicsTask: TaskImplementation {
             warnings.append(
                 "\(count) of \(regions.count) regions lack features: for each of them \(reason.rawValue); see the column missing."
             )
+        }
+        if let warning = preset.warning(spreads: spreads, unit: item.input.metadata?["Units"]?.stringValue) {
+            warnings.append(warning)
         }
         let first = environment.optionalInput("table") == nil ? "lesion" : "index"
         let table = TabSeparatedTable(columns: [first, "name"] + names + ["missing"], rows: rows)
@@ -95,60 +108,5 @@ enum RadiomicsTask: TaskImplementation {
             return names.isEmpty ? nil : "\(reason.rawValue) (\(names.joined(separator: ", ")))"
         }
         return texts.isEmpty ? "n/a" : texts.joined(separator: "; ")
-    }
-}
-
-/// The images that all regions of a task are measured on.
-private struct Source: Sendable {
-    struct Measured: Sendable {
-        var voxels: Int
-        var volumeCubicMillimetres: Double
-        var features: [FeatureValue]
-    }
-
-    let preset: FeaturePreset
-    /// On the grid of the labels, or on the new one of `resampling`.
-    let image: Volume
-    let labels: LabelMap
-    let resampling: GridResampling?
-
-    init(_ environment: TaskEnvironment, _ image: Volume, _ labels: LabelMap, _ preset: FeaturePreset) {
-        (self.preset, self.labels) = (preset, labels)
-        let spacing = environment.number("spacing_mm")
-        guard spacing > 0 else {
-            (self.image, resampling) = (image, nil)
-            return
-        }
-        let resampling = GridResampling(of: image.grid, toSpacingMillimetres: (spacing, spacing, spacing))
-        self.resampling = resampling
-        self.image = resampling.image(image, environment.text("interpolation") == "tricubic" ? .tricubic : .trilinear)
-    }
-
-    /// nil for a region that interpolation left without a voxel.
-    func measure(_ label: UInt16, _ box: RegionBox) throws -> Measured? {
-        func cut(_ scale: Double) -> RegionImage? {
-            guard let resampling else {
-                return RegionImage(image, box: box, scale: scale) { labels.values[$0] == label }
-            }
-            return resampling.region(label, of: labels, in: box, image: image, scale: scale)
-        }
-        func measured(_ region: RegionImage?, _ features: (RegionImage) throws -> [FeatureValue]) rethrows -> Measured?
-        {
-            guard let region else { return nil }
-            let voxels = region.morphologicalVoxels.count
-            return Measured(
-                voxels: voxels, volumeCubicMillimetres: Double(voxels) * region.voxelVolumeCubicMillimetres,
-                features: try features(region))
-        }
-        switch preset {
-        case .ibsi(let settings, let scale):
-            return try measured(cut(scale)) { try settings.measure($0, in: image, scale: scale) }
-        case .pyRadiomics(let settings, let scale):
-            return try measured(cut(scale)) { try settings.measure($0, image: "original") }
-        case .qsmRim:
-            return try measured(cut(1)) { _ in
-                try QSMRimFeatures.measure(image, box: box) { labels.values[$0] == label }
-            }
-        }
     }
 }

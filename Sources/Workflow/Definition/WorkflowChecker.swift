@@ -51,9 +51,13 @@ struct WorkflowChecker {
         }
 
         checkFanOut(step, scope)
+        let problemsBefore = problems.count
         let parameters = checkParameters(step, kind)
+        // What is wrong by itself would only be said again, in other words.
+        let areParametersRight = problems.count == problemsBefore
         let inputs = checkInputs(step, kind, scope)
         if kind.hasOpenPorts { checkCommand(step, parameters: parameters, inputs: inputs) }
+        if areParametersRight { checkRules(step, kind, parameters) }
 
         var resources = kind.resources
         if let stated = step.resources {

@@ -57,6 +57,25 @@ package struct WorkflowDefinition: Hashable, Sendable {
         }
     }
 
+    /// Every file that an input of models names by its path, in the order of the file. What a program of the user's own
+    /// takes for a model is the program's to say.
+    package var modelFiles: [(step: String, input: String, path: String, line: Int?, column: Int?)] {
+        steps.flatMap { step in
+            step.inputs.flatMap { input -> [(step: String, input: String, path: String, line: Int?, column: Int?)] in
+                guard TaskKindCatalog.kind(step.kind)?.input(input.port)?.format == .model else { return [] }
+                switch input.source {
+                case .file(let path): return [(step.name, input.port, path, nil, nil)]
+                case .model(let references):
+                    return references.compactMap { reference in
+                        guard case .file(let path) = reference.place else { return nil }
+                        return (step.name, input.port, path, reference.line, reference.column)
+                    }
+                default: return []
+                }
+            }
+        }
+    }
+
     /// Edges between steps, by their places in `steps`.
     package var graph: TaskGraph {
         let place = Dictionary(uniqueKeysWithValues: steps.enumerated().map { ($1.name, $0) })
@@ -89,7 +108,8 @@ package struct StepDefinition: Hashable, Sendable {
     package var isPerAtlas: Bool
     /// One task per fold (`each: fold`).
     package var isPerFold: Bool
-    /// Of a step over the cohort: the people whose files and results it reads; nil: everybody's.
+    /// Of a step over the cohort: the people whose files and results it reads; of another: those it has tasks for. Nil:
+    /// everybody.
     package var people: FoldPeople?
     package var inputs: [StepInput]
     /// All parameters of the kind, defaults filled in: an object.

@@ -168,7 +168,7 @@ package enum WorkflowSchema {
                 "each": described("One task per atlas, or per fold of folds:.", ["enum": ["atlas", "fold"]]),
                 "people": described(
                     "Whom a step over the cohort reads: training (all in folds but those of the task's fold), test (those of "
-                        + "the task's fold), folds (all in folds).",
+                        + "the task's fold), folds (all in folds); folds also limits whom another step has tasks for.",
                     ["enum": .array(FoldPeople.allCases.map { .string($0.rawValue) })]),
                 "when": described(
                     "False leaves the step out.", ["anyOf": [["type": "boolean"], reference]]),
@@ -250,10 +250,25 @@ package enum WorkflowSchema {
             case .choice(let names): ["enum": .array(names.map { .string($0) })]
             case .list: ["type": "array"]
             case .map: ["type": "object"]
+            case .records(let key, let shapes):
+                ["type": "array", "items": ["oneOf": .array(shapes.map { Self.schema(of: $0, key: key) })]]
             }
         var schema: JSONValue = ["anyOf": [own, reference], "default": parameter.defaultValue]
         schema["description"] = .string(parameter.summary)
         return schema
+    }
+
+    private static func schema(of shape: RecordShape, key: String) -> JSONValue {
+        var properties = Dictionary(
+            uniqueKeysWithValues: shape.parameters.map { parameter -> (String, JSONValue) in
+                (parameter.name, schema(of: parameter))
+            })
+        properties[key] = ["const": .string(shape.name)]
+        let required = shape.parameters.filter(\.defaultValue.isNull).map { JSONValue.string($0.name) }
+        return [
+            "type": "object", "description": .string(shape.summary), "additionalProperties": false,
+            "required": .array([.string(key)] + required), "properties": .object(properties),
+        ]
     }
 }
 

@@ -5,14 +5,14 @@ package enum ModelName {
 
     /// What a name may be, as part of a sentence.
     package static let rule =
-        "a name is 1 to 100 letters a–z, digits, “.”, “_” and “-”, begins with a letter or a digit, and is neither a "
-        + "whole digest nor the name of a file (.safetensors, .onnx)"
+        "a name is 1 to 100 letters a–z, digits, “.”, “_” and “-”, begins with a letter or a digit, and is neither what a "
+        + "digest may begin with (\(leastDigits) to 64 hexadecimal digits alone) nor the name of a file (.safetensors, .onnx)"
 
     /// Whether `text` can name a model.
     package static func isValid(_ text: String) -> Bool {
         guard let first = text.utf8.first, text.utf8.count <= 100, isLetterOrDigit(first) else { return false }
         return text.utf8.allSatisfy { isLetterOrDigit($0) || [0x2D, 0x2E, 0x5F].contains($0) }
-            && ArtifactDigest(hex: text) == nil && !isPath(text)
+            && !isDigestPrefix(text.lowercased()) && !isPath(text)
     }
 
     /// Whether `text` can only be the path of a file: names have no folders and no extension of a file of weights.
@@ -36,6 +36,12 @@ package enum ModelName {
         guard text.hasPrefix(lead), let fold = Int(text.dropFirst(lead.count)), fold > 0, text == ofFold(fold, of: name)
         else { return nil }
         return fold
+    }
+
+    /// Whether `text` would be one with more digits.
+    package static func isTooShortForDigest(_ text: String) -> Bool {
+        (1..<leastDigits).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {

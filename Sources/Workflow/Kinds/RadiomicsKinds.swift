@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that describe regions by many features.
     static let radiomicsKinds = [
         TaskKind(
-            name: "radiomics.extract", version: 1,
+            name: "radiomics.extract", version: 2,
             summary: "Radiomic features of every region or lesion of an image: one row each, one column per feature.",
             scopes: [.session],
             inputs: [
@@ -58,6 +58,10 @@ extension TaskKindCatalog {
                     "For ibsi values further from the mean of their region than this many standard deviations do not "
                         + "count; 0 keeps all."),
                 TaskParameter(
+                    "filters", .records(key: "filter", ImageFilterShapes.all), default: [],
+                    "Filters whose responses are measured too, but for shape and local intensity; columns such as "
+                        + "log-sigma-3-mm-3D_firstorder_Mean; not for qsmrim."),
+                TaskParameter(
                     "measurements", .list, default: [],
                     "Names of features that are written to the database too, besides the table."),
             ],
@@ -69,6 +73,7 @@ extension TaskKindCatalog {
                     "feature", unit: "1",
                     "A feature named in measurements (term names it), in the unit of its definition."),
             ],
-            resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 3600)
+            resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 3600,
+            rules: .radiomics)
     ]
 }

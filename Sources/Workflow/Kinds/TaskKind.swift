@@ -19,12 +19,14 @@ package struct TaskKind: Sendable {
     package let hasOpenPorts: Bool
     /// An attempt leaves on its worker what a later attempt of the same work can go on from.
     package let keepsProgress: Bool
+    /// What has to hold between parameters and inputs.
+    package let rules: StepRules
 
     package init(
         name: String, version: Int, summary: String, scopes: [TaskScope], inputs: [TaskPort], outputs: [TaskPort],
         parameters: [TaskParameter] = [], measurements: [MeasurementDeclaration] = [],
         resources: TaskResources = TaskResources(), timeoutSeconds: Double = 1800, hasOpenPorts: Bool = false,
-        keepsProgress: Bool = false
+        keepsProgress: Bool = false, rules: StepRules = StepRules()
     ) {
         self.name = name
         self.version = version
@@ -38,6 +40,7 @@ package struct TaskKind: Sendable {
         self.timeoutSeconds = timeoutSeconds
         self.hasOpenPorts = hasOpenPorts
         self.keepsProgress = keepsProgress
+        self.rules = rules
     }
 
     package func input(_ name: String) -> TaskPort? { inputs.first { $0.name == name } }

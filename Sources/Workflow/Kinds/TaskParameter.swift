@@ -11,6 +11,8 @@ package struct TaskParameter: Codable, Hashable, Sendable {
         case list
         /// A map of names to values, checked by the task itself.
         case map
+        /// A list of maps; in each, the value under `key` names one of the shapes, whose parameters are the other entries.
+        case records(key: String, [RecordShape])
     }
 
     package let name: String
@@ -18,6 +20,8 @@ package struct TaskParameter: Codable, Hashable, Sendable {
     package let defaultValue: JSONValue
     /// One sentence, with the unit.
     package let summary: String
+    /// What it is about, of kinds with many parameters: a heading to list it under.
+    package var topic: String?
 
     package init(_ name: String, _ values: Values, default defaultValue: JSONValue, _ summary: String) {
         (self.name, self.values, self.defaultValue, self.summary) = (name, values, defaultValue, summary)
@@ -37,6 +41,8 @@ package struct TaskParameter: Codable, Hashable, Sendable {
             return range.contains(x) ? nil : "must lie between \(range.lowerBound) and \(range.upperBound), not \(x)"
         case (.choice(let names), .string(let text)):
             return names.contains(text) ? nil : "must be one of \(names.joined(separator: ", ")), not “\(text)”"
+        case (.records(let key, let shapes), .array(let records)):
+            return RecordShape.problem(with: records, key: key, shapes: shapes)
         default: return "must be \(expectation)"
         }
     }
@@ -51,6 +57,7 @@ package struct TaskParameter: Codable, Hashable, Sendable {
         case .choice(let names): "one of \(names.joined(separator: ", "))"
         case .list: "a list"
         case .map: "a map"
+        case .records(let key, let shapes): "a list of maps with \(key): \(shapes.map(\.name).joined(separator: ", "))"
         }
     }
 }

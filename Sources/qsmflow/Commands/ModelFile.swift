@@ -1,4 +1,5 @@
 import BIDS
+import Foundation
 import Networks
 
 /// A network's weights on disk with their card: a safetensors file whose metadata has the card as JSON text. The card may
@@ -22,6 +23,7 @@ struct ModelFile {
     /// - Throws: `CommandFailure` when the file cannot be read, is not safetensors, is damaged or has no card.
     init(path: String) throws {
         func failure(_ sentence: String) -> CommandFailure { CommandFailure(sentence, code: ExitStatus.badData) }
+        if let otherwise = Self.otherwise(path) { throw failure(otherwise) }
         let file: SafetensorsFile
         do {
             file = try SafetensorsFile(path: path)
@@ -42,5 +44,28 @@ struct ModelFile {
         }
         self.card = card
         tensors = file.tensors.map { Tensor(name: $0.name, type: $0.type, shape: $0.shape) }
+    }
+
+    /// Says what a path is that is plainly something else; nil where it may be a model.
+    private static func otherwise(_ path: String) -> String? {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return nil }
+        let wanted = "name a model file: safetensors with a card, or ONNX"
+        if isFolder.boolValue { return "\(path) is a folder; \(wanted)" }
+        let name = path.lowercased()
+        let kinds: [(endings: [String], what: String)] = [
+            ([".nii", ".nii.gz", ".mgz", ".mgh"], "an image"), ([".tsv", ".csv"], "a table"),
+            ([".json", ".yaml", ".yml"], "a text file"),
+            (
+                [".pt", ".pth", ".ckpt", ".bin", ".pkl"],
+                "a file of Python's; export the network from there as ONNX, and"
+            ),
+            (
+                [".h5", ".keras", ".pb", ".tflite"],
+                "a file of TensorFlow's; export the network from there as ONNX, and"
+            ),
+        ]
+        guard let kind = kinds.first(where: { $0.endings.contains(where: name.hasSuffix) }) else { return nil }
+        return kind.what.hasSuffix("and") ? "\(path) is \(kind.what) \(wanted)" : "\(path) is \(kind.what); \(wanted)"
     }
 }

@@ -27,6 +27,9 @@ struct ModelsCommand: AsyncParsableCommand {
         ],
         defaultSubcommand: List.self)
 
+    fileprivate static let moving: ArgumentHelp =
+        "Take the name away from the model that has it, and from this one the name it has. Runs keep what they were given."
+
     /// Names of models, of a coordinator that is at work.
     static let names = CompletionKind.shellCommand("qsmflow models names 2>/dev/null")
     /// And model files of the folder that one is in.
@@ -56,7 +59,7 @@ struct ModelsCommand: AsyncParsableCommand {
                 var last: ArtifactDigest?
                 if let after { last = try await client.model(after).summary.digest }
                 let models = try await client.models(name: name, after: last, limit: limit)
-                if try output.printed(models) { return }
+                if try output.printed(models.map { ModelJSON($0) }) { return }
                 var table = TextTable(
                     ["digest", "name", "architecture", "inputs", "outputs", "source", "size", "known since"],
                     rightAligned: [6])
@@ -96,7 +99,7 @@ struct ModelsCommand: AsyncParsableCommand {
             name: .long, help: "JSON file that describes the images and classes of an ONNX file.", completion: .file())
         var description: String?
         @Option(name: .long, help: "Name for it: up to 100 letters, digits, “.”, “_” and “-”.") var name: String?
-        @Flag(name: .long, help: "Take the name away from the model that has it. Runs keep what they were given.")
+        @Flag(name: .long, help: ModelsCommand.moving)
         var move = false
         @OptionGroup var output: JSONOption
         @OptionGroup var connection: ConnectionOptions
@@ -130,7 +133,8 @@ struct ModelsCommand: AsyncParsableCommand {
                         path, digest: digest, sizeBytes: read.stamp.sizeBytes, mediaType: ModelFile.mediaType)
                     model = try await client.putModel(digest, request)
                 }
-                if try output.printed(model.summary) { return }
+                if try output.printed(ModelJSON(model)) { return }
+                for move in model.moves { Console.note(move) }
                 Console.print("\(model.summary.digest)")
             }
         }
@@ -160,7 +164,7 @@ struct ModelsCommand: AsyncParsableCommand {
                     unlink(aside)
                     throw CommandFailure("\(path) cannot be written: \(reason); check the folder and its rights")
                 }
-                if try output.printed(summary) { return }
+                if try output.printed(ModelJSON(summary)) { return }
                 Console.print(
                     "\(path): model \(summary.digest.abbreviated), \(Durations.text(bytes: summary.sizeBytes))")
             }
@@ -172,11 +176,17 @@ struct ModelsCommand: AsyncParsableCommand {
             abstract: "Show what is known of a model, or what a model file holds.",
             discussion: """
                 A word with a / or the extension .safetensors or .onnx is a file, and no coordinator is asked. Of an ONNX \
-                file it shows what an import would take of it: inputs, outputs and their channels.
+                file it shows what an import would take of it: inputs, outputs and their channels. --json prints the \
+                whole card, with every layer and every file that was trained on.
                 """)
         @Argument(help: "Name or digest, or a model file.", completion: ModelsCommand.namesAndFiles) var model: String
         @OptionGroup var output: JSONOption
         @OptionGroup var connection: ConnectionOptions
+
+        private struct RegisteredModel: Encodable {
+            var summary: ModelJSON
+            var card: JSONValue
+        }
 
         private struct FileContent: Encodable {
             var card: JSONValue
@@ -194,17 +204,17 @@ struct ModelsCommand: AsyncParsableCommand {
                 if try output.printed(FileContent(card: file.card, tensors: file.tensors)) { return }
                 let numbers = file.tensors.reduce(0) { $0 + $1.count }
                 Console.print("\(model): \(Counted.text(file.tensors.count, "tensor", "tensors")), \(numbers) numbers")
-                return Console.print(ModelText.card(file.card))
+                return Console.print(ModelCardText(file.card).text)
             }
             try await connection.withClient { client in
                 let detail = try await client.model(model)
-                if try output.printed(detail) { return }
+                if try output.printed(RegisteredModel(summary: ModelJSON(detail), card: detail.card)) { return }
                 let summary = detail.summary
                 Console.print("model \(summary.digest)")
                 if let name = summary.name { Console.print("name  \(name)") }
                 Console.print("from  \(ModelText.source(summary)), \(summary.createdAt)")
                 Console.print("size  \(Durations.text(bytes: summary.sizeBytes))")
-                Console.print(ModelText.card(detail.card))
+                Console.print(ModelCardText(detail.card).text)
             }
         }
     }
@@ -215,7 +225,7 @@ struct ModelsCommand: AsyncParsableCommand {
             discussion: "A model with a name stays when the results of its run go.")
         @Argument(help: "Name or digest that it has.", completion: ModelsCommand.names) var model: String
         @Argument(help: "Name that it gets.", completion: ModelsCommand.names) var name: String
-        @Flag(name: .long, help: "Take the name away from the model that has it. Runs keep what they were given.")
+        @Flag(name: .long, help: ModelsCommand.moving)
         var move = false
         @OptionGroup var output: JSONOption
         @OptionGroup var connection: ConnectionOptions
@@ -224,7 +234,8 @@ struct ModelsCommand: AsyncParsableCommand {
             try await connection.withClient { client in
                 let digest = try await client.model(model).summary.digest
                 let named = try await client.putModel(digest, ModelRequest(name: name, moveName: move ? true : nil))
-                if try output.printed(named.summary) { return }
+                if try output.printed(ModelJSON(named)) { return }
+                for move in named.moves { Console.note(move) }
                 Console.print("\(name) is model \(digest).")
             }
         }
@@ -279,7 +290,8 @@ struct ModelsCommand: AsyncParsableCommand {
                 }
                 Console.print(
                     isGone
-                        ? "Model \(summary.digest.abbreviated) is removed; runs that were given it keep it."
+                        ? "Model \(summary.digest.abbreviated) is removed; runs that were given it keep it, else `qsmflow gc` "
+                            + "frees its \(Durations.text(bytes: summary.sizeBytes)) when they have not been used for a week."
                         : "Model \(summary.digest.abbreviated) has no name any more; it stays with the results of "
                             + "\(summary.task.map { "run \($0.run)" } ?? "its run").")
             }
@@ -318,9 +330,5 @@ enum ModelText {
         let names = value.arrayValue?.map { $0.stringValue ?? $0["name"]?.stringValue ?? $0.canonicalString }
         let text = names?.joined(separator: ", ") ?? value.stringValue ?? value.canonicalString
         return text.count > 60 ? text.prefix(59) + "…" : text
-    }
-
-    static func card(_ card: JSONValue) -> String {
-        String(decoding: card.prettyData, as: UTF8.self).trimmingCharacters(in: .newlines)
     }
 }

@@ -38,11 +38,14 @@ struct PhantomWriteCommand: AsyncParsableCommand {
         options.voxelMillimetres = voxel
         options.effect = effect
         options.defects = defects ? PhantomCohort.Defect.allCases : []
-        let summary = try PhantomCohort.write(
-            to: CohortSelection.absolute(folder), options: options,
-            threads: ProcessInfo.processInfo.activeProcessorCount
-        ) { done, total in
-            if !quiet, Console.errorIsTerminal { Console.write("\r\(done)/\(total) people\u{1b}[K", to: STDERR_FILENO) }
+        let summary = try Self.naming {
+            try PhantomCohort.write(
+                to: CohortSelection.absolute(folder), options: options,
+                threads: ProcessInfo.processInfo.activeProcessorCount
+            ) { done, total in
+                guard !quiet, Console.errorIsTerminal else { return }
+                Console.write("\r\(done)/\(total) people\u{1b}[K", to: STDERR_FILENO)
+            }
         }
         if !quiet {
             if Console.errorIsTerminal { Console.write("\r\u{1b}[K", to: STDERR_FILENO) }
@@ -57,6 +60,18 @@ struct PhantomWriteCommand: AsyncParsableCommand {
             Console.print(
                 "run it with    qsmflow run workflows/subcortical.yaml \(summary.rawData) --derivatives "
                     + "\(summary.reconstruction) --atlas phantom=\(summary.atlas)")
+        }
+    }
+}
+
+extension PhantomWriteCommand {
+    /// What is wrong with an option, under the name that it has here.
+    static func naming<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch PhantomError.badOption(let name, let value, let allowed) {
+            let option = name == "voxelMillimetres" ? "voxel" : name
+            throw ValidationError("--\(option) is \(value); it must be \(allowed)\(option == "voxel" ? " mm" : "").")
         }
     }
 }

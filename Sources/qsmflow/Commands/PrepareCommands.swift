@@ -73,8 +73,10 @@ struct PlanCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
+        // What is wrong with the words is said before anything is started for them.
+        let request = try arguments.request()
         try await connection.withClient(creating: true) { client in
-            let plan = try await client.plan(try arguments.request())
+            let plan = try await client.plan(request)
             if try output.printed(plan) { return }
             Console.print(
                 "\(plan.workflow): \(Counted.text(plan.subjects, "person", "people")), "
@@ -156,10 +158,25 @@ struct KindsCommand: ParsableCommand {
             }
             ports("input", kind.inputs)
             ports("output", kind.outputs)
+            var topic: String?
             for parameter in kind.parameters {
+                // Kinds with many have them under headings.
+                if parameter.topic != topic, let heading = parameter.topic {
+                    Console.print("  " + Console.coloured("\(heading):", .bold))
+                }
+                topic = parameter.topic
+                let indent = topic == nil ? "  parameter " : "    "
                 Console.print(
-                    "  parameter \(parameter.name) = \(parameter.defaultValue.canonicalString) (\(parameter.expectation)): \(parameter.summary)"
+                    "\(indent)\(parameter.name) = \(parameter.defaultValue.canonicalString) (\(parameter.expectation)): \(parameter.summary)"
                 )
+                guard case .records(let key, let shapes) = parameter.values else { continue }
+                for shape in shapes {
+                    Console.print("    \(key): \(shape.name): \(shape.summary)")
+                    for own in shape.parameters {
+                        let start = own.defaultValue.isNull ? "" : " = \(own.defaultValue.canonicalString)"
+                        Console.print("      \(own.name)\(start) (\(own.expectation)): \(own.summary)")
+                    }
+                }
             }
             for m in kind.measurements { Console.print("  measures \(m.metric) [\(m.unit)]: \(m.summary)") }
             Console.print("")

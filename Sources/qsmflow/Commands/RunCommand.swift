@@ -40,7 +40,7 @@ struct RunCommand: AsyncParsableCommand {
             if try output.printed(summary) == false {
                 RunReport.show(summary)
                 try await RunReport.showFailures(of: summary, client)
-                LocalRun.showWhereThingsAre(local, run: run, state: connection.state)
+                LocalRun.showWhereThingsAre(local, summary, state: connection.state)
                 if summary.state == .succeeded { LocalRun.showReuse(of: run, try await client.definition(of: run)) }
             }
             if summary.state != .succeeded { throw CommandFailure.silent(ExitStatus.finishedWithFailures) }
@@ -124,8 +124,9 @@ struct SubmitCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
+        let request = try arguments.request()
         try await connection.withClient(creating: true) { client in
-            let created = try await Submission.submit(try arguments.request(), client)
+            let created = try await Submission.submit(request, client)
             if try output.printed(created) { return }
             Console.print("\(created.run)")
         }

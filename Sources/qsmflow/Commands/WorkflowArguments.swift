@@ -2,6 +2,7 @@ import ArgumentParser
 import BIDS
 import Foundation
 import Wire
+import Workflow
 
 /// A workflow over a dataset, as `run`, `submit` and `plan` take it.
 struct WorkflowArguments: ParsableArguments {
@@ -40,7 +41,11 @@ struct CohortSelection: ParsableArguments {
         name: .long, parsing: .upToNextOption, help: "NAME=FOLDER of an atlas, in place of those of the workflow file.")
     var atlas: [String] = []
 
-    @Option(name: .long, parsing: .upToNextOption, help: "STEP.PARAMETER=VALUE, in place of the workflow file's value.")
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help:
+            "NAME=VALUE or STEP.PARAMETER=VALUE, in place of the workflow file's; values as there: 3, [64, 64, 32], {rim: 5}."
+    )
     var set: [String] = []
 
     @Option(name: .long, help: "Name of the run, for people.")
@@ -74,7 +79,15 @@ struct CohortSelection: ParsableArguments {
     }
 
     static func parameters(_ words: [String]) throws -> [String: JSONValue] {
-        try pairs(words, option: "--set").mapValues(value)
+        var parameters: [String: JSONValue] = [:]
+        for (name, text) in try pairs(words, option: "--set") {
+            do throws(ParameterText.Problem) {
+                parameters[name] = try ParameterText.value(text)
+            } catch {
+                throw ValidationError("--set \(name): \(error).")
+            }
+        }
+        return parameters
     }
 
     /// The folders given, else every dataset directly below `derivatives`, except our own exports.
@@ -99,18 +112,6 @@ struct CohortSelection: ParsableArguments {
             result[String(text[..<equals])] = String(text[text.index(after: equals)...])
         }
         return result
-    }
-
-    /// JSON where it is JSON, a list where it is one of plain words, else the text itself:
-    /// `--set model.terms=["age"]`, `--set model.terms=[age,sex]`, `--set labels.fusion=majority`.
-    private static func value(_ text: String) -> JSONValue {
-        // Not JSON: words.
-        if let json = try? JSONValue.parse(text) { return json }
-        guard text.hasPrefix("["), text.hasSuffix("]"), !text.contains(where: { "\"{}".contains($0) }) else {
-            return .string(text)
-        }
-        let words = text.dropFirst().dropLast().split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        return .array(words.map { word in (try? JSONValue.parse(word)) ?? .string(word) })  // not JSON: a plain word
     }
 
     static func label(_ text: String, prefix: String) -> String {

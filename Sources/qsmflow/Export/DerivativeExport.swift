@@ -173,7 +173,7 @@ struct DerivativeExport: Sendable {
 
     /// Views that are worth having as files beside the images.
     private static let tables = [
-        "subjects", "roi_statistics", "cohort_effects", "qc", "failures", "step_resources",
+        "subjects", "measurements", "roi_statistics", "cohort_effects", "models", "qc", "failures", "step_resources",
     ]
 
     /// Named by the run, as logs are: exports of several runs, each over some of the people, may share a folder.

@@ -65,6 +65,7 @@ struct RunReportBuilder: Sendable {
         if statistics.allSatisfy({ $0["reference"] == nil }) { addVolumes(to: &input) }
         input.failures = Self.failures(failures)
         let files = try await RunFiles(reader)
+        input.trainings = try await TrainingReports(client: client, reader: reader).trainings(files)
         input.pictures = try await pictures(files, quality)
         let (baselines, unfitted) = try await addCohortReports(files, to: &input)
         input.effects = Self.effects(effects, baselines)

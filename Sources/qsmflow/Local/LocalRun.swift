@@ -71,8 +71,8 @@ struct LocalRun {
         guard !reasons.isEmpty else { return }
         throw CommandFailure(
             "Run \(run) cannot go on, as nothing that is left fits the workers. \(reasons.joined(separator: " ")) "
-                + "Finished work is kept: give the same command what it needs (--memory-mib, --cores, fewer --workers, "
-                + "--allow-command)")
+                + "Finished work is kept: give the same command what it needs (--memory-mib, fewer --workers, --allow-command), or "
+                + "let the step want less (resources: {memory: 4GiB} in the workflow file)")
     }
 
     /// How long a run may stay without an answer.
@@ -86,10 +86,27 @@ struct LocalRun {
         }
     }
 
-    static func showWhereThingsAre(_ local: LocalCoordinator, run: RunID, state: String?) {
+    /// The view that says most of a run, of those that have rows for it; nil when no step has written any.
+    static func view(of summary: RunSummary) -> String? {
+        let kinds = Set((summary.steps ?? []).filter { $0.counts.succeeded > 0 }.map(\.kind))
+        let views = [
+            ("roi.statistics", "roi_statistics"), ("cohort.linear-model", "cohort_effects"),
+            ("network.classify", "measurements"), ("radiomics.extract", "measurements"), ("network.train", "models"),
+        ]
+        if let view = views.first(where: { kinds.contains($0.0) })?.1 { return view }
+        let measuring = kinds.contains { TaskKindCatalog.kind($0)?.measurements.isEmpty == false }
+        return measuring ? "measurements" : kinds.isEmpty ? nil : "outputs"
+    }
+
+    static func showWhereThingsAre(_ local: LocalCoordinator, _ summary: RunSummary, state: String?) {
         let option = state.map { " --state \($0)" } ?? ""
+        let run = summary.run
         Console.print("")
-        Console.print("Results:  qsmflow results \(run) roi_statistics\(option)    qsmflow sql\(option)")
+        if let view = view(of: summary) {
+            Console.print("Results:  qsmflow results \(run) \(view)\(option)    qsmflow sql\(option)")
+        } else {
+            Console.print("Failures: qsmflow results \(run) failures\(option)    qsmflow sql\(option)")
+        }
         Console.print("Report:   qsmflow report \(run) -o report.html\(option)")
         Console.print("Export:   qsmflow export \(run) FOLDER --format bids\(option)")
         Console.print("Database: \(local.databaseDescription)")

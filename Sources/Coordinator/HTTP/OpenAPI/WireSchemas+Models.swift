@@ -6,7 +6,7 @@ extension WireSchemas {
         "ModelRequest": .object(
             "Registers bytes of the artifact store as a model, or names one.",
             .optional("name", .string("Unique among the models there are.", minLength: 1, maxLength: 100)),
-            .optional("moveName", .boolean("Take the name away from the model that has it.")),
+            .optional("moveName", .boolean("Take the name away from the model that has it, and this one's away.")),
             .optional("card", .anything("The model card, an object; needed for a model that is not known yet."))),
         "FoldNaming": .object(
             "Names the models that a step trained over folds: NAME.fold-1 and so on; NAME stands for all of them.",
@@ -23,7 +23,9 @@ extension WireSchemas {
             .required("sizeBytes", count), .required("createdAt", time)),
         "ModelDetail": .object(
             "A model with its card.",
-            .required("summary", .reference("ModelSummary")), .required("card", .anything("An object."))),
+            .required("summary", .reference("ModelSummary")), .required("card", .anything("An object.")),
+            .optional("nameTakenFrom", digest),
+            .optional("formerName", .string("Of an answer to PUT: the name that it had until now."))),
         "ModelList": .object("Models, newest first.", .required("models", .list(of: .reference("ModelSummary")))),
     ]
 }

@@ -12,7 +12,8 @@ extension WireSchemas {
             .required("kinds", .map(of: .integer(minimum: 0, maximum: largestCount), "Version by task kind.")),
             .required("commands", .list(of: .string(), "Programs allowed for the kind command.", maxItems: 1000)),
             .required("instructionSet", .string("e.g. x86-64-v4.")),
-            .required("version", .string("Version of the program."))),
+            .required("version", .string("Version of the program.")),
+            .optional("predecessor", uuid)),
         "SessionGrant": .object(
             "A session. It ends when heartbeats stay away for its time to live.",
             .required("session", uuid), .required("ttlMilliseconds", count), .required("heartbeatMilliseconds", count)),

@@ -1,3 +1,5 @@
+import Kernels
+
 /// The spread of the voxels of a region along its principal axes.
 struct PrincipalAxes {
     /// Variances in mm², largest first.

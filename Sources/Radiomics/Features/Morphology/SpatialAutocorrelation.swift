@@ -1,3 +1,5 @@
+import Kernels
+
 /// Moran's I and Geary's C of the intensities of a region, each pair of voxels weighted by the inverse of its distance in
 /// mm (IBSI features N365 and NPT7).
 package enum SpatialAutocorrelation {
@@ -53,39 +55,44 @@ package enum SpatialAutocorrelation {
     private static func transformedSums(_ region: RegionImage, _ voxels: [Int], _ deviations: [Double]) -> Sums {
         // Twice the box, so that the wrapped-around ends do not meet.
         var size = SIMD3(repeating: 1)
-        for axis in 0..<3 { while size[axis] < 2 * region.size[axis] - 1 { size[axis] *= 2 } }
+        for axis in 0..<3 { size[axis] = FourierTransform.fastCount(atLeast: 2 * region.size[axis] - 1) }
         let transform = FourierTransform(size: size)
         let spacing = region.spacingMillimetres
         let count = size.x * size.y * size.z
-        var weights = [SIMD2<Double>](repeating: .zero, count: count)
+        var weights = [Double](repeating: 0, count: count)
         for k in 0..<size.z {
             let z = Double(min(k, size.z - k)) * spacing.z
             for j in 0..<size.y {
                 let y = Double(min(j, size.y - j)) * spacing.y
                 for i in 0..<size.x where i + j + k > 0 {
                     let x = Double(min(i, size.x - i)) * spacing.x
-                    weights[i + size.x * (j + size.y * k)].x = 1 / (x * x + y * y + z * z).squareRoot()
+                    weights[i + size.x * (j + size.y * k)] = 1 / (x * x + y * y + z * z).squareRoot()
                 }
             }
         }
-        transform.transform(&weights)
-        // Deviations as the real part, the mask as the imaginary one: the weights are symmetric, so their transform is
-        // real and keeps the two apart.
+        // The weights are symmetric, so their transform is real.
+        var nothing = [Double](repeating: 0, count: count)
+        transform.transform(&weights, &nothing)
+        // Deviations as the real part, the mask as the imaginary one: real factors keep the two apart.
         let places = voxels.map { voxel in
             voxel % region.size.x + size.x
                 * (voxel / region.size.x % region.size.y + size.y * (voxel / region.sliceStride))
         }
-        var fields = [SIMD2<Double>](repeating: .zero, count: count)
-        for (place, deviation) in zip(places, deviations) { fields[place] = SIMD2(deviation, 1) }
-        transform.transform(&fields)
-        for index in fields.indices { fields[index] *= weights[index].x }
-        transform.transform(&fields, inverse: true)
+        var fields = [Double](repeating: 0, count: count)
+        var masks = fields
+        for (place, deviation) in zip(places, deviations) { (fields[place], masks[place]) = (deviation, 1) }
+        transform.transform(&fields, &masks)
+        for index in fields.indices {
+            fields[index] *= weights[index]
+            masks[index] *= weights[index]
+        }
+        transform.transform(&fields, &masks, inverse: true)
         var sums: Sums = (0, 0, 0)
         for (place, deviation) in zip(places, deviations) {
-            let field = fields[place] / Double(count)
-            sums.weights += field.y
-            sums.products += field.x * deviation
-            sums.squares += field.y * deviation * deviation
+            let (field, mask) = (fields[place] / Double(count), masks[place] / Double(count))
+            sums.weights += mask
+            sums.products += field * deviation
+            sums.squares += mask * deviation * deviation
         }
         return sums
     }

@@ -1,4 +1,5 @@
-/// Which voxels of a region stay in its intensity mask (IBSI, section 2.4: IFSI and 1ADF). The morphological mask stays.
+/// Which voxels of a region stay in its intensity mask (IBSI, IF9H: by range, USB3, and without outliers, 7ACA). The
+/// morphological mask stays.
 package struct Resegmentation: Sendable, Equatable {
     /// Values below or above are left out; nil keeps all. Either end may be infinite.
     package var range: ClosedRange<Double>?

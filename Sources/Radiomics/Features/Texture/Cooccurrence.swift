@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// Grey level co-occurrence matrix (IBSI family LFYI): levels of voxels beside each other (Chebyshev distance 1), counted
 /// both ways round.

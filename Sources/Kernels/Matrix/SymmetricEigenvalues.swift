@@ -1,10 +1,10 @@
 /// Eigenvalues of small symmetric matrices: Householder reduction to tridiagonal form, then implicit QL steps (Golub & Van
 /// Loan, Matrix Computations, chapter 8).
-enum SymmetricEigenvalues {
+package enum SymmetricEigenvalues {
     /// Ascending eigenvalues of a matrix whose squares neither overflow nor vanish; NaN in all places when the iteration does not end.
     ///
     /// - Parameter matrix: n × n, row by row; only the lower triangle is read.
-    static func of(_ matrix: [Double], order n: Int) -> [Double] {
+    package static func of(_ matrix: [Double], order n: Int) -> [Double] {
         precondition(matrix.count == n * n, "\(matrix.count) values for a matrix of order \(n)")
         guard n > 1 else { return matrix }
         var a = matrix

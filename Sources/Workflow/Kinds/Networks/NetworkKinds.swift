@@ -47,7 +47,8 @@ extension TaskKindCatalog {
                 ),
                 MeasurementDeclaration("parameters", unit: "1", "Trainable parameters."),
             ],
-            resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true),
+            resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true,
+            rules: .training),
         TaskKind(
             name: "network.segment", version: 3,
             summary: "Applies a segmentation model, or several as an ensemble, to a person's images.",
@@ -59,9 +60,14 @@ extension TaskKindCatalog {
             outputs: [
                 TaskPort("labels", .labelMap, .one, "Class per voxel, on the grid of the image."),
                 TaskPort("table", .table, .one, "Class numbers and names."),
+                TaskPort(
+                    "probabilities", .volume, .optional,
+                    "With the parameter of that name: 4-D, volume n the probability of label n, from background on."),
             ],
             parameters: [
                 units,
+                TaskParameter(
+                    "probabilities", .boolean, default: false, "Write the probabilities of all classes as well."),
                 TaskParameter("overlap", .number(0...0.9), default: 0.5, "Share by which windows overlap."),
                 TaskParameter(
                     "flips", .list, default: [],
@@ -77,7 +83,7 @@ extension TaskKindCatalog {
                 MeasurementDeclaration("volume", unit: "mm3", "Volume of the class."),
                 MeasurementDeclaration("voxels", unit: "1", "Voxels of the class."),
             ],
-            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600),
+            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600, rules: .segmenting),
         TaskKind(
             name: "network.classify", version: 3,
             summary: "Applies a classification model, or an ensemble, to a person's image, or to each lesion in it.",
@@ -100,7 +106,7 @@ extension TaskKindCatalog {
                     "probability", unit: "1", "Probability of a class (term names it; region names the lesion)."),
                 MeasurementDeclaration("decision", unit: "1", "Index of the most probable class."),
             ],
-            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600),
+            resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600, rules: .classifying),
     ]
 
     private static let furtherChannels = [("images2", "Second"), ("images3", "Third"), ("images4", "Fourth")]

@@ -3,8 +3,17 @@ import BIDS
 /// Parameters of `network.train`, by topic. What suits one network only says so; stated for another it is refused.
 extension TaskKindCatalog {
     static let trainingParameters =
-        dataParameters + architectureParameters + samplingParameters + augmentationParameters + lossParameters
-        + optimisationParameters
+        about("data", dataParameters) + about("network", architectureParameters) + about("samples", samplingParameters)
+        + about("augmentation", augmentationParameters) + about("loss and metric", lossParameters)
+        + about("optimisation", optimisationParameters)
+
+    private static func about(_ topic: String, _ parameters: [TaskParameter]) -> [TaskParameter] {
+        parameters.map { parameter in
+            var parameter = parameter
+            parameter.topic = topic
+            return parameter
+        }
+    }
 
     private static let dataParameters = [
         units,
@@ -33,7 +42,7 @@ extension TaskKindCatalog {
 
     private static let architectureParameters = [
         TaskParameter(
-            "network", .choice(["unet", "resunet", "dbresunet", "deepmir", "resnet18", "qsmrim", "slices"]),
+            "network", .choice(NetworkChoice.allCases.map(\.rawValue)),
             default: "unet",
             "To segment: unet, resunet (residual blocks), dbresunet (a second branch sees a larger field of view; Chai et al. "
                 + "2020), deepmir (slices, six levels; Rashid et al. 2021). To classify: resnet18 people or lesions, qsmrim "

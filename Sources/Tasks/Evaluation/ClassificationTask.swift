@@ -1,0 +1,107 @@
+import BIDS
+import Kernels
+import Statistics
+import Workflow
+
+/// Predicted against true classes of people, of their slices, or of their lesions, over the cohort.
+enum ClassificationTask: TaskImplementation {
+    static let kind = "evaluate.classification"
+
+    static func run(_ environment: TaskEnvironment) throws -> TaskResult {
+        let folds = try PeopleFolds(environment.optionalInput("folds"))
+        let truth = try truth(environment)
+        let (positive, step) = (environment.text("positive"), environment.request.step)
+        let items = try ScoredItems(
+            environment.inputs("tables"), truth: truth, positive: positive, scoreColumn: environment.text("score"),
+            step: step)
+        var warnings = items.warnings
+        guard !items.items.isEmpty else {
+            throw TaskResult.Failure.permanent(
+                "Step \(step) has no item with a score and a true class: "
+                    + (warnings.first ?? "the tables of predictions have no rows")
+                    + " Bind tables that belong together.")
+        }
+        if !positive.isEmpty, !items.items.contains(where: { $0.truth == positive }) {
+            throw TaskResult.Failure.permanent(
+                "Step \(step): no item is of the class “\(positive)”; there are "
+                    + Set(items.items.map(\.truth)).sorted().joined(separator: ", "))
+        }
+        var truthIsOfPeople = false
+        if case .people = truth { truthIsOfPeople = true }
+        var judged = ClassificationTables(environment, folds)
+        let threshold = environment.number("threshold")
+        let rule =
+            switch environment.text("person_score") {
+            case "automatic": truthIsOfPeople ? "mean" : "max"
+            case let stated: stated
+            }
+        if !environment.inputs("slices").isEmpty {
+            guard case .people = truth else {
+                throw TaskResult.Failure.permanent(
+                    "Step \(step): slices are judged by what is true of their person; name a column of participants.tsv with “target”"
+                )
+            }
+            let slices = try ScoredItems(
+                environment.inputs("slices"), truth: truth, positive: positive, scoreColumn: environment.text("score"),
+                step: step)
+            warnings += slices.warnings.map { "Slices: \($0)" }
+            for name in slices.scored {
+                judged.add(level: "slice", className: name, slices.items)
+            }
+            judged.addDecisions(level: "slice", slices.items, classes: slices.classes)
+        }
+        // One image per person is a person: the same numbers need no second name.
+        let isPerPerson = truthIsOfPeople && items.items.count == Set(items.items.map(\.owner.subject)).count
+        for name in items.scored {
+            if !isPerPerson { judged.add(level: "item", className: name, items.items) }
+            judged.add(
+                level: "person", className: name,
+                isPerPerson
+                    ? items.items
+                    : items.ofPeople(rule, threshold: threshold, positive: name, truthIsOfPeople: truthIsOfPeople))
+            if !truthIsOfPeople { judged.addCounts(className: name, items) }
+        }
+        judged.addDecisions(level: isPerPerson ? "person" : "item", items.items, classes: items.classes)
+        if judged.hasScoresBeyondProbabilities {
+            warnings.append("Scores lie outside 0 to 1, so they are no probabilities and have no calibration.")
+        }
+        return try judged.result(warnings: warnings, rule: rule)
+    }
+
+    private static func truth(_ environment: TaskEnvironment) throws -> ScoredItems.Truth {
+        let target = environment.text("target")
+        if !target.isEmpty {
+            let item = try environment.input("covariates")
+            let covariates = try CohortCovariates(try item.readJSON(), name: item.input.name)
+            guard covariates.columns.contains(where: { $0.name == target }) else {
+                throw TaskResult.Failure.permanent(
+                    "participants.tsv has no column “\(target)”; it has "
+                        + covariates.columns.map(\.name).joined(separator: ", "))
+            }
+            return .people(
+                covariates.values.compactMapValues { values in
+                    values[target].flatMap { $0.isNull ? nil : $0.stringValue ?? $0.canonicalString }
+                })
+        }
+        let (key, column) = (environment.text("item"), environment.text("truth"))
+        let tables = environment.inputs("truth")
+        guard !tables.isEmpty else { return .column(column) }
+        var classes: [TaskContext: [String: String]] = [:]
+        for item in tables {
+            let table = try item.readTable()
+            let owner = try TableRowOwner(table, item)
+            let (number, name) = (
+                try table.column(key, of: item.input.name), try table.column(column, of: item.input.name)
+            )
+            if item.input.context.subject != nil { classes[item.input.context, default: [:]] = [:] }
+            for row in table.rows {
+                guard classes[owner(row), default: [:]].updateValue(row[name], forKey: row[number]) == nil else {
+                    throw TaskResult.Failure.permanent(
+                        "\(item.input.name) has “\(row[number])” twice; keep one row per item")
+                }
+            }
+        }
+        return .items(
+            classes.mapValues { $0.filter { !$0.value.isEmpty && $0.value != "n/a" } }, key: key)
+    }
+}

@@ -1,0 +1,139 @@
+import Kernels
+import Segmentation
+import Workflow
+
+/// What a person's table says of one class under one rule.
+struct DetectionCount {
+    static let columns = [
+        "class", "rule", "references", "predictions", "tp", "fn", "right", "fp", "sensitivity", "precision", "f1",
+        "dice_found", "dice", "reference_voxels", "prediction_voxels", "common_voxels", "reference_mm3",
+        "prediction_mm3", "count_ratio", "volume_ratio",
+    ]
+
+    let className: String
+    let rule: String
+    private let matches: LesionMatches
+    private let diceOfFound: Double?
+    private let overlap: OverlapMetrics
+    private let voxelVolume: Double
+
+    /// - Parameter contacts: of the lesions of this class.
+    init(className: String, rule: String, _ contacts: LesionContacts, _ matches: LesionMatches) {
+        (self.className, self.rule, self.matches) = (className, rule, matches)
+        overlap = contacts.overlap
+        voxelVolume = contacts.grid.voxelVolumeCubicMillimetres
+        let dices = matches.foundReferences.sorted().map { reference in
+            contacts.overlap(
+                of: reference, with: matches.assigned.filter { $0.reference == reference }.map(\.prediction)
+            ).dice
+        }
+        diceOfFound = dices.isEmpty ? nil : dices.reduce(0, +) / Double(dices.count)
+    }
+
+    var row: [String] {
+        let cell = TabSeparatedTable.cell
+        return [
+            className, rule, "\(matches.references)", "\(matches.predictions)", "\(matches.foundReferences.count)",
+            "\(matches.missed)", "\(matches.rightPredictions.count)", "\(matches.falseAlarms)",
+            cell(matches.sensitivity), cell(matches.precision), cell(matches.f1), cell(diceOfFound), cell(overlap.dice),
+            "\(overlap.secondVoxels)", "\(overlap.firstVoxels)", "\(overlap.commonVoxels)",
+            cell(Double(overlap.secondVoxels) * voxelVolume), cell(Double(overlap.firstVoxels) * voxelVolume),
+            cell(Self.ratio(matches.predictions, matches.references)),
+            cell(Self.ratio(overlap.firstVoxels, overlap.secondVoxels)),
+        ]
+    }
+
+    /// Predicted over true; nil without a truth.
+    static func ratio(_ predicted: Int, _ reference: Int) -> Double? {
+        reference == 0 ? nil : Double(predicted) / Double(reference)
+    }
+
+    /// What depends on the rule: the class is the term, the rule the reference.
+    var measurements: [MeasuredValue] {
+        let numbers: [(String, Double?)] = [
+            ("tp", Double(matches.foundReferences.count)), ("fn", Double(matches.missed)),
+            ("right", Double(matches.rightPredictions.count)), ("fp", Double(matches.falseAlarms)),
+            ("sensitivity", matches.sensitivity), ("precision", matches.precision), ("f1", matches.f1),
+            ("dice_found", diceOfFound),
+        ]
+        return numbers.map { metric, value in
+            MeasuredValue(reference: rule, term: className, metric: metric, value: value, unit: "1")
+        }
+    }
+
+    /// What holds under every rule.
+    static func measurements(ofClass name: String, _ contacts: LesionContacts) -> [MeasuredValue] {
+        let overlap = contacts.overlap
+        let voxelVolume = contacts.grid.voxelVolumeCubicMillimetres
+        let (references, predictions) = (contacts.references.count, contacts.predictions.count)
+        let numbers: [(String, Double?, String)] = [
+            ("references", Double(references), "1"), ("predictions", Double(predictions), "1"),
+            ("dice", overlap.dice, "1"), ("reference_volume", Double(overlap.secondVoxels) * voxelVolume, "mm3"),
+            ("prediction_volume", Double(overlap.firstVoxels) * voxelVolume, "mm3"),
+            ("count_ratio", ratio(predictions, references), "1"),
+            ("volume_ratio", ratio(overlap.firstVoxels, overlap.secondVoxels), "1"),
+        ]
+        return numbers.map { metric, value, unit in
+            MeasuredValue(term: name, metric: metric, value: value, unit: unit)
+        }
+    }
+}
+
+/// What became of one lesion of either side under one rule.
+struct MatchedLesion {
+    static let columns = [
+        "class", "rule", "side", "lesion", "result", "match", "common_voxels", "iou", "distance_mm", "voxels",
+        "volume_mm3", "x_mm", "y_mm", "z_mm", "score",
+    ]
+
+    let row: [String]
+
+    /// References first, then predictions, each by number.
+    ///
+    /// The score of a prediction is its own; that of a reference the highest among the predictions that found it, so that a
+    /// free-response curve can be drawn from either side: a reference counts as found down to that threshold.
+    static func all(
+        className: String, rule: String, _ contacts: LesionContacts, _ matches: LesionMatches, scores: [UInt16: Double]
+    ) -> [MatchedLesion] {
+        func row(
+            _ side: String, _ number: UInt16, _ lesion: LesionContacts.Lesion, _ result: String,
+            _ pair: LesionMatches.Pair?,
+            _ score: Double?
+        ) -> MatchedLesion {
+            let cell = TabSeparatedTable.cell
+            let contact = pair.map { LesionContacts.Contact(reference: $0.reference, prediction: $0.prediction) }
+            let common = contact.map { "\(contacts.common[$0] ?? 0)" }
+            let iou = contact.map { contacts.intersectionOverUnion(of: $0) }
+            let distance = contact.map { contacts.distanceMillimetres(of: $0) }
+            let volume = Double(lesion.voxels) * contacts.grid.voxelVolumeCubicMillimetres
+            let middle = contacts.middle(of: lesion)
+            let match = pair.map { side == "reference" ? "\($0.prediction)" : "\($0.reference)" }
+            let place = [cell(middle.x), cell(middle.y), cell(middle.z)]
+            let own = [className, rule, side, "\(number)", result, match ?? "n/a", common ?? "n/a"]
+            let sizes = [cell(iou), cell(distance), "\(lesion.voxels)", cell(volume)]
+            return MatchedLesion(row: own + sizes + place + [cell(score)])
+        }
+        /// Of several partners the one that shares most, of equals the nearest.
+        func best(_ pairs: [LesionMatches.Pair]) -> LesionMatches.Pair? {
+            func cost(_ pair: LesionMatches.Pair) -> (Int, Double) {
+                let contact = LesionContacts.Contact(reference: pair.reference, prediction: pair.prediction)
+                return (-(contacts.common[contact] ?? 0), contacts.distanceMillimetres(of: contact))
+            }
+            return pairs.min { cost($0) < cost($1) }
+        }
+        let byReference = Dictionary(grouping: matches.pairs, by: \.reference)
+        let byPrediction = Dictionary(grouping: matches.pairs, by: \.prediction)
+        let references = contacts.references.sorted { $0.key < $1.key }.map { number, lesion in
+            let pairs = byReference[number] ?? []
+            return row(
+                "reference", number, lesion, pairs.isEmpty ? "fn" : "tp", best(pairs),
+                pairs.compactMap { scores[$0.prediction] }.max())
+        }
+        let predictions = contacts.predictions.sorted { $0.key < $1.key }.map { number, lesion in
+            let pairs = byPrediction[number] ?? []
+            return row(
+                "prediction", number, lesion, pairs.isEmpty ? "fp" : "tp", best(pairs), scores[number])
+        }
+        return references + predictions
+    }
+}

@@ -1,0 +1,162 @@
+import BIDS
+import Kernels
+import NIfTI
+import Segmentation
+import Workflow
+
+/// Predicted against reference lesions of a person, under every matching rule side by side.
+enum DetectionTask: TaskImplementation {
+    static let kind = "evaluate.detection"
+
+    static func run(_ environment: TaskEnvironment) throws -> TaskResult {
+        let input = try DetectionInput(environment)
+        let rules = try rules(environment)
+        let contacts = try LesionContacts(input.reference.map, input.prediction.map)
+        var persons = TabSeparatedTable(columns: DetectionCount.columns)
+        var lesions = TabSeparatedTable(columns: MatchedLesion.columns)
+        var measured: [MeasuredValue] = []
+        for name in input.classes {
+            let (references, predictions) = (
+                Set(input.reference.lesions(of: name).map(\.number)),
+                Set(input.prediction.lesions(of: name).map(\.number))
+            )
+            let part = contacts.limited(
+                toReferences: references.contains, predictions: predictions.contains)
+            measured += DetectionCount.measurements(ofClass: name, part)
+            for rule in rules {
+                let matches = LesionMatches(part, rule: rule)
+                let count = DetectionCount(className: name, rule: rule.name, part, matches)
+                persons.rows.append(count.row)
+                measured += count.measurements
+                lesions.rows += MatchedLesion.all(
+                    className: name, rule: rule.name, part, matches, scores: input.scores
+                ).map(\.row)
+            }
+        }
+        return TaskResult(
+            outputs: [
+                try environment.writeTable(persons, to: "table"), try environment.writeTable(lesions, to: "lesions"),
+            ], measurements: measured,
+            warnings: input.classes.isEmpty
+                ? ["Neither side has a lesion; name the classes in “classes” to have rows of zeros."] : [])
+    }
+
+    private static func rules(_ environment: TaskEnvironment) throws -> [LesionMatchingRule] {
+        var rules: [LesionMatchingRule] = []
+        for name in environment.texts("rules") {
+            switch name {
+            case "overlap": rules.append(.overlap(voxels: environment.integer("overlap_voxels")))
+            case "iou": rules.append(.intersectionOverUnion(environment.number("iou")))
+            case "centre": rules.append(.centreDistance(millimetres: environment.number("centre_mm")))
+            case "valdo": rules.append(.nearestReference(millimetres: environment.number("valdo_mm")))
+            default:
+                throw TaskResult.Failure.permanent(
+                    "Step \(environment.request.step): there is no matching rule “\(name)”; there are overlap, iou, centre and valdo"
+                )
+            }
+        }
+        guard !rules.isEmpty else {
+            throw TaskResult.Failure.permanent(
+                "Step \(environment.request.step) names no matching rule; there are overlap, iou, centre and valdo")
+        }
+        return rules
+    }
+}
+
+/// The lesions of both sides on one grid, and how sure the prediction was of each of its own.
+struct DetectionInput {
+    let reference: LesionSet
+    let prediction: LesionSet
+    /// Classes of either side, those of the reference first.
+    let classes: [String]
+    /// By number of the prediction; empty where there are none.
+    let scores: [UInt16: Double]
+
+    init(_ environment: TaskEnvironment) throws {
+        let (referenceItem, predictionItem) = (try environment.input("reference"), try environment.input("prediction"))
+        let grid = try NIfTIFile.readHeader(referenceItem.path).grid
+        let mask = try environment.optionalInput("mask").map { try NIfTIFile.readMask($0.path) }
+        let isResampled = environment.boolean("resample")
+        var making = try environment.lesionMaking(numbers: "reference_numbers", mask: mask)
+        making.renamed = environment.map("rename").compactMapValues(\.stringValue)
+        reference = try LesionSet(referenceItem, table: environment.optionalInput("reference_table"), making)
+        making.numbers = LesionSet.Numbers(rawValue: environment.text("prediction_numbers")) ?? .classes
+        if isResampled {
+            making.grid = grid
+        } else {
+            let found = try NIfTIFile.readHeader(predictionItem.path).grid
+            guard found.matches(grid) else { throw environment.otherGrids(predictionItem, found, referenceItem, grid) }
+        }
+        let table = environment.optionalInput("prediction_table")
+        prediction = try LesionSet(predictionItem, table: table, making)
+        let (known, predicted) = (reference.classes, prediction.classes)
+        classes = known + predicted.filter { !known.contains($0) }
+        let isAlike = known.contains(where: predicted.contains)
+        // A person may well have lesions of one class where a network sees another; names that never agree are a mistake.
+        guard
+            isAlike || reference.classes.isEmpty || prediction.classes.isEmpty
+                || (reference.naming == .lesionTable && prediction.naming == .lesionTable)
+        else {
+            throw TaskResult.Failure.permanent(
+                "Step \(environment.request.step): the prediction has the classes \(prediction.classes.joined(separator: ", ")), "
+                    + "the reference \(reference.classes.joined(separator: ", ")), none of them alike; bind tables that name "
+                    + "them, or say with “rename” which are the same")
+        }
+        scores = try Self.scores(environment, prediction, table, isResampled: isResampled)
+    }
+
+    /// From a column of the predictions' table, else from a map of probabilities.
+    private static func scores(
+        _ environment: TaskEnvironment, _ set: LesionSet, _ table: TaskRequest.StagedInput?, isResampled: Bool
+    ) throws -> [UInt16: Double] {
+        let wanted = environment.text("score")
+        if set.naming == .lesionTable, let item = table {
+            let contents = try item.readTable()
+            if let column = contents.columns.firstIndex(of: wanted) {
+                let number = contents.columns.firstIndex(of: "lesion") ?? contents.columns.firstIndex(of: "lesion_id")!
+                var scores: [UInt16: Double] = [:]
+                for row in contents.rows {
+                    guard let lesion = UInt16(row[number]) else { continue }
+                    scores[lesion] = TabSeparatedTable.number(row[column])
+                }
+                return scores
+            }
+            if environment.isSet("score") {
+                throw TaskResult.Failure.permanent(
+                    "\(item.input.name) has no column “\(wanted)” with scores (it has \(contents.columns.joined(separator: ", "))); "
+                        + "name another with “score”")
+            }
+        }
+        guard let item = environment.optionalInput("probabilities") else { return [:] }
+        var names: RegionTable?
+        if set.naming == .classTable, let table {
+            names = try RegionTable(try table.readTable(), name: table.input.name)
+            let renamed = environment.map("rename").compactMapValues(\.stringValue)
+            for n in names!.regions.indices {
+                names!.regions[n].name = renamed[names!.regions[n].name] ?? names!.regions[n].name
+            }
+        }
+        let maps = try LesionProbabilities(
+            item, table: names, on: set.map.grid, of: "the prediction", isResampled: isResampled)
+        let measured = LesionMeasures.all(
+            of: set, LesionMeasures.Maps(probabilities: maps), threads: environment.threads)
+        var scores: [UInt16: Double] = [:]
+        for lesion in measured {
+            scores[lesion.lesion.number] =
+                wanted == "mean_probability" ? lesion.meanProbability : lesion.largestProbability
+        }
+        return scores
+    }
+}
+
+extension TaskEnvironment {
+    /// Prediction and reference are not on one grid, and nobody said that this may be mended.
+    func otherGrids(
+        _ prediction: TaskRequest.StagedInput, _ found: VoxelGrid, _ reference: TaskRequest.StagedInput,
+        _ grid: VoxelGrid
+    ) -> TaskResult.Failure {
+        TaskResult.Failure.permanent(
+            "\(prediction.input.name) (\(found)) and \(reference.input.name) (\(grid)) are not on the same grid; evaluate on "
+                + "the grid of the reference, or set “resample: true” in step \(request.step)")
+    }
+}

@@ -1,0 +1,123 @@
+import BIDS
+import Statistics
+import Workflow
+
+/// Tables of `evaluate.segmentation` or `evaluate.detection` over people.
+enum SummaryTask: TaskImplementation {
+    static let kind = "evaluate.summary"
+
+    static func run(_ environment: TaskEnvironment) throws -> TaskResult {
+        let published = try PublishedFigure.all(environment)
+        let people = try EvaluatedPeople(environment)
+        var rows: [SummaryRow] = []
+        var curves = TabSeparatedTable(columns: ["label", "rule", "threshold", "fp_per_person", "sensitivity"])
+        for group in people.groups {
+            rows += SummaryMetrics(group, people).rows
+        }
+        for curve in try EvaluatedLesions(environment, people).curves {
+            rows += curve.rows
+            curves.rows += curve.points
+        }
+        let unmatched = published.filter { figure in !rows.contains { figure.fits($0) } }
+        let table = TabSeparatedTable(
+            columns: SummaryRow.columns, rows: rows.map { $0.cells(published.first(where: $0.isMetBy)) })
+        let warnings =
+            people.warnings
+            + unmatched.map {
+                "The published \($0.metric) of \($0.label) has no counterpart here and is not shown."
+            }
+        let missing = environment.request.missing.map { item in
+            JSONValue.object(["context": .string(item.context.description), "reason": .string(item.reason)])
+        }
+        let report: JSONValue = [
+            "kind": .string(people.isDetection ? "detection" : "segmentation"),
+            "people": .array(people.people.map { .string($0) }), "missing": .array(missing),
+        ]
+        return TaskResult(
+            outputs: [
+                try environment.writeTable(table, to: "table"), try environment.writeTable(people.table, to: "people"),
+                try environment.writeTable(curves, to: "froc"), try environment.writeJSON(report, to: "report"),
+            ], measurements: rows.flatMap { $0.measurements(published.first(where: $0.isMetBy)) }, warnings: warnings)
+    }
+}
+
+/// A figure that somebody has published, to be shown beside ours and never as ours.
+struct PublishedFigure {
+    var label: String
+    var rule: String?
+    var metric: String
+    var value: Double
+    var source: String
+
+    static func all(_ environment: TaskEnvironment) throws -> [PublishedFigure] {
+        try environment.list("published").map { entry in
+            guard let label = entry["label"]?.stringValue, let metric = entry["metric"]?.stringValue,
+                let value = entry["value"]?.doubleValue, let source = entry["source"]?.stringValue, !source.isEmpty
+            else {
+                throw TaskResult.Failure.permanent(
+                    "Step \(environment.request.step): each row of “published” has label, metric, value and source, such as "
+                        + "{label: caudate, metric: dice, value: 0.81, source: Author 2020}; \(entry.canonicalString) has not"
+                )
+            }
+            return PublishedFigure(
+                label: label, rule: entry["rule"]?.stringValue, metric: metric, value: value, source: source)
+        }
+    }
+
+    func fits(_ row: SummaryRow) -> Bool {
+        label == row.label && metric == row.metric && (rule == nil || rule == row.rule)
+    }
+}
+
+/// One metric of one structure, or of one class under one rule, over people.
+struct SummaryRow {
+    static let columns = [
+        "label", "rule", "metric", "unit", "people", "mean", "sd", "sem", "median", "min", "max", "empty", "pooled",
+        "ci_low", "ci_high", "folds", "fold_mean", "fold_sd", "published", "published_source",
+    ]
+
+    var label: String
+    var rule: String?
+    var metric: String
+    var unit: String
+    /// Over people who have the value; nil for what only exists over all.
+    var spread: Spread?
+    /// People without it.
+    var empty: Int?
+    /// Over all people together.
+    var pooled: Double?
+    var interval: ClosedRange<Double>?
+    var folds: Spread?
+
+    func isMetBy(_ figure: PublishedFigure) -> Bool { figure.fits(self) }
+
+    func cells(_ published: PublishedFigure?) -> [String] {
+        let cell = TabSeparatedTable.cell
+        func count(_ number: Int?) -> String { number.map { "\($0)" } ?? "n/a" }
+        return [
+            label, rule ?? "n/a", metric, unit, count(spread?.count), cell(spread?.mean),
+            cell(spread?.standardDeviation), cell(spread?.standardError), cell(spread?.median), cell(spread?.minimum),
+            cell(spread?.maximum), count(empty), cell(pooled), cell(interval?.lowerBound), cell(interval?.upperBound),
+            count(folds?.count), cell(folds?.mean), cell(folds?.standardDeviation), cell(published?.value),
+            published?.source ?? "n/a",
+        ]
+    }
+
+    func measurements(_ published: PublishedFigure?) -> [MeasuredValue] {
+        let values: [(String, Double?, String)] = [
+            ("people", spread.map { Double($0.count) }, "1"), ("mean", spread?.mean, unit),
+            ("sd", spread?.standardDeviation, unit), ("sem", spread?.standardError, unit),
+            ("median", spread?.median, unit), ("min", spread?.minimum, unit), ("max", spread?.maximum, unit),
+            ("empty", empty.map(Double.init), "1"), ("pooled", pooled, unit), ("ci_low", interval?.lowerBound, unit),
+            ("ci_high", interval?.upperBound, unit), ("folds", folds.map { Double($0.count) }, "1"),
+            ("fold_mean", folds?.mean, unit), ("fold_sd", folds?.standardDeviation, unit),
+            ("published", published?.value, unit),
+        ]
+        return values.compactMap { term, value, unit in
+            value.map {
+                MeasuredValue(
+                    region: label, reference: rule, term: term, metric: metric, value: $0, unit: unit)
+            }
+        }
+    }
+}

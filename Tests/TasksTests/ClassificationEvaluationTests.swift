@@ -1,0 +1,175 @@
+import BIDS
+import Foundation
+import Statistics
+import Testing
+import Workflow
+
+@testable import Tasks
+
+@Suite struct ClassificationEvaluationTests {
+    /// The worked example: 24 lesions by falling score, 4 of them with a rim; six people of four lesions each.
+    private static let labels = "110100000000000000001000".map { $0 == "1" }
+
+    private func folder() throws -> TaskFolder {
+        let folder = try TaskFolder()
+        for person in 0..<6 {
+            let context = TaskContext(subject: "0\(person + 1)", session: "1")
+            var predictions = "lesion\tclass\tp_flat\tp_rim\n"
+            var truth = "lesion\tclass\n"
+            for n in 0..<4 {
+                let place = person + 6 * n
+                let score = 1 - Double(place) / 24
+                predictions += "\(n + 1)\t\(score >= 0.9 ? "rim" : "flat")\t\(1 - score)\t\(score)\n"
+                truth += "\(n + 1)\t\(Self.labels[place] ? "rim" : "flat")\n"
+            }
+            try folder.add("tables", predictions, name: "p\(person).tsv", context: context)
+            try folder.add("truth", truth, name: "t\(person).tsv", context: context)
+        }
+        // Somebody without a lesion counts where people are counted.
+        let nobody = TaskContext(subject: "07", session: "1")
+        try folder.add("tables", "lesion\tclass\tp_flat\tp_rim\n", name: "p7.tsv", context: nobody)
+        try folder.add("truth", "lesion\tclass\n", name: "t7.tsv", context: nobody)
+        return folder
+    }
+
+    private func value(_ table: TabSeparatedTable, _ level: String, _ metric: String, _ column: String = "value") throws
+        -> Double
+    {
+        try table.number(column, where: ["level": level, "class": "rim", "metric": metric, "fold": "all"])
+    }
+
+    @Test func lesionsGiveTheWorkedExample() throws {
+        let folder = try folder()
+        try folder.add(
+            "folds", #"{"folds": 2, "people": {"01": 1, "sub-02": 1, "03": 1, "04": 2, "05": 2, "06": 2, "07": 2}}"#,
+            name: "folds.json")
+        let result = try folder.perform(
+            "evaluate.classification", parameters: ["positive": "rim", "bootstrap": 200])
+        #expect(result.failure == nil && result.warnings.isEmpty)
+        let table = try folder.table("metrics.tsv")
+        for (metric, expected) in [
+            ("auc", 0.775), ("partial_auc", 0.0625), ("partial_auc_normalised", 0.625),
+            ("partial_auc_mcclish", 0.802_631_578_9), ("average_precision", 0.735_119_047_6),
+            ("pr_auc_trapezoid", 0.719_642_857_1),
+        ] {
+            #expect(abs(try value(table, "item", metric) - expected) < 1e-9, "\(metric)")
+        }
+        // At 0.5 the first 13 are called; three of the four rims are among them.
+        #expect(try value(table, "item", "sensitivity") == 0.75 && value(table, "item", "specificity") == 0.5)
+        #expect(try value(table, "item", "auc", "cases") == 24 && value(table, "item", "auc", "people") == 6)
+        let (low, high) = (
+            try value(table, "item", "auc", "ci_low"), try value(table, "item", "auc", "ci_high")
+        )
+        #expect(low <= 0.775 && high >= 0.775 && low < high)
+        // People: the surest of their lesions. Rims are with 01, 02, 04 and 03 (the 21st is place 20, person 3).
+        #expect(try value(table, "person", "auc", "positives") == 4)
+        // Numbers of rims: 1 1 1 1 0 0 0; called: places 0…12, so 3 2 2 2 2 2 and none.
+        #expect(abs(try value(table, "person", "count_mse") - (4.0 + 1 + 1 + 1 + 4 + 4) / 7) < 1e-12)
+        #expect(abs(try value(table, "person", "count_bias") - 9.0 / 7) < 1e-12)
+        let r = try value(table, "person", "count_r")
+        let fisher = try #require(Correlation.fisherInterval(r, pairs: 7))
+        #expect(abs(try value(table, "person", "count_r_fisher", "ci_low") - fisher.lowerBound) < 1e-12)
+        // Two folds: their mean accuracy is that of their own people.
+        let folds = try [1, 2].map {
+            try table.number(
+                "value", where: ["level": "item", "class": "rim", "metric": "accuracy", "fold": "\($0)"])
+        }
+        #expect(abs(try value(table, "item", "accuracy", "fold_mean") - (folds[0] + folds[1]) / 2) < 1e-12)
+        #expect(try value(table, "item", "accuracy", "folds") == 2)
+        // The predictions' own decisions: three are called a rim, two rightly.
+        let confusion = try folder.table("confusion.tsv")
+        func cases(_ truth: String, _ decision: String) throws -> Double {
+            try confusion.number(
+                "cases", where: ["level": "item", "class": "all", "truth": truth, "decision": decision])
+        }
+        #expect(try cases("rim", "rim") == 2 && cases("flat", "rim") == 1 && cases("rim", "flat") == 2)
+        // Without its corners a curve is the same curve.
+        let roc = try folder.table("roc.tsv")
+        let points = try roc.rows.filter { $0[0] == "item" }.map { row in
+            (
+                x: try #require(Double(row[try roc.column("false_positive_rate", of: "roc")])),
+                y: try #require(Double(row[try roc.column("true_positive_rate", of: "roc")]))
+            )
+        }
+        let area = zip(points, points.dropFirst()).reduce(0) { $0 + ($1.1.x - $1.0.x) * ($1.1.y + $1.0.y) / 2 }
+        #expect(abs(area - 0.775) < 1e-12 && points.count < 12)
+        let measured = result.measurements.first {
+            $0.metric == "auc" && $0.reference == "item" && $0.region == "rim" && $0.term == nil
+        }
+        #expect(measured?.value.map { abs($0 - 0.775) < 1e-12 } == true)
+        #expect(try folder.table("people.tsv").rows.contains { $0[0] == "sub-07" && $0[2] == "count" })
+    }
+
+    @Test func peopleAndTheirSlices() throws {
+        let folder = try TaskFolder()
+        for (n, group) in ["control", "HH", "control", "HH", "HH", "n/a"].enumerated() {
+            let context = TaskContext(subject: "0\(n + 1)")
+            let p = group == "HH" ? 0.5 + Double(n) / 10 : 0.2 + Double(n) / 10
+            try folder.add(
+                "tables", "lesion\tclass\tp_HH\nn/a\t\(p >= 0.5 ? "HH" : "control")\t\(p)\n", name: "\(n).tsv",
+                context: context)
+            var slices = "slice\tz_mm\tclass\tp_HH\n"
+            for s in 0..<3 { slices += "\(s)\t\(s * 2)\tHH\t\(min(1, p + Double(s - 1) * 0.4))\n" }
+            try folder.add("slices", slices, name: "s\(n).tsv", context: context)
+        }
+        let rows = ["control", "HH", "control", "HH", "HH"].enumerated().map { n, group in
+            #"{"subject": "0\#(n + 1)", "values": {"group": "\#(group)"}}"#
+        }
+        try folder.add(
+            "covariates",
+            #"{"columns": [{"name": "group", "type": "text"}], "rows": [\#(rows.joined(separator: ","))]}"#,
+            name: "covariates.json")
+        let result = try folder.perform(
+            "evaluate.classification", parameters: ["target": "group", "positive": "HH", "bootstrap": 50])
+        #expect(result.failure == nil)
+        #expect(result.warnings.contains { $0.contains("1 items have no true class") })
+        let table = try folder.table("metrics.tsv")
+        // One image per person: people and slices, and nothing said twice.
+        #expect(Set(table.rows.map { $0[0] }) == ["slice", "person"])
+        #expect(try table.number("value", where: ["level": "person", "class": "HH", "metric": "auc"]) == 1)
+        #expect(try table.number("cases", where: ["level": "slice", "class": "HH", "metric": "auc"]) == 15)
+        let slice = try table.number("value", where: ["level": "slice", "class": "HH", "metric": "auc"])
+        #expect(slice > 0.5 && slice < 1)
+        // Slices all say HH: three of five people's are right.
+        #expect(try table.number("value", where: ["level": "slice", "class": "all", "metric": "accuracy"]) == 0.6)
+    }
+
+    @Test func oneTableOfEverybodyIsEnough() throws {
+        let folder = try TaskFolder()
+        var text = "participant_id\tidentifier\tknown\trisk\n"
+        for n in 0..<24 { text += "sub-\(n % 6)\t\(n)\t\(Self.labels[n] ? "yes" : "no")\t\(24 - n)\n" }
+        try folder.add("tables", text, name: "all.tsv")
+        let parameters: JSONValue = [
+            "truth": "known", "score": "risk", "positive": "yes", "threshold": 20, "bootstrap": 0,
+        ]
+        let result = try folder.perform("evaluate.classification", parameters: parameters)
+        #expect(result.failure == nil)
+        let table = try folder.table("metrics.tsv")
+        let auc = ["level": "item", "class": "yes", "metric": "auc"]
+        #expect(abs(try table.number("value", where: auc) - 0.775) < 1e-12)
+        #expect(try table.cell("ci_low", where: auc) == "n/a")
+        // Such scores are no probabilities.
+        #expect(try table.cell("value", where: ["level": "item", "class": "yes", "metric": "brier"]) == "n/a")
+        #expect(result.warnings.contains { $0.contains("no probabilities") })
+    }
+
+    @Test func whatIsLackingIsSaid() throws {
+        let folder = try folder()
+        let noClass = try folder.perform("evaluate.classification", parameters: ["positive": "black"])
+        #expect(noClass.failure?.message.contains("no column “p_black”") == true)
+        let noName = try self.folder().perform("evaluate.classification", parameters: ["score": "p_rim"])
+        #expect(noName.failure?.message.contains("name it with “positive”") == true)
+        let nobody = try TaskFolder()
+        try nobody.add("tables", "lesion\tp_rim\n1\t0.5\n", name: "a.tsv")
+        #expect(
+            try nobody.perform("evaluate.classification").failure?.message.contains("participant_id") == true)
+    }
+
+    @Test func threadsDoNotChangeTheIntervals() throws {
+        let one = try folder()
+        _ = try one.perform("evaluate.classification", parameters: ["bootstrap": 100], threads: 1)
+        let four = try folder()
+        _ = try four.perform("evaluate.classification", parameters: ["bootstrap": 100], threads: 4)
+        #expect(try one.output("metrics.tsv") == four.output("metrics.tsv"))
+    }
+}

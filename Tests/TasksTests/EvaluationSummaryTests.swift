@@ -1,0 +1,135 @@
+import BIDS
+import Foundation
+import Statistics
+import Testing
+import Workflow
+
+@testable import Tasks
+
+@Suite struct EvaluationSummaryTests {
+    @Test func regionsOverPeople() throws {
+        let folder = try TaskFolder()
+        // Dice, common, reference and prediction voxels of a structure; 02 has two sessions, 03 an empty prediction.
+        let images: [(String, String?, Double, Int, Int, Int)] = [
+            ("01", nil, 0.8, 40, 50, 50), ("02", "a", 0.6, 30, 50, 50), ("02", "b", 1, 50, 50, 50),
+            ("03", nil, 0, 0, 50, 0),
+        ]
+        for (n, image) in images.enumerated() {
+            let hd = image.2 == 0 ? "n/a" : "\(2 - image.2)"
+            try folder.add(
+                "tables",
+                "structure\tdice\tjaccard\thausdorff_mm\thd95_mm\thd95_larger_mm\tassd_mm\treference_voxels\tprediction_voxels\t"
+                    + "common_voxels\treference_mm3\tprediction_mm3\tvolume_ratio\tempty\n"
+                    + "caudate\t\(image.2)\t0.5\t\(hd)\t\(hd)\t\(hd)\t\(hd)\t\(image.4)\t\(image.5)\t\(image.3)\t\(image.4)\t"
+                    + "\(image.5)\t1\tn/a\n", name: "\(n).tsv", context: TaskContext(subject: image.0, session: image.1)
+            )
+        }
+        try folder.add("folds", #"{"folds": 2, "people": {"01": 1, "02": 1, "03": 2}}"#, name: "folds.json")
+        let result = try folder.perform(
+            "evaluate.summary",
+            parameters: [
+                "published": [
+                    ["label": "caudate", "metric": "dice", "value": 0.81, "source": "CS512"],
+                    ["label": "putamen", "metric": "dice", "value": 0.79, "source": "CS512"],
+                ]
+            ])
+        #expect(result.failure == nil)
+        let table = try folder.table("table.tsv")
+        let dice = ["label": "caudate", "metric": "dice"]
+        // 02 counts once, with the mean of its sessions.
+        #expect(try table.number("people", where: dice) == 3)
+        #expect(abs(try table.number("mean", where: dice) - (0.8 + 0.8 + 0) / 3) < 1e-12)
+        let spread = try table.number("sd", where: dice)
+        #expect(abs(try table.number("sem", where: dice) - spread / 3.0.squareRoot()) < 1e-12)
+        #expect(abs(try table.number("pooled", where: dice) - 240.0 / 350) < 1e-12)
+        #expect(abs(try table.number("fold_mean", where: dice) - 0.4) < 1e-12)
+        #expect(try table.number("published", where: dice) == 0.81)
+        #expect(try table.cell("published_source", where: dice) == "CS512")
+        // Distances of an empty side are excluded and counted.
+        let distance = ["label": "caudate", "metric": "hausdorff"]
+        #expect(try table.number("people", where: distance) == 2 && table.number("empty", where: distance) == 1)
+        #expect(result.warnings == ["The published dice of putamen has no counterpart here and is not shown."])
+        let measured = result.measurements.first { $0.metric == "dice" && $0.term == "published" }
+        #expect(measured?.value == 0.81 && measured?.region == "caudate")
+        #expect(try folder.table("people.tsv").rows.map { $0[0] } == ["sub-01", "sub-02", "sub-02", "sub-03"])
+    }
+
+    private static let header = DetectionCount.columns.joined(separator: "\t") + "\n"
+
+    private func row(_ references: Int, _ predictions: Int, tp: Int, right: Int) -> String {
+        let cell = TabSeparatedTable.cell
+        let sensitivity = references == 0 ? nil : Double(tp) / Double(references)
+        let precision = predictions == 0 ? nil : Double(right) / Double(predictions)
+        let cells = [
+            "cmb", "overlap_1", "\(references)", "\(predictions)", "\(tp)", "\(references - tp)", "\(right)",
+            "\(predictions - right)", cell(sensitivity), cell(precision), "n/a", "n/a", "0.5", "\(references * 10)",
+            "\(predictions * 10)", "\(tp * 5)", "\(references * 10)", "\(predictions * 10)", "n/a", "n/a",
+        ]
+        return cells.joined(separator: "\t") + "\n"
+    }
+
+    @Test func lesionsOverPeople() throws {
+        let folder = try TaskFolder()
+        let people = [(4, 5, 3, 3), (0, 2, 0, 0), (2, 2, 2, 2)]
+        for (n, person) in people.enumerated() {
+            try folder.add(
+                "tables", Self.header + row(person.0, person.1, tp: person.2, right: person.3), name: "\(n).tsv",
+                context: TaskContext(subject: "\(n)"))
+        }
+        // Somebody with nothing on either side: a table without a row.
+        try folder.add("tables", Self.header, name: "3.tsv", context: TaskContext(subject: "3"))
+        let lesions = MatchedLesion.columns
+        func lesion(_ side: String, _ result: String, _ score: String) -> String {
+            lesions.map { column in
+                ["class": "cmb", "rule": "overlap_1", "side": side, "result": result, "score": score][column] ?? "1"
+            }.joined(separator: "\t") + "\n"
+        }
+        try folder.add(
+            "lesions",
+            lesions.joined(separator: "\t") + "\n" + lesion("reference", "tp", "0.9") + lesion("reference", "tp", "0.4")
+                + lesion("reference", "fn", "n/a") + lesion("prediction", "tp", "0.9")
+                + lesion("prediction", "tp", "0.4")
+                + lesion("prediction", "fp", "0.5") + lesion("prediction", "fp", "0.3"), name: "l.tsv",
+            context: TaskContext(subject: "0"))
+        let result = try folder.perform("evaluate.summary")
+        #expect(result.failure == nil)
+        let table = try folder.table("table.tsv")
+        func number(_ metric: String, _ column: String) throws -> Double {
+            try table.number(column, where: ["label": "cmb", "rule": "overlap_1", "metric": metric])
+        }
+        #expect(try number("sensitivity", "people") == 2 && number("sensitivity", "empty") == 2)
+        #expect(abs(try number("sensitivity", "mean") - (0.75 + 1) / 2) < 1e-12)
+        #expect(abs(try number("sensitivity", "pooled") - 5.0 / 6) < 1e-12)
+        #expect(abs(try number("precision", "pooled") - 5.0 / 9) < 1e-12)
+        #expect(abs(try number("f1", "pooled") - 2 * (5.0 / 6) * (5.0 / 9) / (5.0 / 6 + 5.0 / 9)) < 1e-12)
+        // Everybody counts, also who has none.
+        #expect(try number("fp_per_person", "people") == 4 && number("fp_per_person", "pooled") == 1)
+        #expect(abs(try number("fp_per_lesion", "pooled") - 4.0 / 6) < 1e-12)
+        #expect(abs(try number("count_mse", "pooled") - (1.0 + 4) / 4) < 1e-12)
+        #expect(abs(try number("count_bias", "pooled") - 3.0 / 4) < 1e-12)
+        let r = try Correlation([4, 0, 2, 0], [5, 2, 2, 0])
+        #expect(abs(try number("count_r", "pooled") - r.coefficient) < 1e-12)
+        #expect(abs(try number("count_r", "ci_low") - r.interval!.lowerBound) < 1e-12)
+        #expect(abs(try number("volume_bias", "pooled") - 7.5) < 1e-12)
+        // Four people, two false alarms: at a quarter per person the one at 0.5 is let in.
+        let froc = try folder.table("froc.tsv")
+        #expect(froc.rows.map { $0[3] } == ["0", "0.25", "0.25", "0.5"])
+        #expect(try number("froc_sensitivity_at_0.125", "pooled") > 0.33)
+        #expect(abs(try number("froc_sensitivity_at_0.25", "pooled") - 2.0 / 3) < 1e-12)
+    }
+
+    @Test func tablesOfOtherKindsAreRefused() throws {
+        let folder = try TaskFolder()
+        try folder.add("tables", "region\tmean\n", name: "a.tsv", context: TaskContext(subject: "1"))
+        #expect(try folder.perform("evaluate.summary").failure?.message.contains("a.tsv is no table of") == true)
+        let mixed = try TaskFolder()
+        try mixed.add("tables", "structure\tdice\n", name: "a.tsv", context: TaskContext(subject: "1"))
+        try mixed.add("tables", Self.header, name: "b.tsv", context: TaskContext(subject: "2"))
+        #expect(try mixed.perform("evaluate.summary").failure?.message.contains("in two steps") == true)
+        let vague = try TaskFolder()
+        try vague.add("tables", "structure\tdice\n", name: "a.tsv", context: TaskContext(subject: "1"))
+        let failure = try vague.perform(
+            "evaluate.summary", parameters: ["published": [["label": "caudate", "metric": "dice", "value": 0.8]]])
+        #expect(failure.failure?.message.contains("label, metric, value and source") == true)
+    }
+}
