@@ -235,7 +235,7 @@ import Workflow
             }
             let why = try await api.call(.get, "/v1/tasks/\(second.task)/why", as: Explanation.self)
             #expect(why.state == .failed)
-            #expect(try await tasks(api, run, "&fold=\(failed)").map(\.task) == [second.task])
+            #expect(try await tasks(api, run, "&fold=\(failed)").map(\.step) == ["train", "fit"])
             let reason = try await values(
                 api, "SELECT step || ' ' || fold FROM qsmflow.failures", as: String.self)
             #expect(reason == ["train \(failed)"])
