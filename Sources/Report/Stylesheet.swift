@@ -16,7 +16,7 @@ enum Stylesheet {
         .cards{display:flex;flex-wrap:wrap;gap:12px;list-style:none;padding:0}.cards li{background:var(--soft);border-radius:8px;padding:10px 16px;min-width:130px}.cards b{display:block;font-size:1.5em}
         table{border-collapse:collapse;margin:10px 0;max-width:100%;font-size:.93em}caption{text-align:left;font-weight:600;padding:6px 0}
         th,td{padding:4px 12px 4px 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;overflow-wrap:anywhere}tbody th{font-weight:500}
-        tbody th{overflow-wrap:break-word}.sortable tbody th{min-width:6em}.wide{overflow-x:auto}.wide table{max-width:none}.wide th{white-space:nowrap;overflow-wrap:normal}
+        tbody th{overflow-wrap:break-word}.sortable tbody th{min-width:6em}.wide{overflow-x:auto}.wide table{max-width:none}.wide th{white-space:nowrap}.wide th,.wide td{overflow-wrap:normal}
         .facts th{color:var(--quiet);white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}tr.found{font-weight:600}
         .sortable thead th{cursor:pointer}.sortable thead th[aria-sort=ascending]::after{content:" ↑"}.sortable thead th[aria-sort=descending]::after{content:" ↓"}
         code,pre{font:.9em/1.45 ui-monospace,monospace;overflow-wrap:anywhere}pre{white-space:pre-wrap;background:var(--soft);padding:8px;max-height:22em;overflow:auto}
@@ -28,7 +28,7 @@ enum Stylesheet {
         .grid{stroke:var(--line);stroke-width:.7}.tick,.base,.zero{stroke:var(--quiet);stroke-width:1}.zero{stroke-dasharray:3 3}.median{stroke:var(--fg);stroke-width:2}
         .s0{fill:var(--s0);stroke:var(--s0)}.s1{fill:var(--s1);stroke:var(--s1)}.s2{fill:var(--s2);stroke:var(--s2)}.s3{fill:var(--s3);stroke:var(--s3)}
         .s4{fill:var(--s4);stroke:var(--s4)}.s5{fill:var(--s5);stroke:var(--s5)}.s6{fill:var(--s6);stroke:var(--s6)}.s7{fill:var(--s7);stroke:var(--s7)}
-        .box{fill:var(--s0);fill-opacity:.16;stroke:var(--s0);stroke-opacity:.6}.published{fill:var(--bg);stroke:var(--s1);stroke-width:1.8}.key{fill:none;stroke-width:2.4}
+        .box{fill:var(--s0);fill-opacity:.16;stroke:var(--s0);stroke-opacity:.6}.published{fill:var(--bg);stroke:var(--s1);stroke-width:1.8}.strips{margin:14px 0}.key{fill:none;stroke-width:2.4}
         .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:18px 26px;margin:14px 0}.plots figcaption{min-height:1.6em}
         use{stroke-width:0;fill-opacity:.85}.band{fill-opacity:.15;stroke:none}.fit{fill:none;stroke-width:1.7}.dots{fill:none;stroke-width:3.4;stroke-linecap:round;stroke-opacity:.55}
         .found line,.open line{stroke:var(--s0);stroke-width:2}.found circle{fill:var(--s0)}.open circle{fill:var(--bg);stroke:var(--s0);stroke-width:1.6}.found text{font-weight:600}

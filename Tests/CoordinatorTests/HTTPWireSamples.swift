@@ -159,8 +159,8 @@ enum WireSamples {
 
     private static let sparse: [Sample] = [
         Sample("ModelSummary", bareModel), Sample("ModelRequest", ModelRequest()),
-        Sample("FoldNaming", FoldNaming(name: "n")),
         Sample("ModelDetail", ModelDetail(summary: bareModel, card: ["c": 1])),
+        Sample("FoldNaming", FoldNaming(name: "n")),
         Sample("PlannedModel", PlanReport.Model(step: "s", input: "i", model: "m", name: nil, digest: digest)),
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),
         Sample("TaskInput", TaskInput(port: "p", context: .cohort, name: "n", digest: digest, sizeBytes: 0)),

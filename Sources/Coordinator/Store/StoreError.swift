@@ -21,14 +21,14 @@ package enum StoreError: Error, Sendable, Equatable {
     case ambiguousModel(String, digests: [ArtifactDigest])
     case unusableModelName(String)
     case modelNameTaken(String, by: ArtifactDigest)
+    /// The model has another name, which it would lose.
+    case modelHasName(String, ArtifactDigest, wanted: String)
     /// The name stands for the models of several folds.
     case modelNameOfFolds(String, count: Int)
     /// Of the models that a name stands for some have lost theirs.
     case foldsOfModelMissing(String, missing: [Int], of: Int)
     /// The folds of a run have no models that could be named.
     case noModelsOfFolds(String)
-    /// The model has another name, which it would lose.
-    case modelHasName(String, ArtifactDigest, wanted: String)
     /// The bytes of a model are not in the artifact store.
     case missingModelBytes(ArtifactDigest)
     case modelWithoutCard(ArtifactDigest)

@@ -30,8 +30,8 @@ extension ReportInput {
             strips.rows.contains { $0.published != nil }
             ? " Diamonds are published figures, which are not results of this run." : .empty
         return """
-            <figure class="forest">\(StripPlot(strips).html())<figcaption><b>\(strips.title)</b> \
-            <span class="quiet">one point per person; box: quartiles, line: mean.\(published)</span></figcaption></figure>
+            <figure class="forest strips"><figcaption><b>\(strips.title)</b> <span class="quiet">one point per person; box: \
+            quartiles, line: mean.\(published)</span></figcaption>\(StripPlot(strips).html())</figure>
             """
     }
 

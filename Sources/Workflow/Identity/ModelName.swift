@@ -27,6 +27,12 @@ package enum ModelName {
             && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
+    /// Whether `text` would be one with more digits.
+    package static func isTooShortForDigest(_ text: String) -> Bool {
+        (1..<leastDigits).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    }
+
     /// Name of the model of one fold, where `name` stands for those of all: `deepmir.fold-2`.
     package static func ofFold(_ fold: Int, of name: String) -> String { "\(name).fold-\(fold)" }
 
@@ -36,12 +42,6 @@ package enum ModelName {
         guard text.hasPrefix(lead), let fold = Int(text.dropFirst(lead.count)), fold > 0, text == ofFold(fold, of: name)
         else { return nil }
         return fold
-    }
-
-    /// Whether `text` would be one with more digits.
-    package static func isTooShortForDigest(_ text: String) -> Bool {
-        (1..<leastDigits).contains(text.utf8.count)
-            && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {

@@ -24,7 +24,8 @@ struct DerivativeLayout: Sendable {
     /// What `.bidsignore` lists: files that BIDS has no name for yet. Folders stand without a slash at the end, as the
     /// standard's validator asks for a pattern that matches the folder itself.
     static let ignored = [
-        "*_xfm.*", "*_roistats.tsv", "*_roistats.json", "*_classes.tsv", "**/figures", "**/reports", "cohort", "models",
+        "*_xfm.*", "*_roistats.tsv", "*_roistats.json", "*_classes.tsv", "*_lesions.tsv", "*_metrics.tsv", "**/figures",
+        "**/reports", "cohort", "models",
         "other", "tables", "logs",
     ]
 
@@ -95,6 +96,8 @@ struct DerivativeLayout: Sendable {
             anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "dseg", ".nii.gz")
         case ("network.segment", "table"):
             anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "dseg", ".tsv")
+        case ("network.segment", "probabilities"):
+            anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "probseg", ".nii.gz")
         case ("network.classify", "table"): anatomical(file, ["desc": "network"], "classes", ".tsv")
         case ("network.classify", "slices"): anatomical(file, ["desc": "network"], "slices", ".tsv")
         case ("network.train", "model"): "models/\(place(of: file)).safetensors"
@@ -102,12 +105,18 @@ struct DerivativeLayout: Sendable {
         case ("roi.statistics", "table"): anatomical(file, ["space": "Chimap", "desc": "regions"], "roistats", ".tsv")
         case ("radiomics.extract", "table"):
             anatomical(file, ["space": imageSuffix(of: file), "desc": "radiomics"], "features", ".tsv")
+        case ("lesions.components", "labels"): anatomical(file, ["desc": "lesions"], "dseg", ".nii.gz")
+        case ("lesions.components", "table"): anatomical(file, ["desc": "lesions"], "lesions", ".tsv")
+        case ("evaluate.segmentation", "table"): anatomical(file, ["desc": "segmentation"], "metrics", ".tsv")
+        case ("evaluate.detection", "table"): anatomical(file, ["desc": "detection"], "metrics", ".tsv")
+        case ("evaluate.detection", "lesions"): anatomical(file, ["desc": "detection"], "lesions", ".tsv")
         case ("subject.aggregate", "table"): anatomical(file, ["desc": "aggregate"], "roistats", ".tsv")
         case ("qc.pictures", "chimap_mosaic"): beside(file, "figures", ["desc": "chimap"], "qc", ".png")
         case ("qc.pictures", "t1w_mosaic"): beside(file, "figures", ["desc": "t1w"], "qc", ".png")
         case (_, "report") where file.context.subject != nil && file.kind != "command":
             beside(file, "reports", ["desc": file.step], "report", ".json")
-        case ("cohort.linear-model", _), ("cohort.qc", _): "cohort/\(place(of: file))_\(file.port)\(suffix(of: file))"
+        case ("cohort.linear-model", _), ("cohort.qc", _), ("evaluate.classification", _), ("evaluate.summary", _):
+            "cohort/\(place(of: file))_\(file.port)\(suffix(of: file))"
         default: "other/\(file.step)/\(prefix(of: file))\(file.port)_\(Self.safe(file.name))"
         }
     }
@@ -237,6 +246,14 @@ struct DerivativeLayout: Sendable {
             return described(
                 "Regions found by a network", ["image", "image2", "image3", "image4", "model", "mask"],
                 reference: reference("image"))
+        case ("network.segment", "probabilities"):
+            return described(
+                "Probabilities of a network, volume n of label n",
+                ["image", "image2", "image3", "image4", "model", "mask"], reference: reference("image"))
+        case ("lesions.components", "labels"):
+            return described(
+                "Lesions by number; the table beside it says what each is", ["labels", "chimap", "probabilities"],
+                reference: reference("chimap") ?? reference("labels"))
         case ("labels.native", "labels_t1w"):
             return described(
                 labelText("T1-weighted image"), ["t1w", "affine", "warp", "atlas_labels"], reference: reference("t1w"))

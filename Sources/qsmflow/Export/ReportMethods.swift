@@ -111,6 +111,32 @@ enum ReportMethods {
                     + "[Zwanenburg 2020]; directions and slices were merged as \(value("aggregation"))."
             default: return "Radiomic features of each region followed PyRadiomics [van Griethuysen 2017]."
             }
+        case "lesions.components":
+            return
+                "Lesions are pieces of a class that touch (\(value("connectivity")) neighbours), measured one by one; peak "
+                + "susceptibility is the value of the largest magnitude."
+        case "evaluate.segmentation":
+            return
+                "Predicted regions were compared with reference regions by Dice and Jaccard coefficients (1 where both are empty, 0 "
+                + "where one is) and by distances between surface voxels in mm: the largest (Hausdorff), the 95th percentile of "
+                + "both directions pooled and the mean; distances of empty regions do not exist and are counted."
+        case "evaluate.detection":
+            return
+                "Predicted lesions were matched with reference lesions under each of: \(value("rules")). Overlap asks for "
+                + "\(value("overlap_voxels")) common voxels and is not one to one; iou asks for an intersection over union of "
+                + "\(value("iou")), centre for middles at most \(value("centre_mm")) mm apart, both one to one; valdo takes each "
+                + "prediction to its nearest reference within \(value("valdo_mm")) mm [Sudre 2024]."
+        case "evaluate.classification":
+            return
+                "Scores were judged by the area under the ROC curve, as a whole and up to a false positive rate of "
+                + "\(value("partial_fpr")) (as it is, normalised, and corrected [McClish 1989]), by the area under the "
+                + "precision-recall curve (step form, and by trapezoids), by decisions at \(value("threshold")) and by their "
+                + "calibration. Intervals are percentiles of \(value("bootstrap")) bootstrap repeats that draw people [Efron 1979]."
+        case "evaluate.summary":
+            return
+                "Evaluations were averaged over people who have the value, several sessions of a person first; pooled figures are "
+                + "sums over all images. Numbers and volumes were compared by Pearson's correlation and limits of agreement "
+                + "[Bland 1986]."
         case "cohort.linear-model":
             return
                 "For each region the \(value("outcome")) against the reference \(value("reference")) was modelled linearly on "
@@ -179,6 +205,26 @@ enum ReportMethods {
                 "Benjamini 1995",
                 "Benjamini and Hochberg. Controlling the false discovery rate. J R Stat Soc B 57 (1995) 289–300.",
                 "10.1111/j.2517-6161.1995.tb02031.x"
+            ),
+            (
+                "Sudre 2024",
+                "Sudre et al. Where is VALDO? VAscular Lesions Detection and segmentatiOn challenge at MICCAI 2021. Med Image Anal 91 (2024) 103029.",
+                "10.1016/j.media.2023.103029"
+            ),
+            (
+                "McClish 1989",
+                "McClish. Analyzing a portion of the ROC curve. Med Decis Making 9 (1989) 190–195.",
+                "10.1177/0272989X8900900307"
+            ),
+            (
+                "Efron 1979",
+                "Efron. Bootstrap methods: another look at the jackknife. Ann Stat 7 (1979) 1–26.",
+                "10.1214/aos/1176344552"
+            ),
+            (
+                "Bland 1986",
+                "Bland and Altman. Statistical methods for assessing agreement between two methods of clinical measurement. Lancet 327 (1986) 307–310.",
+                "10.1016/S0140-6736(86)90837-8"
             ),
             (
                 "Zwanenburg 2020",
