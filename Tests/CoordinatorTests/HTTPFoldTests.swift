@@ -26,7 +26,6 @@ import Workflow
             inputs:
               images: {bids: {suffix: Chimap}}
               labels: {bids: {suffix: dseg}}
-              covariates: {covariates: participants}
           segment:
             kind: network.segment
             inputs:
@@ -41,6 +40,14 @@ import Workflow
               curves: {step: train.curve, gather: true}
               found: {step: segment.labels, gather: true}
               folds: {folds: assignment}
+            parameters: {program: sum, outputs: {table: table.tsv}}
+          fit:
+            kind: command
+            scope: cohort
+            when: "${train}"
+            each: fold
+            people: training
+            inputs: {curve: {step: train.curve}, covariates: {covariates: participants}}
             parameters: {program: sum, outputs: {table: table.tsv}}
         """
 
@@ -158,7 +165,7 @@ import Workflow
             let folds = try #require(plan.folds)
             #expect(folds.count == 3 && folds.people.count == 7 && folds.people["08"] == nil)
             #expect(folds.stratify == [["column": "group", "values": ["a", "b"]]])
-            #expect(plan.steps.map(\.tasks) == [3, 8, 1])
+            #expect(plan.steps.map(\.tasks) == [3, 8, 1, 3])
             let run = try await submit(api, try request(api))
             let rows = try await values(
                 api, "SELECT subject || ' ' || fold FROM qsmflow.folds ORDER BY 1", as: String.self)
@@ -171,14 +178,15 @@ import Workflow
                 let subjects = Set(training.inputs.compactMap(\.context.subject))
                 #expect(subjects == Set(folds.people.filter { $0.value != fold }.keys))
                 // What is known about those who are held out is not in the table either.
-                let table = try #require(training.inputs.first { $0.port == "covariates" })
+                let fit = try #require(all.first { $0.step == "fit" && $0.context.fold == fold })
+                let table = try #require(try await detail(api, fit.task).inputs.first { $0.port == "covariates" })
                 let bytes = try await api.send(.get, "/v1/artifacts/\(table.digest)").body
                 let known = try JSONValue.parse(Data(bytes))["rows"]?.arrayValue?.compactMap {
                     $0["subject"]?.stringValue
                 }
                 #expect(known == subjects.sorted())
             }
-            let sum = try await detail(api, try #require(all.last).task)
+            let sum = try await detail(api, try #require(all.first { $0.step == "sum" }).task)
             let assignment = try #require(sum.inputs.first { $0.port == "folds" })
             let bytes = try await api.send(.get, "/v1/artifacts/\(assignment.digest)").body
             let document = try JSONValue.parse(Data(bytes))
@@ -227,7 +235,7 @@ import Workflow
             }
             let why = try await api.call(.get, "/v1/tasks/\(second.task)/why", as: Explanation.self)
             #expect(why.state == .failed)
-            #expect(try await tasks(api, run, "&fold=\(failed)").map(\.task) == [second.task])
+            #expect(try await tasks(api, run, "&fold=\(failed)").map(\.step) == ["train", "fit"])
             let reason = try await values(
                 api, "SELECT step || ' ' || fold FROM qsmflow.failures", as: String.self)
             #expect(reason == ["train \(failed)"])
@@ -263,10 +271,10 @@ import Workflow
             _ = try await submit(api, try request(api))
             let worker = try await Worker(api)
             let before = try await worker.drain().count
-            #expect(before == 12)
+            #expect(before == 15)
             let again = try await submit(api, try request(api))
             let summary = try await api.call(.get, "/v1/runs/\(again)", as: RunSummary.self)
-            #expect(summary.state == .succeeded && summary.counts.cached == 12)
+            #expect(summary.state == .succeeded && summary.counts.cached == 15)
             let digests = try await [RunID(rawValue: 1), again].asyncMap {
                 try await api.store.measurementDigest(run: $0)
             }
@@ -274,7 +282,7 @@ import Workflow
             // Another number of folds is other people per fold.
             let plan = try await api.call(
                 .post, "/v1/plans", json: try request(api, parameters: ["count": "each-person"]), as: PlanReport.self)
-            #expect(plan.folds?.count == 7 && plan.steps.map(\.cached) == [0, 0, 0])
+            #expect(plan.folds?.count == 7 && plan.steps.map(\.cached) == [0, 0, 0, 0])
             let few = try await api.send(.post, "/v1/plans", json: try request(api, parameters: ["count": 8]))
             #expect(few.status == 422)
             #expect(

@@ -19,8 +19,15 @@ import Workflow
             inputs:
               images: {bids: {suffix: Chimap}}
               labels: {bids: {suffix: dseg}}
-              covariates: {covariates: participants}
             missing: any
+          fit:
+            kind: command
+            scope: cohort
+            when: "${train}"
+            each: fold
+            people: training
+            inputs: {curve: {step: train.curve}, who: {covariates: participants}}
+            parameters: {program: fit, outputs: {table: table.tsv}}
           segment:
             kind: network.segment
             inputs:
@@ -112,7 +119,7 @@ import Workflow
             #expect(!test.isEmpty)
             let learnt = people(behind: training[fold - 1], tasks)
             #expect(learnt == within.subtracting(test), "sessions of a person stay together")
-            let files = training[fold - 1].inputs.map(\.source)
+            let files = try #require(tasks.first { $0.step == "fit" && $0.context.fold == fold }).inputs.map(\.source)
             #expect(files.contains(.file(FileReference(path: "/training-\(fold).json"))))
             // Whom a fold is judged by, in truth and in what was found.
             let judge = judging[fold - 1]
@@ -190,6 +197,60 @@ import Workflow
         // A step that does without is not held up by them.
         let lenient = text.replacing("{at: {step: tune.table}}", with: "{at: {step: tune.table, optional: true}}")
         #expect(try self.tasks(try definition(lenient), drawn).tasks.allSatisfy { $0.problem == nil })
+    }
+
+    @Test func aStepMayBeForPeopleInFoldsOnly() throws {
+        let text = """
+            name: x
+            folds: {count: 2, among: {suffix: dseg}}
+            steps:
+              judge:
+                kind: command
+                scope: session
+                people: folds
+                inputs: {truth: {bids: {suffix: dseg}}}
+                parameters: {program: judge, outputs: {table: t.tsv}}
+              person:
+                kind: command
+                scope: subject
+                people: folds
+                inputs: {tables: {step: judge.table, gather: true}}
+                parameters: {program: join, outputs: {table: t.tsv}}
+              sum:
+                kind: command
+                scope: cohort
+                inputs: {tables: {step: judge.table, gather: true}, people: {step: person.table, gather: true}}
+                parameters: {program: sum, outputs: {table: t.tsv}}
+              after:
+                kind: command
+                scope: session
+                inputs: {table: {step: judge.table}}
+                parameters: {program: after, outputs: {table: t.tsv}}
+            """
+        let drawn = try FoldCohort(people: 20, seed: 6)
+        let (tasks, folds) = try tasks(try definition(text), drawn)
+        let within = Set(try #require(folds).folds.keys)
+        #expect(within.count < drawn.labels.count)
+        let sessions = drawn.cohort.subjects.filter { within.contains($0.label) }
+        let judged = tasks.filter { $0.step == "judge" }
+        #expect(judged.count == sessions.reduce(0) { $0 + $1.sessions.count })
+        #expect(Set(judged.compactMap(\.context.subject)) == within && judged.allSatisfy { $0.problem == nil })
+        #expect(tasks.filter { $0.step == "person" }.map(\.context.subject) == sessions.map(\.label))
+        #expect(tasks.map(\.ordinal) == Array(tasks.indices))
+        for task in tasks {
+            for input in task.inputs {
+                guard case .output(let ordinal, _) = input.source else { continue }
+                #expect(tasks[ordinal].context == input.context && ordinal < task.ordinal)
+                if task.step != "sum" { #expect(input.context.subject == task.context.subject) }
+            }
+        }
+        let sum = try #require(tasks.first { $0.step == "sum" })
+        #expect(sum.inputs.count == judged.count + sessions.count)
+        for task in tasks where task.step == "after" {
+            let isIn = within.contains(try #require(task.context.subject))
+            #expect(
+                isIn ? task.problem == nil : task.problem?.contains("write people: folds in step after too") == true)
+        }
     }
 
     @Test func aRunWithoutAssignmentIsRefused() throws {

@@ -22,7 +22,7 @@ import Workflow
             kind: network.train
             each: fold
             people: training
-            inputs: {images: {bids: {suffix: Chimap}}}
+            inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}
           tell:
             kind: network.segment
             inputs: {image: {bids: {suffix: Chimap}}, model: {step: train.model}}
@@ -64,7 +64,7 @@ import Workflow
         ),
         (
             "kind: network.segment", "kind: network.segment\n    people: test", 16, 13,
-            "people is for steps over the cohort"
+            "people: test is that of a fold; add each: fold to step tell, or write people: folds"
         ),
         ("{step: train.model}", "{folds: assignment}", 16, 47, "the assignment of folds is JSON"),
         ("{step: train.model}", "{folds: all}", 16, 62, "what there is of them is assignment"),
@@ -101,7 +101,7 @@ import Workflow
           train:
             kind: network.train
             when: "${train}"
-            inputs: {images: {bids: {suffix: Chimap}}}
+            inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}
           tell:
             kind: network.segment
             inputs:
@@ -175,21 +175,21 @@ import Workflow
             name: x
             parameters: {first: {bids: {suffix: T2starw, desc: swi}}, second: null}
             steps:
-              train:
-                kind: network.train
-                inputs: {images: "${first}", images2: "${second}"}
+              tell:
+                kind: network.segment
+                inputs: {image: "${first}", image2: "${second}", model: {model: net}}
             """
         let one = try #require(parse(text).definition, "\(parse(text).problems)")
-        #expect(one.steps[0].inputs.map(\.port) == ["images"])
+        #expect(one.steps[0].inputs.map(\.port) == ["image", "model"])
         let swi = BIDSQuery(suffixes: ["T2starw"], entities: ["desc": .anyOf(["swi"])])
         #expect(one.steps[0].inputs[0].source == .bids([DatasetQuery(query: swi)]))
         let second: JSONValue = ["bids": [["suffix": "Chimap", "run": "01"], ["suffix": "T2w"]]]
         let two = try #require(parse(text, ["second": second]).definition)
-        #expect(two.steps[0].inputs.map(\.port) == ["images", "images2"])
+        #expect(two.steps[0].inputs.map(\.port) == ["image", "image2", "model"])
         let wrong = parse(text, ["second": ["bidz": ["suffix": "Chimap"]]]).errors
-        #expect(wrong.contains { $0.line == 6 && $0.column == 43 && $0.sentence.contains("did you mean bids?") })
+        #expect(wrong.contains { $0.line == 6 && $0.column == 41 && $0.sentence.contains("did you mean bids?") })
         let lacking = parse(text, ["first": .null]).errors.map(\.sentence)
-        #expect(lacking.contains { $0.contains("lacks the input images") }, "\(lacking)")
+        #expect(lacking.contains { $0.contains("lacks the input image") }, "\(lacking)")
         #expect(parse(text.replacing("${second}", with: "${third}")).errors.count == 1)
     }
 
@@ -203,7 +203,7 @@ import Workflow
             kind: network.train
             each: fold
             people: training
-            inputs: {images: {bids: {suffix: Chimap}}}
+            inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}
           found:
             kind: network.segment
             inputs: {image: {bids: {suffix: Chimap}}, model: {step: first.model}}
@@ -211,7 +211,7 @@ import Workflow
             kind: network.train
             each: fold
             people: training
-            inputs: {images: {bids: {suffix: Chimap}}, model: {step: first.model}}
+            inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}, model: {step: first.model}}
           apply:
             kind: network.segment
             inputs: {image: {bids: {suffix: Chimap}}, model: {step: second.model}}
@@ -221,22 +221,25 @@ import Workflow
         #expect(parse(Self.chain).problems.isEmpty, "\(parse(Self.chain).problems)")
         // What other folds found in one's own people knows the people that are held out.
         let stacked = Self.chain.replacing(
-            "model: {step: first.model}}\n  apply", with: "labels: {step: found.labels}}\n  apply")
+            "labels: {bids: {suffix: dseg}}, model: {step: first.model}}\n  apply",
+            with: "labels: {step: found.labels}}\n  apply")
         #expect(
             parse(stacked).errors.map(\.description).contains {
                 $0.contains(":14:11: ") && $0.contains("results of found, which reads other folds of first")
             }, "\(parse(stacked).problems)")
         let test = Self.chain.replacing(
-            "each: fold\n    people: training\n    inputs: {images: {bids: {suffix: Chimap}}}",
-            with: "each: fold\n    people: test\n    inputs: {images: {bids: {suffix: Chimap}}}")
+            "each: fold\n    people: training\n    inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}",
+            with:
+                "each: fold\n    people: test\n    inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}"
+        )
         #expect(
             parse(test).errors.map(\.sentence).contains {
                 $0.contains("who are held out; read only steps with people: training")
             },
             "\(parse(test).problems)")
         let everybody = Self.chain.replacing(
-            "    each: fold\n    people: training\n    inputs: {images: {bids: {suffix: Chimap}}}\n  found",
-            with: "    inputs: {images: {bids: {suffix: Chimap}}}\n  found")
+            "    each: fold\n    people: training\n    inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}\n  found",
+            with: "    inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}\n  found")
         #expect(parse(everybody).errors.isEmpty)
         #expect(
             parse(everybody).warnings.map(\.sentence).contains { $0.contains("first, which is made of everybody") },
@@ -252,10 +255,10 @@ import Workflow
                 kind: network.train
                 each: fold
                 people: training
-                inputs: {images: {bids: {suffix: Chimap}}}
+                inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}
               again:
                 kind: network.train
-                inputs: {images: {bids: {suffix: Chimap}}, model: {step: train.model}}
+                inputs: {images: {bids: {suffix: Chimap}}, model: {step: train.model}, labels: {bids: {suffix: dseg}}}
             """
         #expect(
             parse(text).errors.map(\.description).contains {

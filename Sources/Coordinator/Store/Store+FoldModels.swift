@@ -33,7 +33,7 @@ extension Store {
     ///
     /// - Returns: them, in the order of the folds.
     /// - Throws: `StoreError.noModelsOfFolds` where a fold has none or the step is in doubt, `.modelNameTaken`,
-    ///   `.unusableModelName`.
+    ///   `.modelHasName`, `.unusableModelName`.
     package func nameFolds(of run: RunID, _ request: FoldNaming, by actor: String) async throws -> [ModelSummary] {
         let name = request.name
         return try await pool.transaction(repeatable: true) { session in
@@ -52,6 +52,16 @@ extension Store {
             }
             if request.moveName != true, let other = owners.first(where: { wanted[$0.name] != $0.digest }) {
                 throw StoreError.modelNameTaken(other.name, by: other.digest)
+            }
+            let former = try session.query(
+                "SELECT digest, name FROM model WHERE digest = ANY ($1) AND name IS NOT NULL",
+                [.byteaArray(models.map(\.digest.bytes))]
+            ) { row in (digest: try ArtifactDigest(bytes: try row[0], table: "model"), name: try row[1] as String) }
+            for (fold, digest) in models where request.moveName != true {
+                let own = ModelName.ofFold(fold, of: name)
+                if let other = former.first(where: { $0.digest == digest && $0.name != own }) {
+                    throw StoreError.modelHasName(other.name, digest, wanted: own)
+                }
             }
             // First all of them, so that models which change places do not meet.
             try session.execute(

@@ -10,12 +10,7 @@ extension WorkflowChecker {
         }
         guard let isPerFold = step.isPerFold else {
             guard let people = step.people else { return }
-            if scope != .cohort {
-                error(
-                    people.mark,
-                    "people is for steps over the cohort; each task of step \(step.name) (scope \(scope.rawValue)) has its own "
-                        + "person")
-            } else if people.value != .folds {
+            if people.value != .folds {
                 error(
                     people.mark,
                     "people: \(people.value.rawValue) is that of a fold; add each: fold to step \(step.name), or write people: "

@@ -108,7 +108,8 @@ package struct StepDefinition: Hashable, Sendable {
     package var isPerAtlas: Bool
     /// One task per fold (`each: fold`).
     package var isPerFold: Bool
-    /// Of a step over the cohort: the people whose files and results it reads; nil: everybody's.
+    /// Of a step over the cohort: the people whose files and results it reads; of another: those it has tasks for. Nil:
+    /// everybody.
     package var people: FoldPeople?
     package var inputs: [StepInput]
     /// All parameters of the kind, defaults filled in: an object.

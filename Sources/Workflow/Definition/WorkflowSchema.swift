@@ -168,7 +168,7 @@ package enum WorkflowSchema {
                 "each": described("One task per atlas, or per fold of folds:.", ["enum": ["atlas", "fold"]]),
                 "people": described(
                     "Whom a step over the cohort reads: training (all in folds but those of the task's fold), test (those of "
-                        + "the task's fold), folds (all in folds).",
+                        + "the task's fold), folds (all in folds); folds also limits whom another step has tasks for.",
                     ["enum": .array(FoldPeople.allCases.map { .string($0.rawValue) })]),
                 "when": described(
                     "False leaves the step out.", ["anyOf": [["type": "boolean"], reference]]),

@@ -37,7 +37,7 @@ package struct FoldDefinition: Hashable, Sendable {
     }
 }
 
-/// Which people a step over the cohort reads.
+/// Which people a step over the cohort reads, or (folds only) which ones another step has tasks for.
 package enum FoldPeople: String, Codable, Hashable, Sendable, CaseIterable {
     /// Of the task's fold: everybody in the folds but those of this one.
     case training

@@ -17,6 +17,8 @@ extension Expansion {
         private let folds: FoldAssignment?
         private let base: [String: Int]
         private let steps: [String: StepDefinition]
+        /// Of steps for people in folds only: which task, not counting lanes, is that of a place among sessions or subjects.
+        private let slots: [String: [Int: Int]]
         /// Sessions of all subjects, one after another.
         let sessions: [(subject: Int, context: TaskContext, problem: String?)]
         /// For each subject its part of `sessions`.
@@ -48,31 +50,45 @@ extension Expansion {
             case .cycle(let nodes): throw .cycle(nodes.map { definition.steps[$0].name })
             }
             var base: [String: Int] = [:]
+            var slots: [String: [Int: Int]] = [:]
             var next = 0
             for place in order {
                 let step = definition.steps[place]
                 base[step.name] = next
-                let contexts =
-                    switch step.scope {
-                    case .session: sessions.count
-                    case .subject: cohort.subjects.count
-                    case .cohort: 1
-                    }
+                let members = Self.members(step, sessions.map(\.subject), cohort.subjects, folds)
+                if step.scope != .cohort, step.people != nil {
+                    slots[step.name] = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1, $0) })
+                }
+                let contexts = members.count
                 next += contexts * (step.isPerAtlas ? atlasCount : step.isPerFold ? folds?.count ?? 0 : 1)
             }
             if next > TaskID.ordinalLimit { throw .tooManyTasks(next) }
             self.base = base
+            self.slots = slots
             total = next
             steps = Dictionary(definition.steps.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         }
 
-        func contextCount(_ scope: TaskScope) -> Int {
-            switch scope {
-            case .session: sessions.count
-            case .subject: subjects.count
-            case .cohort: 1
+        /// Places, among sessions or subjects, that a step has tasks for.
+        func members(_ step: StepDefinition) -> [Int] {
+            Self.members(step, sessions.map(\.subject), subjects, folds)
+        }
+
+        private static func members(
+            _ step: StepDefinition, _ subjectOfSession: [Int], _ subjects: [Cohort.Subject], _ folds: FoldAssignment?
+        ) -> [Int] {
+            func takesPart(_ subject: Int) -> Bool {
+                step.people == nil || folds?.fold(of: subjects[subject].label) != nil
+            }
+            return switch step.scope {
+            case .session: subjectOfSession.indices.filter { takesPart(subjectOfSession[$0]) }
+            case .subject: subjects.indices.filter(takesPart)
+            case .cohort: [0]
             }
         }
+
+        /// Whether the step has tasks of people in folds and of nobody else.
+        func isForFoldsOnly(_ step: String) -> Bool { slots[step] != nil }
 
         func context(_ scope: TaskScope, _ position: Int) -> TaskContext {
             switch scope {
@@ -126,7 +142,7 @@ extension Expansion {
         /// Ordinals of the tasks of step `producer` that the consumer's task at `position` reads.
         func producers(_ producer: String, for consumer: StepDefinition, position: Int, lane: Lane) -> [Int] {
             guard let step = steps[producer], let base = base[producer] else { return [] }
-            let positions: [Int]
+            var positions: [Int]
             switch (consumer.scope, step.scope) {
             case (_, .cohort): positions = [0]
             case (.session, .session), (.subject, .subject): positions = [position]
@@ -135,6 +151,7 @@ extension Expansion {
             case (.cohort, .session): positions = sessionsRead(consumer, lane)
             case (.cohort, .subject): positions = subjects.indices.filter { reads(consumer, lane, subject: $0) }
             }
+            if let own = slots[producer] { positions = positions.compactMap { own[$0] } }
             if step.isPerAtlas {
                 if let atlas = lane.atlas { return positions.map { base + $0 * atlasCount + atlas } }
                 return positions.flatMap { position in (0..<atlasCount).map { base + position * atlasCount + $0 } }

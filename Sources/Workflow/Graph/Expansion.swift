@@ -64,11 +64,10 @@ package struct Expansion: Sendable {
 
         for place in layout.order {
             let step = definition.steps[place]
-            let contextCount = layout.contextCount(step.scope)
             let questions = step.inputs.map { input -> FileResolver.Question? in
                 if case .bids(let queries) = input.source { resolver.question(queries, input) } else { nil }
             }
-            for position in 0..<contextCount {
+            for position in layout.members(step) {
                 for lane in layout.lanes(step) {
                     let atlas = lane.atlas.map { atlases[$0] }
                     var context = layout.context(step.scope, position)
@@ -88,6 +87,14 @@ package struct Expansion: Sendable {
                         case .output(let producer, let port):
                             readsSteps = true
                             let ordinals = layout.producers(producer, for: step, position: position, lane: lane)
+                            if ordinals.isEmpty, step.scope != .cohort, !input.isOptional,
+                                layout.isForFoldsOnly(producer)
+                            {
+                                task.problem =
+                                    task.problem
+                                    ?? "\(context) is in no fold, and step \(producer) is for people in folds; write people: folds "
+                                    + "in step \(step.name) too"
+                            }
                             if ordinals.count > 1, !input.isGathered {
                                 // Only where somebody is in no fold: all else was checked with the file.
                                 if !input.isOptional {
