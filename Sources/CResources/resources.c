@@ -27,6 +27,10 @@ static const unsigned char flags[] = {
 #embed "../Coordinator/Migrations/SQL/0006_flags.sql"
 };
 
+static const unsigned char evaluation[] = {
+#embed "../Coordinator/Migrations/SQL/0008_evaluation.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -34,6 +38,7 @@ static const struct qsm_resource migrations[] = {
     {"0004_people_and_volumes", people_and_volumes, sizeof people_and_volumes},
     {"0005_models", models, sizeof models},
     {"0006_flags", flags, sizeof flags},
+    {"0008_evaluation", evaluation, sizeof evaluation},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

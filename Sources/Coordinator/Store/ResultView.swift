@@ -26,6 +26,11 @@ struct ResultView: Sendable {
             ["step", "subject", "session", "atlas", "region", "reference", "term", "metric", "value"]),
         ResultView("roi_statistics", .run, ["step", "subject", "session", "atlas", "region", "reference"]),
         ResultView("cohort_effects", .run, ["step", "region", "reference", "term"]),
+        ResultView("lesions", .run, ["step", "subject", "session", "lesion"]),
+        ResultView("segmentation_metrics", .run, ["step", "subject", "session", "structure"]),
+        ResultView("detection_metrics", .run, ["step", "subject", "session", "class", "rule"]),
+        ResultView("classification_metrics", .run, ["step", "level", "class", "metric"]),
+        ResultView("evaluation_summary", .run, ["step", "label", "rule", "metric"]),
         ResultView("qc", .run, ["subject", "session", "step", "metric", "scored_by"]),
         ResultView("task_status", .run, ["ordinal"]),
         ResultView("attempts", .run, ["ordinal", "attempt"]),
@@ -33,6 +38,7 @@ struct ResultView: Sendable {
         ResultView("outputs", .run, ["ordinal", "port", "name"]),
         ResultView(
             "inputs", .run, ["ordinal", "port", "from_subject", "from_session", "from_atlas", "name", "digest"]),
+        ResultView("datasets", .dataset, ["dataset"]),
         ResultView("documents", .run, ["dataset", "path"]),
         ResultView("step_resources", .run, ["position"]),
         ResultView("models", .bytes, ["digest"]),
@@ -50,7 +56,7 @@ struct ResultView: Sendable {
         return names.map { "v.\"\($0)\"" }.joined(separator: ", ")
     }
 
-    private static let numeric: Set<String> = ["position", "run", "ordinal", "attempt", "value"]
+    private static let numeric: Set<String> = ["position", "run", "ordinal", "attempt", "value", "lesion"]
 
     init(_ name: String, _ scope: Scope, _ order: [String]) {
         (self.name, self.scope, self.order) = (name, scope, order)
