@@ -114,8 +114,8 @@ import Testing
         var options = Self.options(400)
         options.sites = 4
         let plans = SubjectPlan.cohort(options)
-        let patients = plans.filter { $0.group == "HH" }
-        let controls = plans.filter { $0.group == "control" }
+        let patients = plans.filter { $0.group == .hemochromatosis }
+        let controls = plans.filter { $0.group == .control }
         #expect(patients.count == 200)
         #expect(Set(plans.map(\.label)).count == 400)
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
@@ -124,7 +124,7 @@ import Testing
             #expect(plans.count { $0.site.name == site } == 100)
             #expect(patients.count { $0.site.name == site } == 50)
         }
-        #expect(plans.allSatisfy { options.ages.contains($0.age) })
+        #expect(plans.allSatisfy { (25...80).contains($0.age) })
     }
 
     /// Number of linearly independent columns.
@@ -152,7 +152,7 @@ import Testing
             let plans = SubjectPlan.cohort(options)
             let names = Set(plans.map(\.site.name)).sorted().dropFirst()
             var columns = [plans.map { _ in 1.0 }, plans.map { $0.sex == "F" ? 1 : 0 }]
-            columns.append(plans.map { $0.group == "HH" ? 1 : 0 })
+            columns.append(plans.map { $0.group == .hemochromatosis ? 1 : 0 })
             columns += names.map { name in plans.map { $0.site.name == name ? 1 : 0 } }
             #expect(rank(columns) == columns.count, "\(number) people, \(sites) sites")
             columns.append(plans.map(\.age))
@@ -169,11 +169,11 @@ import Testing
             options.effect = effect
             let plans = SubjectPlan.cohort(options)
             let code = Int(Tissue.nucleus(nucleus, right: true))
-            func mean(_ group: String) -> Double {
+            func mean(_ group: PhantomGroup) -> Double {
                 let values = plans.filter { $0.group == group }.map { $0.susceptibilityPPB[code] }
                 return values.reduce(0, +) / Double(values.count)
             }
-            return mean("HH") - mean("control")
+            return mean(.hemochromatosis) - mean(.control)
         }
         // Mean severity is 1.2 · exp(0.08); standard errors of the differences are about 0.6 and 0.45 ppb.
         #expect(abs(difference(1, .putamen) - 16 * 1.2 * exp(0.08)) < 2.4)

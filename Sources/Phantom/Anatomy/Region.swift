@@ -111,6 +111,18 @@ enum Tissue {
         code <= white || code == brainstem || code == cistern || code == muscle || code == marrow
     }
 
+    /// The nucleus a code stands for; nil for tissues.
+    static func nucleus(of code: UInt8) -> Nucleus? {
+        let place = (Int(code) - 1) / 2
+        return code > 0 && place < Nucleus.allCases.count ? Nucleus.allCases[place] : nil
+    }
+
+    static func isCortex(_ code: UInt8) -> Bool { code == cortex }
+    static func isVentricle(_ code: UInt8) -> Bool { code == ventricle }
+    static func isCerebellum(_ code: UInt8) -> Bool {
+        code == cerebellarCortex || code == cerebellarWhite || nucleus(of: code) == .dentate
+    }
+
     /// Whether a tissue belongs to the brain mask.
     static func isBrain(_ code: UInt8) -> Bool { code > 0 && code < cistern }
 }

@@ -8,18 +8,22 @@ struct SubjectFiles: Sendable {
     let truthRows: [[String]]
     let subjectRow: [String]
     let defectRow: [String]?
+    /// How many lesions of each kind; empty in studies without.
+    let lesionCounts: [Lesion.Kind: Int]
 }
 
 /// The folders of a phantom cohort and what goes into them.
 struct CohortLayout: Sendable {
     let rawData: String
     let reconstruction: String
+    let labels: String
     let truth: String
     let atlas: String
+    let study: PhantomCohort.Study
     private let root: String
 
     /// - Throws: `outputNotEmpty` when the folder has contents.
-    init(folder: String) throws {
+    init(folder: String, study: PhantomCohort.Study) throws {
         let files = FileManager.default
         if files.fileExists(atPath: folder) {
             guard let contents = try? files.contentsOfDirectory(atPath: folder), contents.isEmpty else {
@@ -27,9 +31,11 @@ struct CohortLayout: Sendable {
                 throw PhantomError.outputNotEmpty(folder)
             }
         }
+        self.study = study
         root = folder
         rawData = folder + "/rawdata"
         reconstruction = folder + "/derivatives/recon"
+        labels = folder + "/derivatives/labels"
         truth = folder + "/derivatives/truth"
         atlas = folder + "/atlas"
     }
@@ -38,34 +44,23 @@ struct CohortLayout: Sendable {
 
     func writeDatasetFiles(plans: [SubjectPlan], options: PhantomCohort.Options) throws {
         for path in [rawData, reconstruction, truth, atlas] { try CohortFiles.createFolder(path) }
-        try describe(rawData, name: "Synthetic QSM cohort, seed \(options.seed)", type: "raw", links: nil)
+        let about = study == .standard ? "" : "\(study.rawValue), "
+        try describe(rawData, name: "Synthetic QSM cohort, \(about)seed \(options.seed)", type: "raw", links: nil)
         try describe(
             reconstruction, name: "Susceptibility maps of the synthetic cohort", type: "derivative",
             links: "../../rawdata")
         try describe(truth, name: "Truth of the synthetic cohort", type: "derivative", links: "../../rawdata")
-        let note = """
-            Synthetic cohort: an analytic head, deformed at random; simulated images; known truth in derivatives/truth.
-
-            Effect sizes are chosen by the simulation. Finding them shows that a pipeline works; it says nothing about
-            patients.
-
-            """
+        let note = study.note
         for path in [rawData, reconstruction, truth] { try CohortFiles.write(note, to: path + "/README.md") }
-        try CohortFiles.write("truth.tsv\nsubjects.tsv\ndefects.tsv\n", to: truth + "/.bidsignore")
-        try CohortFiles.write(
-            header: ["participant_id", "age", "sex", "group", "site"],
-            rows: plans.map {
-                ["sub-\($0.label)", CohortFiles.number($0.age, digits: 1), $0.sex, $0.group, $0.site.name]
-            }, to: rawData + "/participants.tsv")
-        try CohortFiles.write(
-            [
-                "age": ["Description": "age at the scan", "Units": "year"],
-                "sex": ["Description": "sex", "Levels": ["F": "female", "M": "male"]],
-                "group": [
-                    "Description": "group", "Levels": ["control": "healthy", "HH": "hereditary hemochromatosis"],
-                ],
-                "site": ["Description": "scanner site"],
-            ], to: rawData + "/participants.json")
+        let ignored = "truth.tsv\nsubjects.tsv\ndefects.tsv\n" + (study.hasLesions ? Self.lesionTables : "")
+        try CohortFiles.write(ignored, to: truth + "/.bidsignore")
+        if study.hasLabels {
+            try CohortFiles.createFolder(labels)
+            try describe(
+                labels, name: "Labels of the synthetic cohort", type: "derivative", links: "../../rawdata")
+            try CohortFiles.write(note, to: labels + "/README.md")
+            try writeLabelNames()
+        }
         try CohortFiles.write(
             ["FlipAngle": 15, "RepetitionTime": 0.04, "MRAcquisitionType": "3D", "EchoTime": 0.02],
             to: rawData + "/T2starw.json")
@@ -75,7 +70,7 @@ struct CohortLayout: Sendable {
     private func describe(_ path: String, name: String, type: String, links: String?) throws {
         var body: [String: CohortFiles.JSON] = [
             "Name": .text(name), "BIDSVersion": "1.11.1", "DatasetType": .text(type), "License": "CC0-1.0",
-            "Authors": ["qsmflow"],
+            "Authors": ["qsmflow"], "Keywords": ["synthetic"],
             "GeneratedBy": [["Name": "qsmflow", "Description": "qsmflow phantom: analytic anatomy, simulated images"]],
         ]
         if let links {
@@ -85,7 +80,7 @@ struct CohortLayout: Sendable {
         try CohortFiles.write(.object(body), to: path + "/dataset_description.json")
     }
 
-    private func writeRegions(to path: String) throws {
+    func writeRegions(to path: String) throws {
         try CohortFiles.write(
             header: ["index", "name", "abbreviation", "color", "mapping"],
             rows: Region.all.map { ["\($0.index)", $0.name, $0.abbreviation, $0.colour, "\($0.genericIndex)"] },
@@ -102,9 +97,13 @@ struct CohortLayout: Sendable {
             size - SIMD3(4, 4, 14), centre: TemplateAnatomy.low + size / 2 + SIMD3(0, 0, 6), voxel: voxel,
             tilt: .init(repeating: 0), axes: "RAS")
         let sampler = TissueSampler(template: template, deformation: .identity)
-        var random = RandomStream(seed: options.seed, "atlas")
-        let (t1w, labels) = SubjectImages.anatomicalImage(
-            sampler, grid, pose: .identity, whiteMatter: 1000, contrastSpread: 0, noise: 0.01, biasSpread: 0, &random)
+        let random = RandomStream(seed: options.seed, "atlas")
+        let anatomical = AnatomicalImages(
+            sampler, grid, pose: .identity,
+            exposures: [
+                .init(
+                    weighting: .t1w, whiteMatter: 1000, contrastSpread: 0, noise: 0.01, biasSpread: 0, random: random)
+            ])
         var chi = [Float](repeating: 0, count: Tissue.count)
         for nucleus in Nucleus.allCases {
             let mean = Float(Physiology.susceptibility(of: nucleus).mean(age: 50, severity: 0))
@@ -127,9 +126,9 @@ struct CohortLayout: Sendable {
             Volume(grid: grid, values: tissue)
             .smoothed(sigmaMillimetres: SubjectImages.inversionBlurMillimetres).values
         for v in tissue.indices { tissue[v] *= sampled.means[1][v] >= 0.5 ? 1e-3 : 0 }
-        try NIfTIFile.write(t1w, to: atlas + "/T1w.nii.gz")
+        try NIfTIFile.write(anatomical.images[0], to: atlas + "/T1w.nii.gz")
         try NIfTIFile.write(Volume(grid: grid, values: tissue), to: atlas + "/Chimap.nii.gz")
-        try NIfTIFile.write(labels, to: atlas + "/dseg.nii.gz")
+        try NIfTIFile.write(anatomical.labels, to: atlas + "/dseg.nii.gz")
         try writeRegions(to: atlas + "/dseg.tsv")
         try CohortFiles.write(
             [
@@ -143,19 +142,24 @@ struct CohortLayout: Sendable {
     func write(_ images: SubjectImages, of plan: SubjectPlan) throws -> SubjectFiles {
         let subject = "sub-\(plan.label)"
         let stem = "\(subject)/anat/\(subject)"
-        for dataset in [rawData, reconstruction, truth] { try CohortFiles.createFolder("\(dataset)/\(subject)/anat") }
+        for dataset in [rawData, reconstruction, truth] + (study.hasLabels ? [labels] : []) {
+            try CohortFiles.createFolder("\(dataset)/\(subject)/anat")
+        }
         let scanner: [String: CohortFiles.JSON] = [
             "Manufacturer": .text(plan.site.vendor), "MagneticFieldStrength": .number(plan.site.fieldStrengthTesla),
             "InstitutionName": .text(plan.site.name),
         ]
         func save(_ dataset: String, _ name: String, _ sidecar: [String: CohortFiles.JSON]) throws -> String {
-            try CohortFiles.write(.object(sidecar), to: "\(dataset)/\(stem)_\(name).json")
-            return "\(dataset)/\(stem)_\(name).nii.gz"
+            try Self.describeImage("\(dataset)/\(stem)_\(name)", sidecar)
         }
 
-        var t1w = scanner
-        t1w.merge(["EchoTime": 0.003, "RepetitionTime": 2.3, "InversionTime": 0.9]) { $1 }
-        try NIfTIFile.write(images.t1w, to: save(rawData, "T1w", t1w))
+        for (weighting, image) in [(Weighting.t1w, images.t1w)] + images.further {
+            var sidecar = scanner
+            let times = weighting.timesSeconds
+            sidecar.merge(["EchoTime": .number(times.echo), "RepetitionTime": .number(times.repetition)]) { $1 }
+            if let inversion = times.inversion { sidecar["InversionTime"] = .number(inversion) }
+            try NIfTIFile.write(image, to: save(rawData, weighting.rawValue, sidecar))
+        }
         var t2star = scanner
         t2star["EchoTime"] = .number(SubjectImages.echoTimeSeconds)
         try NIfTIFile.write(images.t2starw, to: save(rawData, "T2starw", t2star))
@@ -176,6 +180,15 @@ struct CohortLayout: Sendable {
         try NIfTIFile.write(
             images.mask, to: save(reconstruction, "desc-brain_mask", ["Type": "Brain", "Sources": source]))
 
+        if let image = images.susceptibilityWeighted {
+            var weighted = t2star
+            weighted.merge([
+                "SkullStripped": false, "Sources": source,
+                "Description": "susceptibility-weighted: magnitude times the fourth power of a phase mask, simulated",
+            ]) { $1 }
+            try NIfTIFile.write(image, to: save(reconstruction, "desc-swi_T2starw", weighted))
+        }
+
         var clean = scanner
         clean.merge([
             "Units": "ppm", "SkullStripped": true, "Sources": source, "Description": "noise-free susceptibility",
@@ -190,19 +203,27 @@ struct CohortLayout: Sendable {
             to: save(
                 truth, "space-T1w_desc-nuclei_dseg",
                 ["SpatialReference": spatial, "Description": "true labels on the grid of the T1w image"]))
+        if study.labelsNuclei {
+            try NIfTIFile.write(
+                images.labels, to: save(labels, "desc-nuclei_dseg", ["Sources": source, "Description": "deep nuclei"]))
+        }
+        if let lesions = images.lesions, let onT1w = images.t1wLesions {
+            try write(lesions, onT1w, stem: stem, sources: source, spatial: spatial)
+            try writeLabels(lesions, of: plan.group, stem: stem, sources: source)
+        }
 
         return SubjectFiles(
             label: plan.label, truthRows: Self.truthRows(images, subject: subject),
             subjectRow: [
-                subject, CohortFiles.number(plan.age, digits: 1), plan.sex, plan.group, plan.site.name,
+                subject, CohortFiles.number(plan.age, digits: 1), plan.sex, plan.group.rawValue, plan.site.name,
                 CohortFiles.number(plan.severity), CohortFiles.number(plan.site.gain, digits: 5),
                 CohortFiles.number(plan.site.offsetPPB), CohortFiles.number(images.brainMeanPPB),
                 plan.defect?.rawValue ?? "n/a",
-            ],
+            ] + lesionColumns.map { "\(images.lesionCounts[$0] ?? 0)" },
             defectRow: try plan.defect.map { defect in
                 let path = try damage(plan, images, defect)
                 return [subject, defect.rawValue, path, defect.explanation]
-            })
+            }, lesionCounts: images.lesionCounts)
     }
 
     private static func truthRows(_ images: SubjectImages, subject: String) -> [[String]] {
@@ -252,7 +273,28 @@ struct CohortLayout: Sendable {
 
     // MARK: Truth over all
 
-    func writeTruth(_ subjects: [SubjectFiles], plans: [SubjectPlan]) throws {
+    /// `participants.tsv`, and with the tables of truth last what says that the cohort is whole.
+    func writeTables(_ subjects: [SubjectFiles], plans: [SubjectPlan]) throws {
+        let rims = subjects.map { $0.lesionCounts[.rimPositive] ?? 0 }
+        try CohortFiles.write(
+            header: ["participant_id", "age", "sex", "group", "site"] + (study.hasRims ? ["rim_count"] : []),
+            rows: zip(plans, rims).map { plan, count in
+                let counted = plan.group == .multipleSclerosis ? "\(count)" : "n/a"
+                return [
+                    "sub-\(plan.label)", CohortFiles.number(plan.age, digits: 1), plan.sex, plan.group.rawValue,
+                    plan.site.name,
+                ] + (study.hasRims ? [counted] : [])
+            }, to: rawData + "/participants.tsv")
+        let levels = study.groups.map { ($0.rawValue, CohortFiles.JSON.text($0.description)) }
+        var columns: [String: CohortFiles.JSON] = [
+            "age": ["Description": "age at the scan", "Units": "year"],
+            "sex": ["Description": "sex", "Levels": ["F": "female", "M": "male"]],
+            "group": .object([
+                "Description": "group", "Levels": .object(Dictionary(levels, uniquingKeysWith: { $1 })),
+            ]), "site": ["Description": "scanner site"],
+        ]
+        if study.hasRims { columns["rim_count"] = ["Description": "lesions with a paramagnetic rim"] }
+        try CohortFiles.write(.object(columns), to: rawData + "/participants.json")
         try CohortFiles.write(
             header: [
                 "participant_id", "index", "region", "chi_ppb", "tissue_chi_ppb", "set_ppb", "volume_mm3", "voxels",
@@ -261,7 +303,7 @@ struct CohortLayout: Sendable {
             header: [
                 "participant_id", "age", "sex", "group", "site", "severity", "site_gain", "site_offset_ppb",
                 "brain_mean_chi_ppb", "defect",
-            ], rows: subjects.map(\.subjectRow), to: truth + "/subjects.tsv")
+            ] + lesionColumns.map { "\($0.rawValue)s" }, rows: subjects.map(\.subjectRow), to: truth + "/subjects.tsv")
         let broken = subjects.compactMap(\.defectRow)
         if !broken.isEmpty {
             try CohortFiles.write(

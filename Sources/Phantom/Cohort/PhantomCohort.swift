@@ -8,11 +8,13 @@ import NIfTI
 /// its own; χ follows age, sex, group and person. Numbers depend on the options alone, never on the thread count.
 package enum PhantomCohort {
     package struct Options: Sendable, Equatable {
+        package var study = Study.standard
         /// Sound participants, 1…99999.
         package var subjects = 12
         /// Scanners, 1…99; the participants of each group take turns.
         package var sites = 2
-        /// Part of participants with hemochromatosis (group `HH`), 0…1; each matched in age to a control.
+        /// Part of participants with hemochromatosis (group `HH`) in the standard study, 0…1; each matched in age to a
+        /// control.
         package var patientFraction = 0.5
         /// Factor on the shift of χ in hemochromatosis; 0 makes a null cohort whose groups mean nothing.
         package var effect = 1.0
@@ -27,8 +29,16 @@ package enum PhantomCohort {
         package var deformation = 1.0
         /// Factor on all noise, 0…5.
         package var noise = 1.0
-        /// Range of ages, years.
-        package var ages: ClosedRange<Double> = 25...80
+        /// Range of ages, years; nil: that of the study.
+        package var ages: ClosedRange<Double>?
+        /// How many microbleeds people with small vessel disease have.
+        package var bleeds = Bleeds.enriched
+        /// Mean number of lesions of people with multiple sclerosis, and of those with a rim, 0…90; what they have is
+        /// negative binomial (dispersion 1.5 and 0.29).
+        package var lesions = 24.2
+        package var rims = 1.03
+        /// Anatomical images share grid and pose with the gradient echo.
+        package var isAligned = false
 
         package init() {}
     }
@@ -66,6 +76,8 @@ package enum PhantomCohort {
         package let rawData: String
         /// The derivative dataset with Chimap, R2starmap and brain masks.
         package let reconstruction: String
+        /// Labels as experts would draw them, in studies of what is to be found; else nil.
+        package let labels: String?
         /// What a pipeline must not read.
         package let truth: String
         /// The table of true values, `truth.tsv`.
@@ -80,7 +92,8 @@ package enum PhantomCohort {
     /// Names of the regions whose susceptibility is of interest: all paired nuclei, left and right.
     package static let deepNuclei: [String] = Region.all.filter { $0.nucleus != nil }.map(\.name)
 
-    /// Writes `rawdata`, `derivatives/recon`, `derivatives/truth` and `atlas` into a new or empty folder.
+    /// Writes `rawdata`, `derivatives/recon`, `derivatives/truth`, in some studies `derivatives/labels`, and `atlas` into a
+    /// new or empty folder.
     ///
     /// - Parameters:
     ///   - threads: participants made at the same time; about 0.1 GB each at 2 mm and 0.6 GB at 1 mm.
@@ -91,7 +104,7 @@ package enum PhantomCohort {
         progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
     ) throws -> Summary {
         try options.validate()
-        let layout = try CohortLayout(folder: folder)
+        let layout = try CohortLayout(folder: folder, study: options.study)
         let plans = SubjectPlan.cohort(options)
         let template = TemplateAnatomy.standard(threads: threads)
         try layout.writeDatasetFiles(plans: plans, options: options)
@@ -106,10 +119,11 @@ package enum PhantomCohort {
             return outcome
         }
         let files = try outcomes.map { try $0.get() }
-        try layout.writeTruth(files, plans: plans)
+        try layout.writeTables(files, plans: plans)
         let (count, bytes) = try layout.size()
         return Summary(
-            rawData: layout.rawData, reconstruction: layout.reconstruction, truth: layout.truth,
+            rawData: layout.rawData, reconstruction: layout.reconstruction,
+            labels: options.study.hasLabels ? layout.labels : nil, truth: layout.truth,
             truthTable: layout.truth + "/truth.tsv", atlas: layout.atlas, participants: plans.count,
             broken: options.defects.count, files: count, bytes: bytes)
     }
@@ -131,7 +145,9 @@ extension PhantomCohort.Options {
         try check("atlasVoxelMillimetres", atlasVoxelMillimetres ?? 1, 0.8...4)
         try check("deformation", deformation, 0...1.5)
         try check("noise", noise, 0...5)
-        try check("ages.lowerBound", ages.lowerBound, 18...90)
-        try check("ages.upperBound", ages.upperBound, 18...90)
+        try check("ages.lowerBound", ages?.lowerBound ?? 18, 18...90)
+        try check("ages.upperBound", ages?.upperBound ?? 90, 18...90)
+        try check("lesions", lesions, 0...90)
+        try check("rims", rims, 0...90)
     }
 }

@@ -7,6 +7,11 @@ struct Geometry {
     let poseAnatomical: Affine
     /// The same at the gradient echo, a small movement later.
     let poseGradientEcho: Affine
+    /// Factors from the template's axes to millimetres of this head.
+    let size: SIMD3<Double>
+    /// Millimetres of this head (axes of the template) to scanner world, at either scan: a rotation and a shift.
+    let headAnatomical: Affine
+    let headGradientEcho: Affine
     let anatomical: VoxelGrid
     let gradientEcho: VoxelGrid
 
@@ -14,23 +19,31 @@ struct Geometry {
     private static let head = (size: SIMD3(178.0, 228, 196), middle: SIMD3(0.0, -11, -5))
     private static let brain = (size: SIMD3(154.0, 196, 156), middle: SIMD3(0.0, -16, 8))
 
-    init(voxelMillimetres voxel: Double, _ random: inout RandomStream) {
+    /// - Parameter isAligned: anatomical images share grid and pose with the gradient echo; else a small movement lies
+    ///   between and they cover the whole head.
+    init(voxelMillimetres voxel: Double, isAligned: Bool = false, _ random: inout RandomStream) {
         let size = SIMD3<Double>(repeating: 1) + random.normalVector(0.025)
         let still = Self.rigid(
             random.normalVector(4), SIMD3(random.normal(0, 4), random.normal(0, 8), random.normal(0, 8)))
         let moved = Self.rigid(random.normalVector(0.7), random.normalVector(0.8)) * still
-        poseAnatomical = still * .scaling(size)
+        self.size = size
+        headAnatomical = isAligned ? moved : still
+        headGradientEcho = moved
+        poseAnatomical = headAnatomical * .scaling(size)
         poseGradientEcho = moved * .scaling(size)
         let anatomicalAxes = ["RAS", "LAS", "LPS", "PSR"][Int(random.next() % 4)]
         let gradientEchoAxes = ["RAS", "LAS", "LPS", "RAS"][Int(random.next() % 4)]
         let tilt = SIMD3(random.normal(0, 9), random.normal(0, 4), random.normal(0, 3))
         let isOblique = random.uniform() < 0.4
-        anatomical = Self.grid(
-            Self.head.size, centre: poseAnatomical(Self.head.middle), voxel: voxel, tilt: .init(repeating: 0),
-            axes: anatomicalAxes)
         gradientEcho = Self.grid(
             Self.brain.size, centre: poseGradientEcho(Self.brain.middle), voxel: voxel,
             tilt: isOblique ? tilt : .init(repeating: 0), axes: gradientEchoAxes)
+        anatomical =
+            isAligned
+            ? gradientEcho
+            : Self.grid(
+                Self.head.size, centre: poseAnatomical(Self.head.middle), voxel: voxel, tilt: .init(repeating: 0),
+                axes: anatomicalAxes)
     }
 
     /// A rotation (degrees about x, y, z) followed by a shift (mm).

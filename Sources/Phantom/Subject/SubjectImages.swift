@@ -5,7 +5,15 @@ import Kernels
 struct SubjectImages {
     let t1w: Volume
     let t1wLabels: LabelMap
+    /// What the study asks for beside T1w, on its grid.
+    let further: [(Weighting, Volume)]
+    /// Lesions on the grid of the T1w image, by the numbers of `lesions`; nil in studies without.
+    let t1wLesions: LabelMap?
     let t2starw: Volume
+    /// Magnitude darkened by a phase mask; nil in studies without.
+    let susceptibilityWeighted: Volume?
+    /// nil in studies without.
+    let lesions: PaintedLesions?
     /// ppm, as the scanner measures it: gain, offset and noise included, zero outside the mask.
     let chimap: Volume
     /// The same without noise.
@@ -47,17 +55,10 @@ struct SubjectImages {
             deformation: Deformation(
                 strength: options.deformation, ventricleMillimetres: ventricles * options.deformation, &shape))
         var pose = stream("pose")
-        let geometry = Geometry(voxelMillimetres: options.voxelMillimetres, &pose)
+        let geometry = Geometry(
+            voxelMillimetres: options.voxelMillimetres, isAligned: options.isAligned, &pose)
         self.geometry = geometry
-
-        // Noise falls with the volume of a voxel, and a scan with fewer voxels is also shorter.
         let voxel = options.voxelMillimetres
-        var anatomical = stream("T1w")
-        (t1w, t1wLabels) = Self.anatomicalImage(
-            sampler, geometry.anatomical, pose: geometry.poseAnatomical, whiteMatter: plan.site.intensity,
-            contrastSpread: 0.03,
-            noise: anatomical.uniform(0.018, 0.03) * options.noise / (voxel * voxel),
-            biasSpread: anatomical.uniform(0.04, 0.09), &anatomical)
 
         // Gradient echo: everything on one grid.
         let grid = geometry.gradientEcho
@@ -67,8 +68,10 @@ struct SubjectImages {
         let density = codes.map { Float(Physiology.contrast(of: $0).density) }
         let rate = codes.map { Float(1000 / Physiology.contrast(of: $0).t2Milliseconds) }
         let spread = Self.spread(of: chi)
-        let sampled = sampler.sample(
-            grid, pose: geometry.poseGradientEcho, tables: [chi, brain, density, rate, spread],
+        let whiteMatter = codes.map { $0 == Tissue.white ? Float(1) : 0 }
+        var sampled = sampler.sample(
+            grid, pose: geometry.poseGradientEcho,
+            tables: [chi, brain, density, rate, spread] + (options.study.hasLesions ? [whiteMatter] : []),
             pattern: template.susceptibilityPattern)
         let counts = (grid.nx, grid.ny, grid.nz)
         var random = stream("texture")
@@ -78,9 +81,19 @@ struct SubjectImages {
         for v in tissue.indices {
             tissue[v] += sampled.means[4][v] * Self.variation(sampled.pattern[v], fine[v], broad[v])
         }
+        mask = Mask(grid: grid, values: sampled.means[1].map { $0 >= 0.5 ? 1 : 0 })
+        var painted: PaintedLesions?
+        if options.study.hasLesions {
+            let head = SubjectHead(template: template, deformation: sampler.deformation, size: geometry.size)
+            painted = PaintedLesions(
+                LesionPlan.lesions(of: plan.group, age: plan.age, head: head, options: options, stream: stream),
+                on: grid, head: geometry.headGradientEcho, anatomical: geometry.headAnatomical, brain: mask,
+                white: sampled.means.removeLast(), chiPPB: &tissue)
+        }
         // Dipole inversion is regularised, so a susceptibility map is less sharp than its voxels.
         tissue = Volume(grid: grid, values: tissue).smoothed(sigmaMillimetres: Self.inversionBlurMillimetres).values
-        mask = Mask(grid: grid, values: sampled.means[1].map { $0 >= 0.5 ? 1 : 0 })
+        painted?.measure(tissue)
+        lesions = painted
         labels = LabelMap(grid: grid, values: Self.labels(sampled.codes))
         let (gain, offset) = (Float(plan.site.gain), Float(plan.site.offsetPPB))
         var clean = [Float](repeating: 0, count: grid.count)
@@ -110,50 +123,60 @@ struct SubjectImages {
         for v in relaxation.indices {
             let inside = mask.values[v] == 1
             let chiPPM = inside ? abs(tissue[v]) * 1e-3 : 0
-            let r2star = sampled.means[3][v] + Float(Physiology.relaxationPerPPM) * chiPPM
-            let signal =
-                sampled.means[2][v] * exp(-Float(Self.echoTimeSeconds) * r2star) * (1 + 0.08 * bias[v])
+            var r2star = sampled.means[3][v] + Float(Physiology.relaxationPerPPM) * chiPPM
+            var density = sampled.means[2][v]
+            if let painted {
+                r2star += Self.bloomingRate * painted.bloom[v]
+                density *= 1 - 0.85 * painted.flow[v]
+            }
+            let signal = density * exp(-Float(Self.echoTimeSeconds) * r2star) * (1 + 0.08 * bias[v])
+            if options.study.hasSusceptibilityWeighting {
+                clean[v] = signal * Self.phaseMask(chiPPM: chiPPM, bloom: painted?.bloom[v] ?? 0)
+            }
             let (re, im) = (signal + sigma * Float(random.normal()), sigma * Float(random.normal()))
             magnitude[v] = (scale * (re * re + im * im).squareRoot()).rounded()
             if inside { relaxation[v] = max(0, r2star + 1.2 * Float(options.noise) * Float(random.normal())) }
         }
         t2starw = Volume(grid: grid, values: magnitude)
         r2starmap = Volume(grid: grid, values: relaxation)
+        susceptibilityWeighted =
+            options.study.hasSusceptibilityWeighting
+            ? Self.noisy(Volume(grid: grid, values: clean), scale: scale, sigma: sigma, stream("SWI")) : nil
+        // Given back before the larger grid is worked on.
+        (sampled.means, clean, tissue, relaxation, magnitude) = ([], [], [], [], [])
+
+        let anatomical = AnatomicalImages(
+            sampler, geometry.anatomical, pose: geometry.poseAnatomical,
+            exposures: ([.t1w] + options.study.furtherWeightings).map { weighting in
+                var random = stream(weighting.rawValue)
+                // Noise falls with the volume of a voxel, and a scan with fewer voxels is also shorter.
+                let noise = random.uniform(0.018, 0.03) * options.noise / (voxel * voxel)
+                let bias = random.uniform(0.04, 0.09)
+                return AnatomicalImages.Exposure(
+                    weighting: weighting, whiteMatter: plan.site.intensity, contrastSpread: 0.03, noise: noise,
+                    biasSpread: bias, random: random)
+            }, lesions: painted?.truth.map(\.lesion), head: geometry.headAnatomical)
+        (t1w, t1wLabels, t1wLesions) = (anatomical.images[0], anatomical.labels, anatomical.lesions)
+        further = Array(zip(options.study.furtherWeightings, anatomical.images.dropFirst()))
     }
 
-    /// A T1-weighted image and the labels on its grid.
-    ///
-    /// - Parameters:
-    ///   - contrastSpread: how much tissues differ in brightness between people (fraction).
-    ///   - noise: standard deviation with white matter at 1.
-    ///   - biasSpread: standard deviation of the receive field about 1.
-    static func anatomicalImage(
-        _ sampler: TissueSampler, _ grid: VoxelGrid, pose: Affine, whiteMatter: Double, contrastSpread: Double,
-        noise: Double, biasSpread: Double, _ random: inout RandomStream
-    ) -> (Volume, LabelMap) {
-        // Tissues of a kind vary together, left and right nuclei nearly so.
-        var brightness = (0..<Tissue.count).map { Float(Physiology.contrast(of: UInt8($0)).t1w) }
-        for pair in stride(from: 1, to: 2 * Nucleus.allCases.count, by: 2) {
-            let factor = Float(1 + random.normal(0, contrastSpread))
-            brightness[pair] *= factor
-            brightness[pair + 1] *= factor
+    /// R2* (1/s) that a strong source adds around itself, beyond what χ of the voxel does.
+    private static let bloomingRate: Float = 90
+
+    /// What a susceptibility-weighted image multiplies the magnitude by: phase and with it this mask, to the fourth power,
+    /// follow strong sources of either sign.
+    private static func phaseMask(chiPPM: Float, bloom: Float) -> Float {
+        let mask = 1 - 0.4 * max(bloom, min(1, chiPPM / 0.5))
+        return mask * mask * mask * mask
+    }
+
+    private static func noisy(_ clean: Volume, scale: Float, sigma: Float, _ stream: RandomStream) -> Volume {
+        var (result, random) = (clean, stream)
+        for v in result.values.indices {
+            let (re, im) = (result.values[v] + sigma * Float(random.normal()), sigma * Float(random.normal()))
+            result.values[v] = (scale * (re * re + im * im).squareRoot()).rounded()
         }
-        for code in Int(Tissue.white)..<Tissue.count { brightness[code] *= Float(1 + random.normal(0, contrastSpread)) }
-        let sampled = sampler.sample(
-            grid, pose: pose, tables: [brightness], pattern: sampler.template.brightnessPattern)
-        let counts = (grid.nx, grid.ny, grid.nz)
-        let voxel = grid.spacingMillimetres.max()
-        let texture = SmoothNoise.field(counts, spacingVoxels: max(1, 3 / voxel), &random)
-        let bias = SmoothNoise.field(counts, spacingVoxels: 60 / voxel, &random)
-        var values = sampled.means[0]
-        let sigma = Float(noise)
-        for v in values.indices {
-            let variation = 1 + 0.025 * sampled.pattern[v] + 0.012 * texture[v]
-            let signal = values[v] * variation * (1 + Float(biasSpread) * bias[v])
-            let (re, im) = (signal + sigma * Float(random.normal()), sigma * Float(random.normal()))
-            values[v] = (Float(whiteMatter) * (re * re + im * im).squareRoot()).rounded()
-        }
-        return (Volume(grid: grid, values: values), LabelMap(grid: grid, values: labels(sampled.codes)))
+        return result
     }
 
     /// Standard deviation of χ within each tissue, ppb: 8 % of its value, at least 3; fluid has almost none. Half of the

@@ -8,7 +8,7 @@ struct SubjectPlan: Sendable {
     let number: Int
     let age: Double
     let sex: String
-    let group: String
+    let group: PhantomGroup
     let severity: Double
     let site: Site
     let defect: PhantomCohort.Defect?
@@ -17,7 +17,7 @@ struct SubjectPlan: Sendable {
     let susceptibilityPPB: [Double]
 
     init(
-        label: String, number: Int, age: Double, sex: String, group: String, severity: Double, site: Site,
+        label: String, number: Int, age: Double, sex: String, group: PhantomGroup, severity: Double, site: Site,
         defect: PhantomCohort.Defect?, seed: UInt64
     ) {
         (self.label, self.number, self.age, self.sex, self.group) = (label, number, age, sex, group)
@@ -65,33 +65,32 @@ struct SubjectPlan: Sendable {
         var sexes = RandomStream(seed: options.seed, "sexes")
         let firstSex = Int(sexes.next() & 1)
         var previousAge = 55.0
-        var members = (patients: 0, controls: 0)
+        var members: [PhantomGroup: Int] = [:]
         for number in 0..<total {
             var random = RandomStream(seed: options.seed, "subject", String(number), "person")
-            // Patients are spread evenly over the list; each is matched in age to the one before.
-            let fraction = options.patientFraction
-            let isPatient =
-                (Double(number + 1) * fraction + 1e-9).rounded(.down)
-                > (Double(number) * fraction + 1e-9).rounded(.down)
-            var age = random.uniform(options.ages.lowerBound, options.ages.upperBound)
+            // Each patient with hemochromatosis is matched in age to the one before.
+            let group = options.study.group(number, patientFraction: options.patientFraction)
+            let isPatient = group == .hemochromatosis
+            let ages = options.ages ?? options.study.ages(of: group)
+            var age = random.uniform(ages.lowerBound, ages.upperBound)
             let severity = exp(random.normal(0, 0.4)) * 1.2 * options.effect
             let jitter = random.normal(0, 2)
             if isPatient, number > 0 {
-                age = min(options.ages.upperBound, max(options.ages.lowerBound, previousAge + jitter))
+                age = min(ages.upperBound, max(ages.lowerBound, previousAge + jitter))
             }
             previousAge = age
             // Each group goes round the sites by itself, and changes sex with the site, the round and the group: whoever
             // stops after any number of people has sex, site and group in no combination that follows from the others,
             // and after two rounds every combination equally often.
-            let member = isPatient ? members.patients : members.controls
-            if isPatient { members.patients += 1 } else { members.controls += 1 }
+            let member = members[group, default: 0]
+            members[group, default: 0] += 1
             let (round, place) = member.quotientAndRemainder(dividingBy: sites.count)
             let sex = (firstSex + round + place + (isPatient ? 1 : 0)) % 2 == 0 ? "F" : "M"
             let digits = String(places[number] + 1)
             plans.append(
                 SubjectPlan(
                     label: String(repeating: "0", count: width - digits.count) + digits, number: number,
-                    age: (age * 10).rounded() / 10, sex: sex, group: isPatient ? "HH" : "control",
+                    age: (age * 10).rounded() / 10, sex: sex, group: group,
                     severity: isPatient ? severity : 0, site: sites[place],
                     defect: number < options.subjects ? nil : options.defects[number - options.subjects],
                     seed: options.seed))

@@ -10,6 +10,7 @@ package enum TaskRegistry {
         NetworkTrainTask.self, NetworkSegmentTask.self, NetworkClassifyTask.self,
         LesionComponentsTask.self, DetectionTask.self, SegmentationEvaluationTask.self, ClassificationTask.self,
         SummaryTask.self,
+        ClassifierTrainTask.self, ClassifierApplyTask.self, LesionCandidatesTask.self,
         LinearModelTask.self, CohortQCTask.self,
         CommandTask.self,
     ]

@@ -1,4 +1,5 @@
 import BIDS
+import Kernels
 import Radiomics
 import Workflow
 

@@ -1,7 +1,7 @@
 /// Every kind of task there is. `Tasks` implements exactly these; a test compares the two.
 package enum TaskKindCatalog {
     package static let kinds: [TaskKind] =
-        imagingKinds + registrationKinds + regionKinds + radiomicsKinds + networkKinds + lesionKinds
+        imagingKinds + registrationKinds + regionKinds + radiomicsKinds + networkKinds + classifierKinds + lesionKinds
         + evaluationKinds + cohortKinds + [commandKind]
 
     private static let byName = Dictionary(uniqueKeysWithValues: kinds.map { ($0.name, $0) })

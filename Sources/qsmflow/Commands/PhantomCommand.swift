@@ -17,26 +17,59 @@ struct PhantomWriteCommand: AsyncParsableCommand {
         commandName: "write", abstract: "Write a synthetic BIDS cohort with an atlas and known truth.",
         discussion: """
             Writes FOLDER/rawdata (a BIDS dataset), FOLDER/derivatives/recon (susceptibility maps), \
-            FOLDER/derivatives/truth (what a pipeline must not read) and FOLDER/atlas. Equal seeds give equal bytes. \
-            Effect sizes are chosen, not found: results on this cohort show that a pipeline works, not that a finding holds.
+            FOLDER/derivatives/truth (what a pipeline must not read) and FOLDER/atlas; studies of what is to be found also \
+            FOLDER/derivatives/labels, as experts would draw them. Equal seeds give equal bytes, and more people leave the \
+            earlier ones as they are. Effect sizes are chosen, not found: results on this cohort show that a pipeline works, \
+            not that a finding holds.
+
+            STUDIES
+              standard          healthy people and people with hemochromatosis in turn, no vessels: the demo
+              subcortical       healthy people with veins; labels: deep nuclei
+              microbleeds       microbleeds and iron deposits with veins, calcifications and flow voids as mimics, which are \
+            all dark on the susceptibility-weighted image (recon, desc-swi_T2starw); T2w; labels: desc-lesion_dseg by number, \
+            desc-lesionclass_dseg by class (1 microbleed, 2 iron deposit)
+              rim               multiple sclerosis: lesions with and without a paramagnetic rim; FLAIR; labels: \
+            desc-lesion_dseg by number, lesions.tsv with the columns lesion, class (rim, no_rim) and rim (1, 0); rim_count in \
+            participants.tsv
+              hemochromatosis   patients and healthy people, 52 to 47, matched in age and sex, with veins
+              mixed             healthy, hemochromatosis, multiple sclerosis and microbleeds in turn, with all images
+
+            Truth of all but standard: desc-lesion_dseg (a number for every lesion, vessel and mimic; also on the T1w grid) and \
+            lesions.tsv, a row for each.
             """)
 
     @Argument(help: "Folder to create.", completion: .directory) var folder: String
+    @Option(name: .long, help: "Who takes part and what is to be found.") var study = PhantomCohort.Study.standard
     @Option(name: .long, help: "People.") var subjects = 8
     @Option(name: .long, help: "Scanner sites.") var sites = 2
     @Option(name: .long, help: "Fixes everything that is drawn.") var seed: UInt64 = 1
     @Option(name: .long, help: "Voxel size, mm.") var voxel = 1.5
-    @Option(name: .long, help: "Factor on the group difference; 0 makes a cohort without one.") var effect = 1.0
+    @Option(
+        name: .long, help: "Factor on the shift of susceptibility in hemochromatosis; 0 makes a cohort without one.")
+    var effect = 1.0
+    @Option(
+        name: .long,
+        help: "Microbleeds per person: enriched (about 7, 15 % have none) or population (prevalence by age).")
+    var bleeds = PhantomCohort.Bleeds.enriched
+    @Option(name: .long, help: "Mean number of lesions in multiple sclerosis.") var lesions = 24.2
+    @Option(name: .long, help: "Mean number of those that have a rim.") var rims = 1.03
+    @Flag(name: .long, help: "Anatomical images on the grid and in the pose of the susceptibility map.")
+    var aligned = false
     @Flag(name: .long, help: "Add people whose images are broken in known ways.") var defects = false
     @Flag(name: .shortAndLong, help: "Say nothing while writing.") var quiet = false
 
     func run() async throws {
         var options = PhantomCohort.Options()
+        options.study = study
         options.subjects = subjects
         options.sites = sites
         options.seed = seed
         options.voxelMillimetres = voxel
         options.effect = effect
+        options.bleeds = bleeds
+        options.lesions = lesions
+        options.rims = rims
+        options.isAligned = aligned
         options.defects = defects ? PhantomCohort.Defect.allCases : []
         let summary = try Self.naming {
             try PhantomCohort.write(
@@ -55,6 +88,7 @@ struct PhantomWriteCommand: AsyncParsableCommand {
             )
             Console.print("dataset        \(summary.rawData)")
             Console.print("maps           \(summary.reconstruction)")
+            if let labels = summary.labels { Console.print("labels         \(labels)") }
             Console.print("atlas          \(summary.atlas)")
             Console.print("truth          \(summary.truthTable)")
             Console.print(
@@ -75,6 +109,9 @@ extension PhantomWriteCommand {
         }
     }
 }
+
+extension PhantomCohort.Study: ExpressibleByArgument {}
+extension PhantomCohort.Bleeds: ExpressibleByArgument {}
 
 struct PhantomCompareCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

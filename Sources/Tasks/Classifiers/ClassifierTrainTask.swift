@@ -1,0 +1,128 @@
+import BIDS
+import Foundation
+import Kernels
+import Statistics
+import Workflow
+
+/// Trains a classifier on tables of features, and judges it on people that it did not see.
+enum ClassifierTrainTask: TaskImplementation {
+    static let kind = "classifier.train"
+
+    static func run(_ environment: TaskEnvironment) throws -> TaskResult {
+        var warnings: [String] = []
+        let cases = try TrainingCases(environment, &warnings)
+        let number = cases.classes.count
+        let seed = UInt64(environment.integer("seed"))
+        let weights: ClassWeights = environment.text("class_weights") == "equal" ? .equal : .balanced
+        let content: FeatureClassifier.Content
+        let judged: [[Double]]
+        let importance: TabSeparatedTable
+        switch environment.text("method") {
+        case "logistic":
+            guard number == 2 else {
+                throw environment.refuse(
+                    "logistic regression tells two classes apart, not \(number) (\(cases.classes.joined(separator: ", "))); take "
+                        + "method random-forest")
+            }
+            var options = LogisticRegression.Options()
+            (options.inversePenalty, options.weights) = (environment.number("inverse_penalty"), weights)
+            let isPositive = cases.targets.map { $0 == 1 }
+            let model = try LogisticRegression.fit(cases.features, isPositive: isPositive, options: options)
+            content = .logistic(model)
+            judged = try crossValidated(cases, isPositive, options, folds: environment.integer("folds"), seed: seed)
+            importance = TabSeparatedTable(
+                columns: ["feature", "coefficient"],
+                rows: zip(model.featureNames, model.coefficients).map { [$0, TabSeparatedTable.cell($1)] })
+        default:
+            var options = RandomForest.Options()
+            options.trees = environment.integer("trees")
+            let split = environment.integer("features_per_split")
+            options.featuresPerSplit = split > 0 ? split : nil
+            options.smallestLeaf = environment.integer("smallest_leaf")
+            (options.weights, options.seed) = (weights, seed)
+            let (forest, assessment) = try RandomForest.fit(
+                cases.features, classes: cases.targets, of: number, groups: cases.people, options: options,
+                permutes: true, threads: environment.threads)
+            (content, judged) = (.forest(forest), assessment.outOfBag)
+            importance = TabSeparatedTable(
+                columns: ["feature", "impurity", "permutation"],
+                rows: forest.featureNames.enumerated().map { place, name in
+                    [
+                        name, TabSeparatedTable.cell(assessment.impurityImportance[place]),
+                        TabSeparatedTable.cell(assessment.permutationImportance?[place]),
+                    ]
+                })
+        }
+
+        let model = FeatureClassifier(
+            classes: cases.classes, featureNames: cases.features.names, medians: cases.medians,
+            isOfLesions: cases.isOfLesions, columns: environment.texts("columns"),
+            reference: environment.text("reference"), content: content)
+        let (path, entry) = environment.output("model")
+        try model.data.write(to: URL(fileURLWithPath: path))
+        let predictions = TabSeparatedTable(
+            columns: ["subject", "session", "lesion", "target", "class"] + cases.classes.map { "p_\($0)" },
+            rows: judged.enumerated().map { n, probabilities in
+                let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] }
+                return cases.labels[n] + [cases.classes[cases.targets[n]], best.map { cases.classes[$0] } ?? "n/a"]
+                    + cases.classes.indices.map { TabSeparatedTable.cell(best == nil ? nil : probabilities[$0]) }
+            })
+        return TaskResult(
+            outputs: [
+                entry, try environment.writeTable(predictions, to: "predictions"),
+                try environment.writeTable(importance, to: "importance"),
+            ], measurements: try measurements(cases, judged), warnings: warnings)
+    }
+
+    /// Probabilities by models that have not seen the person: people are dealt into folds, those with most positive cases
+    /// first, so that every fold has some.
+    private static func crossValidated(
+        _ cases: TrainingCases, _ isPositive: [Bool], _ options: LogisticRegression.Options, folds: Int, seed: UInt64
+    ) throws -> [[Double]] {
+        let number = (cases.people.max() ?? 0) + 1
+        var positives = [Int](repeating: 0, count: number)
+        for (person, positive) in zip(cases.people, isPositive) where positive { positives[person] += 1 }
+        var random = Philox(seed: seed).stream(0x464F_4C44)
+        let order = random.permutation(number).sorted { positives[$0] > positives[$1] }
+        var fold = [Int](repeating: 0, count: number)
+        for (place, person) in order.enumerated() { fold[person] = place % folds }
+        var judged = [[Double]](repeating: [], count: isPositive.count)
+        for left in 0..<folds {
+            let learned = isPositive.indices.filter { fold[cases.people[$0]] != left }
+            let other = isPositive.indices.filter { fold[cases.people[$0]] == left }
+            let classes = Set(learned.map { isPositive[$0] })
+            // Without both classes among the others nothing can be said about these.
+            guard !other.isEmpty, classes.count == 2 else { continue }
+            let model = try LogisticRegression.fit(
+                cases.features.selecting(learned), isPositive: learned.map { isPositive[$0] }, options: options)
+            for n in other {
+                let p = model.probability(cases.features.row(n))
+                judged[n] = [1 - p, p]
+            }
+        }
+        return judged
+    }
+
+    private static func measurements(_ cases: TrainingCases, _ judged: [[Double]]) throws -> [MeasuredValue] {
+        var values = cases.classes.enumerated().map { index, name in
+            MeasuredValue(
+                term: name, metric: "cases", value: Double(cases.targets.count { $0 == index }), unit: "1")
+        }
+        values.append(MeasuredValue(metric: "features", value: Double(cases.features.names.count), unit: "1"))
+        let known = judged.indices.filter { !judged[$0].isEmpty }
+        let truth = known.map { cases.targets[$0] }
+        guard Set(truth).count > 1 else { return values }
+        let decisions = known.map { n in judged[n].indices.max { judged[n][$0] < judged[n][$1] }! }
+        let matrix = try ConfusionMatrix(classes: cases.classes, truth: truth, decisions: decisions)
+        values.append(MeasuredValue(metric: "accuracy", value: matrix.accuracy, unit: "1"))
+        values.append(MeasuredValue(metric: "balanced_accuracy", value: matrix.balancedAccuracy, unit: "1"))
+        if cases.classes.count == 2 {
+            let (scores, isPositive) = (known.map { judged[$0][1] }, truth.map { $0 == 1 })
+            let area = try ROCCurve(scores: scores, isPositive: isPositive).area
+            let precision = try PrecisionRecallCurve(scores: scores, isPositive: isPositive).averagePrecision
+            values.append(MeasuredValue(metric: "roc_auc", value: area, unit: "1"))
+            values.append(MeasuredValue(metric: "average_precision", value: precision, unit: "1"))
+        }
+        return values
+    }
+}

@@ -1,0 +1,91 @@
+import Workflow
+
+/// What a session's table of features says about its lesions, or about the person.
+struct FeatureSamples {
+    struct Sample {
+        /// nil: the person.
+        let lesion: UInt16?
+        /// By feature name; nil where the table says n/a.
+        let values: [String: Double?]
+        /// Cell of the column class; nil without.
+        let kind: String?
+    }
+
+    /// Names of the features in the order of the table.
+    let names: [String]
+    let samples: [Sample]
+    let isOfLesions: Bool
+
+    /// Columns that name and place things, and are no features.
+    private static let descriptive: Set<String> = [
+        "lesion", "index", "name", "region", "reference", "unit", "missing", "class", "polarity", "subject", "session",
+        "participant_id", "x_mm", "y_mm", "z_mm",
+    ]
+
+    /// - Parameters:
+    ///   - wanted: columns to use; empty: all but those that name and place things.
+    ///   - reference: rows of a table with the column `reference` to use.
+    init(_ item: TaskRequest.StagedInput, columns wanted: [String], reference: String) throws {
+        let table = try item.readTable()
+        let name = item.input.name
+        let places: [(name: String, place: Int)] =
+            try wanted.isEmpty
+            ? table.columns.enumerated().filter { !Self.descriptive.contains($0.element) }.map {
+                ($0.element, $0.offset)
+            }
+            : wanted.map { ($0, try table.column($0, of: name)) }
+        guard !places.isEmpty else {
+            throw TaskResult.Failure.permanent("\(name) has no column of features; add some")
+        }
+        func numbers(_ row: [String], prefix: String = "") throws -> [(String, Double?)] {
+            try places.map { column, place in
+                let cell = row[place]
+                let number = TabSeparatedTable.number(cell)
+                guard cell == "n/a" || number?.isFinite == true else {
+                    throw TaskResult.Failure.permanent(
+                        "\(name) has “\(cell)” in column \(column), which is no number; correct it, or name the columns to use with "
+                            + "“columns”")
+                }
+                return (prefix + column, number)
+            }
+        }
+        let kinds = table.columns.firstIndex(of: "class")
+        if let lesion = table.columns.firstIndex(of: "lesion") {
+            var seen: Set<UInt16> = []
+            samples = try table.rows.map { row in
+                guard let number = UInt16(row[lesion]), seen.insert(number).inserted else {
+                    throw TaskResult.Failure.permanent(
+                        "\(name) has “\(row[lesion])” as the number of a lesion, twice or no whole number; give each its own row"
+                    )
+                }
+                return Sample(
+                    lesion: number, values: Dictionary(try numbers(row), uniquingKeysWith: { $1 }),
+                    kind: kinds.map { row[$0] })
+            }
+            (names, isOfLesions) = (places.map(\.name), true)
+            return
+        }
+        // All rows describe one person.
+        let references = table.columns.firstIndex(of: "reference")
+        let rows = table.rows.filter { row in references.map { row[$0] == reference } ?? true }
+        guard !rows.isEmpty else {
+            throw TaskResult.Failure.permanent(
+                "\(name) has no row\(references == nil ? "" : " with the reference “\(reference)”"); name another with “reference”"
+            )
+        }
+        let region = table.columns.firstIndex(of: "region") ?? table.columns.firstIndex(of: "name")
+        guard region != nil || rows.count == 1 else {
+            throw TaskResult.Failure.permanent(
+                "\(name) has \(rows.count) rows and no column lesion, region or name to tell them apart; add one")
+        }
+        var pairs: [(String, Double?)] = []
+        for row in rows { pairs += try numbers(row, prefix: region.map { row[$0] + "." } ?? "") }
+        let values = Dictionary(pairs, uniquingKeysWith: { $1 })
+        guard values.count == pairs.count else {
+            throw TaskResult.Failure.permanent("\(name) names a region twice; give each its own name")
+        }
+        names = pairs.map(\.0)
+        samples = [Sample(lesion: nil, values: values, kind: kinds.map { rows[0][$0] })]
+        isOfLesions = false
+    }
+}
