@@ -27,6 +27,10 @@ static const unsigned char flags[] = {
 #embed "../Coordinator/Migrations/SQL/0006_flags.sql"
 };
 
+static const unsigned char folds[] = {
+#embed "../Coordinator/Migrations/SQL/0007_folds.sql"
+};
+
 static const unsigned char evaluation[] = {
 #embed "../Coordinator/Migrations/SQL/0008_evaluation.sql"
 };
@@ -38,6 +42,7 @@ static const struct qsm_resource migrations[] = {
     {"0004_people_and_volumes", people_and_volumes, sizeof people_and_volumes},
     {"0005_models", models, sizeof models},
     {"0006_flags", flags, sizeof flags},
+    {"0007_folds", folds, sizeof folds},
     {"0008_evaluation", evaluation, sizeof evaluation},
 };
 

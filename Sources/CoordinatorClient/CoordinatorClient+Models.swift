@@ -22,6 +22,13 @@ extension CoordinatorClient {
         try await call(.put, Self.target(["models", digest.hex]), body: request, mayRepeat: true)
     }
 
+    /// Names the models that a step of a run trained over its folds; in the order of the folds.
+    package func nameFolds(of run: RunID, _ request: FoldNaming) async throws -> [ModelSummary] {
+        let answer: ModelList = try await call(
+            .put, Self.target(["runs", "\(run)", "models"]), body: request, mayRepeat: true)
+        return answer.models
+    }
+
     /// Takes a model's name away, and what an import brought. Not repeated: the second time there is none of the name.
     ///
     /// - Returns: true when the model is gone, false when it stays with the run that trained it.

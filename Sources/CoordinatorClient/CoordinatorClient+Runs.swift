@@ -61,6 +61,7 @@ extension CoordinatorClient {
             ("state", list(filter.states) { "\($0)" }),
             ("step", list(filter.steps) { $0 }),
             ("subject", list(filter.subjects) { $0 }),
+            ("fold", list(filter.folds) { "\($0)" }),
             ("outcome", list(filter.outcomes) { $0.rawValue }),
             ("task", list(filter.tasks) { "\($0)" }),
             ("limit", "\(filter.limit)"),

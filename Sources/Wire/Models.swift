@@ -15,6 +15,20 @@ package struct ModelRequest: Codable, Sendable {
     }
 }
 
+/// `PUT /v1/runs/{run}/models`: names the models that a step trained over the folds of a cross-validation.
+package struct FoldNaming: Codable, Sendable {
+    /// The models get NAME.fold-1 and so on; a workflow means all of them by NAME.
+    package var name: String
+    /// Nil: the only step of the run that trained any.
+    package var step: String?
+    /// Takes the names away from the models that have them; nil means false.
+    package var moveName: Bool?
+
+    package init(name: String, step: String? = nil, moveName: Bool? = nil) {
+        (self.name, self.step, self.moveName) = (name, step, moveName)
+    }
+}
+
 /// A network with its weights, without the whole card.
 package struct ModelSummary: Codable, Sendable {
     package enum Source: String, Codable, Sendable, CaseIterable { case trained, imported }

@@ -136,20 +136,37 @@ package struct PlanReport: Codable, Sendable {
         }
     }
 
+    /// Who would be in which fold.
+    package struct Folds: Codable, Sendable {
+        package var count: Int
+        package var seed: Int64
+        /// By label without `sub-`, from 1; whoever is in none is not there.
+        package var people: [String: Int]
+        /// Columns of participants.tsv with the groups that were made of them.
+        package var stratify: [JSONValue]
+
+        package init(count: Int, seed: Int64, people: [String: Int], stratify: [JSONValue]) {
+            (self.count, self.seed, self.people, self.stratify) = (count, seed, people, stratify)
+        }
+    }
+
     package var workflow: String
     package var subjects: Int
     package var sessions: Int
     package var tasks: Int
     package var steps: [Step]
     package var models: [Model]
+    /// Nil for a workflow without folds.
+    package var folds: Folds?
     /// `sub-01: …` sentences: who lacks what.
     package var problems: [String]
 
     package init(
         workflow: String, subjects: Int, sessions: Int, tasks: Int, steps: [Step], models: [Model] = [],
-        problems: [String]
+        folds: Folds? = nil, problems: [String]
     ) {
         self.models = models
+        self.folds = folds
         self.workflow = workflow
         self.subjects = subjects
         self.sessions = sessions
@@ -261,6 +278,8 @@ package struct TaskFilter: Codable, Sendable {
     package var states: [TaskState]?
     package var steps: [String]?
     package var subjects: [String]?
+    /// Numbers from 1.
+    package var folds: [Int]?
     package var outcomes: [AttemptOutcome]?
     package var tasks: [TaskID]?
     package var limit: Int
@@ -269,12 +288,14 @@ package struct TaskFilter: Codable, Sendable {
 
     package init(
         run: RunID? = nil, states: [TaskState]? = nil, steps: [String]? = nil, subjects: [String]? = nil,
-        outcomes: [AttemptOutcome]? = nil, tasks: [TaskID]? = nil, limit: Int = 1000, after: TaskID? = nil
+        folds: [Int]? = nil, outcomes: [AttemptOutcome]? = nil, tasks: [TaskID]? = nil, limit: Int = 1000,
+        after: TaskID? = nil
     ) {
         self.run = run
         self.states = states
         self.steps = steps
         self.subjects = subjects
+        self.folds = folds
         self.outcomes = outcomes
         self.tasks = tasks
         self.limit = limit

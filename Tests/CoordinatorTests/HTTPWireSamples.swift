@@ -20,7 +20,7 @@ enum WireSamples {
     private static let digest = ArtifactDigest(of: [1, 2, 3] as [UInt8])
     private static let run = RunID(rawValue: 3)
     private static let task = TaskID(run: run, ordinal: 4)
-    private static let context = TaskContext(subject: "01", session: "a", atlas: "mni")
+    private static let context = TaskContext(subject: "01", session: "a", atlas: "mni", fold: 2)
     private static let token = FencingToken(attempt: 1, nonce: UUID())
     private static let lease = LeaseName(task: task, token: token)
     private static let usage = AttemptUsage(
@@ -76,12 +76,16 @@ enum WireSamples {
 
     private static let plannedModel = PlanReport.Model(step: "s", input: "i", model: "m", name: "n", digest: digest)
 
+    private static let plannedFolds = PlanReport.Folds(
+        count: 2, seed: 1, people: ["01": 2], stratify: [["column": "group", "values": ["a", "b"]]])
+
     static let all: [Sample] = full + sparse
 
     private static let full: [Sample] = [
         Sample("ModelSummary", model), Sample("ModelList", ModelList(models: [model, bareModel])),
         Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1], nameTakenFrom: digest, formerName: "f")),
         Sample("ModelRequest", ModelRequest(name: "n", moveName: true, card: ["c": 1])),
+        Sample("FoldNaming", FoldNaming(name: "n", step: "s", moveName: true)),
         Sample("Error", ErrorBody(error: error)), Sample("APIError", error), Sample("TaskContext", context),
         Sample("TaskInput", input), Sample("MissingInput", missing), Sample("AttemptUsage", usage),
         Sample("TaskOutput", output), Sample("TokenRequest", TokenRequest(name: "n", role: .worker)),
@@ -117,7 +121,8 @@ enum WireSamples {
             "PlanReport",
             PlanReport(
                 workflow: "w", subjects: 1, sessions: 1, tasks: 1, steps: [planStep], models: [plannedModel],
-                problems: ["p"])),
+                folds: plannedFolds, problems: ["p"])),
+        Sample("PlannedFolds", plannedFolds),
         Sample("PlannedModel", plannedModel),
         Sample("ValidationRequest", ValidationRequest(text: "t", path: "/p")),
         Sample("ValidationReport", ValidationReport(problems: ["p"])),
@@ -129,8 +134,8 @@ enum WireSamples {
         Sample(
             "TaskFilter",
             TaskFilter(
-                run: run, states: [.failed], steps: ["s"], subjects: ["01"], outcomes: [.lost], tasks: [task],
-                limit: 1, after: task)),
+                run: run, states: [.failed], steps: ["s"], subjects: ["01"], folds: [1], outcomes: [.lost],
+                tasks: [task], limit: 1, after: task)),
         Sample("TaskSummary", summary), Sample("TaskList", TaskList(tasks: [summary])),
         Sample("TaskAttempt", attempt),
         Sample(
@@ -155,6 +160,7 @@ enum WireSamples {
     private static let sparse: [Sample] = [
         Sample("ModelSummary", bareModel), Sample("ModelRequest", ModelRequest()),
         Sample("ModelDetail", ModelDetail(summary: bareModel, card: ["c": 1])),
+        Sample("FoldNaming", FoldNaming(name: "n")),
         Sample("PlannedModel", PlanReport.Model(step: "s", input: "i", model: "m", name: nil, digest: digest)),
         Sample("APIError", APIError(code: "c", message: "m")), Sample("TaskContext", TaskContext.cohort),
         Sample("TaskInput", TaskInput(port: "p", context: .cohort, name: "n", digest: digest, sizeBytes: 0)),

@@ -30,15 +30,15 @@ extension Program {
     /// Where the worker of this name has its attempts.
     func scratch(_ worker: String) -> String { folder + "/scratch-" + worker }
 
-    func startWorker(_ name: String) throws -> Process {
+    func startWorker(_ name: String, options: [String] = []) throws -> Process {
         try start(
-            "worker", "--name", name, "--cores", "1", "--memory-mib", "4000", "--scratch", scratch(name),
+            ["worker", "--name", name, "--cores", "1", "--memory-mib", "4000", "--scratch", scratch(name)] + options,
             log: "worker-\(name)-\(UUID().uuidString)", environment: try connection())
     }
 
-    /// Whether run 1 has come to its end; nil while it has not, or the coordinator is away.
-    func isSettled() async throws -> Bool? {
-        let status = try await run("status", "1", "--json")
+    /// Whether a run has come to its end; nil while it has not, or the coordinator is away.
+    func isSettled(run number: Int = 1) async throws -> Bool? {
+        let status = try await run("status", "\(number)", "--json")
         guard status.code == 0 || status.code == 2,
             // Coordinator away.
             let summary = try? JSONSerialization.jsonObject(with: Data(status.output.utf8)) as? [String: Any]

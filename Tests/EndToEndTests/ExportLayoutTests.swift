@@ -13,12 +13,12 @@ import Workflow
 
     private func made(
         _ ordinal: Int, _ step: String, _ kind: String, _ port: String, subject: String? = "01", session: String? = nil,
-        atlas: String? = nil, name: String = "file.nii.gz"
+        atlas: String? = nil, fold: Int? = nil, name: String = "file.nii.gz"
     ) throws -> MadeFile {
         func cell(_ text: String?) -> String { text ?? "" }
         let line = [
-            "\(ordinal)", step, kind, cell(subject), cell(session), cell(atlas), port, name, Self.digest, "12", "x/y",
-            "",
+            "\(ordinal)", step, kind, cell(subject), cell(session), cell(atlas), cell(fold.map { "\($0)" }), port, name,
+            Self.digest, "12", "x/y", "",
         ].joined(separator: ",")
         let table = try CommaSeparatedTable(Data((MadeFile.columns.joined(separator: ",") + "\n" + line + "\n").utf8))
         return try MadeFile(try #require(try table.rows(needing: MadeFile.columns).first))
@@ -29,7 +29,7 @@ import Workflow
         _ ordinal: Int, _ port: String, from task: String? = nil, port made: String? = nil, path: String? = nil
     ) throws -> ReadFile {
         let digest = path.map { ArtifactDigest(of: Data($0.utf8)).hex } ?? Self.digest
-        let line = ["\(ordinal)", port, "01", "", "", task ?? "", made ?? "", "name", path ?? "", digest]
+        let line = ["\(ordinal)", port, "01", "", "", "", task ?? "", made ?? "", "name", path ?? "", digest]
             .joined(separator: ",")
         let table = try CommaSeparatedTable(Data((ReadFile.columns.joined(separator: ",") + "\n" + line + "\n").utf8))
         return try ReadFile(try #require(try table.rows(needing: ReadFile.columns).first))
@@ -251,5 +251,20 @@ import Workflow
             #expect(citations.contains { $0.contains("\(mark)") }, "\(mark)")
         }
         #expect(!citations.contains { $0.contains("MuSus-100") })
+    }
+
+    @Test func foldsAreToldApart() throws {
+        let files = try (1...2).flatMap { fold in
+            [
+                try made(fold, "train", "network.train", "model", subject: nil, fold: fold, name: "model.safetensors"),
+                try made(fold, "train", "network.train", "curve", subject: nil, fold: fold, name: "curve.tsv"),
+                try made(4 + fold, "judge", "command", "table", subject: nil, fold: fold, name: "t.tsv"),
+            ]
+        }
+        #expect(
+            paths(files, atlases: []) == [
+                "models/train_fold-1.safetensors", "models/train_fold-1_curve.tsv", "other/judge/fold-1_table_t.tsv",
+                "models/train_fold-2.safetensors", "models/train_fold-2_curve.tsv", "other/judge/fold-2_table_t.tsv",
+            ])
     }
 }

@@ -110,7 +110,7 @@ import Workflow
         func tasks(_ parameters: [String: JSONValue] = [:]) throws -> [ExpandedTask] {
             let definition = try #require(parse(Self.text, parameters).definition)
             return try Expansion(
-                definition: definition, cohort: Cohort(files: [image]), atlases: [], models: ["deepmir": weights]
+                definition: definition, cohort: Cohort(files: [image]), atlases: [], models: ["deepmir": [weights]]
             ).tasks()
         }
         func read(_ tasks: [ExpandedTask]) -> InputBinding? { tasks[0].inputs.first { $0.port == "weights" } }

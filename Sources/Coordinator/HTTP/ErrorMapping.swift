@@ -109,13 +109,15 @@ enum ErrorMapping {
 
     private static func store(_ error: StoreError, request: String) -> APIFailure {
         switch error {
-        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelHasName, .modelBelongsToRun:
+        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelHasName, .modelBelongsToRun, .modelNameOfFolds,
+            .foldsOfModelMissing:
             APIFailure(.conflict, "conflict", "\(error)")
         case .unknownModel: .notFound("\(error)")
         case .unusableModelName: .invalid("\(error)", details: ["name"])
         case .modelWithoutCard: .invalid("\(error)", details: ["card"])
         case .missingModelBytes: APIFailure(.conflict, "missing_artifact", "\(error)")
         case .emptyTokenName: .invalid("\(error)", details: ["name"])
+        case .noModelsOfFolds: APIFailure(.unprocessableContent, "no_models", "\(error)")
         case .tooManyTasks: APIFailure(.unprocessableContent, "invalid_run", "\(error)")
         case .unknownView: .notFound("\(error)")
         case .serverTooOld, .wrongEncoding, .schemaNewer, .schemaAltered:

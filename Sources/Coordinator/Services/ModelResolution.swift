@@ -13,39 +13,39 @@ struct NamedModel: Sendable {
 }
 
 extension Submission {
-    /// The models that a workflow names, by what it calls them.
+    /// The models that a workflow names, by what it calls them: one, or the folds of a training.
     ///
     /// Their bytes are kept from a collection of garbage until the run that reads them is stored.
     ///
     /// - Throws: `APIFailure` 422 with the places of those that are not known, and of files that are no models.
-    func models(of definition: WorkflowDefinition, path: String) async throws -> [String: NamedModel] {
-        var found: [String: NamedModel] = [:]
+    func models(of definition: WorkflowDefinition, path: String) async throws -> [String: [NamedModel]] {
+        var found: [String: [NamedModel]] = [:]
         var problems: [WorkflowProblem] = []
-        for (_, _, reference) in definition.registeredModels {
-            guard let text = reference.registeredAs, found[text] == nil else { continue }
+        for (step, input, reference) in definition.registeredModels {
+            guard let text = reference.registeredAs else { continue }
             func report(_ sentence: String) {
                 problems.append(
                     WorkflowProblem(.error, file: path, line: reference.line, column: reference.column, sentence))
             }
-            let summary: ModelSummary
-            do {
-                summary = try await store.model(text).summary
-            } catch let error as StoreError where error.isAboutNameOfModel {
-                report(error.asFinding)
-                continue
+            if found[text] == nil {
+                do {
+                    found[text] = try await named(try await store.modelsNamed(text))
+                    if found[text] == nil {
+                        report("the bytes of model \(text) are no longer in the artifact store; import it again")
+                        continue
+                    }
+                } catch let error as StoreError where error.isAboutNameOfModel {
+                    report(error.asFinding)
+                    continue
+                }
             }
-            guard try artifacts.contains(summary.digest) else {
-                report("the bytes of model \(text) are no longer in the artifact store; import it again")
-                continue
+            let members = found[text]?.count ?? 0
+            let takesOne = definition.step(step)?.inputs.contains { $0.port == input && !$0.isGathered } == true
+            if members > 1, takesOne {
+                report(
+                    "the name \(text) stands for \(members) models, the folds of a training, and the input \(input) of step "
+                        + "\(step) takes one; name one of them, such as \(ModelName.ofFold(1, of: text))")
             }
-            _ = try await store.missing([summary.digest])
-            try artifacts.touch(summary.digest)
-            found[text] = NamedModel(
-                summary: summary,
-                file: FileReference(
-                    path: artifacts.path(of: summary.digest),
-                    name: "\(summary.digest.abbreviated).\(TaskPort.Format.model.fileExtension)",
-                    digest: summary.digest, sizeBytes: summary.sizeBytes))
         }
         for file in definition.modelFiles {
             guard let problem = ModelFileCheck.problem(file.path) else { continue }
@@ -62,12 +62,30 @@ extension Submission {
         }
         return found
     }
+
+    /// Nil where the bytes of one are gone.
+    private func named(_ summaries: [ModelSummary]) async throws -> [NamedModel]? {
+        var found: [NamedModel] = []
+        for summary in summaries {
+            guard try artifacts.contains(summary.digest) else { return nil }
+            _ = try await store.missing([summary.digest])
+            try artifacts.touch(summary.digest)
+            found.append(
+                NamedModel(
+                    summary: summary,
+                    file: FileReference(
+                        path: artifacts.path(of: summary.digest),
+                        name: "\(summary.digest.abbreviated).\(TaskPort.Format.model.fileExtension)",
+                        digest: summary.digest, sizeBytes: summary.sizeBytes)))
+        }
+        return found
+    }
 }
 
 extension StoreError {
     fileprivate var isAboutNameOfModel: Bool {
         switch self {
-        case .unknownModel, .ambiguousModel: true
+        case .unknownModel, .ambiguousModel, .foldsOfModelMissing: true
         default: false
         }
     }

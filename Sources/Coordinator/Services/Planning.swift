@@ -38,11 +38,14 @@ extension Submission {
             sessions: draft.cohort.sessionCount, tasks: tasks.count,
             // In the order of the file, which is the order people know.
             steps: draft.definition.steps.compactMap { steps[$0.name] },
-            models: draft.definition.registeredModels.compactMap { step, input, reference in
-                guard let text = reference.registeredAs, let model = draft.models[text]?.summary else { return nil }
-                return PlanReport.Model(
-                    step: step, input: input, model: text, name: model.name, digest: model.digest)
+            models: draft.definition.registeredModels.flatMap { step, input, reference in
+                let text = reference.registeredAs ?? ""
+                return (draft.models[text] ?? []).map { model in
+                    PlanReport.Model(
+                        step: step, input: input, model: text, name: model.summary.name, digest: model.summary.digest)
+                }
             },
+            folds: draft.plannedFolds,
             problems: draft.problems(tasks))
     }
 

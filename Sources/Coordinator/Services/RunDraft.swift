@@ -16,8 +16,15 @@ struct RunDraft: Sendable {
     /// Of the workflow file.
     let warnings: [String]
     var covariates: FileReference?
+    /// The same of the people that a step per fold reads.
+    var covariatesOfFolds: [FoldPart: FileReference] = [:]
+    /// Who is in which fold, and that as a file.
+    var folds: FoldAssignment?
+    var foldFile: FileReference?
+    /// By what a table of the dataset says, where the workflow asks for it.
+    var participants: CovariateTable?
     /// What the models that the workflow names are at this moment, by what it calls them.
-    var models: [String: NamedModel] = [:]
+    var models: [String: [NamedModel]] = [:]
     /// What the datasets say of themselves and of people was read from these.
     var documents: [Store.RunDocument] = []
     /// Why a file cannot be used, by absolute path.
@@ -58,7 +65,8 @@ struct RunDraft: Sendable {
         do {
             tasks = try Expansion(
                 definition: definition, cohort: cohort, atlases: atlases, covariates: covariates,
-                models: models.mapValues(\.file), rerunFrom: request.rerunFrom, salt: salt
+                covariatesOfFolds: covariatesOfFolds, folds: folds, foldFile: foldFile,
+                models: models.mapValues { $0.map(\.file) }, rerunFrom: request.rerunFrom, salt: salt
             ).tasks()
         } catch {
             throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")

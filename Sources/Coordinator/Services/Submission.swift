@@ -27,7 +27,7 @@ struct Submission: Sendable {
         let tasks = try draft.expand()
         let created = try await store.createRun(
             request: request, workflow: draft.definition.name, dataset: draft.dataset, tasks: tasks,
-            documents: draft.documents, requestedBy: requestedBy)
+            documents: draft.documents, folds: draft.foldDocument, requestedBy: requestedBy)
         logger.notice(
             "Run created",
             metadata: [
@@ -44,6 +44,7 @@ struct Submission: Sendable {
         var draft = try await draft(request)
         try await digestFiles(of: &draft)
         var files: Set<FileReference> = []
+        if let file = draft.foldFile { files.insert(file) }
         for task in try draft.expand() {
             for input in task.inputs {
                 if case .file(let file) = input.source, file.digest != nil { files.insert(file) }
@@ -77,27 +78,16 @@ struct Submission: Sendable {
                 },
                 warnings: parsed.warnings.map(\.description))
             draft.documents = try await store.documents(of: indexed.ids)
-            if definition.usesCovariates { draft.covariates = try await covariates(of: draft) }
+            if definition.usesCovariates || definition.folds != nil {
+                draft.participants = try await store.participants(draft.dataset)
+            }
+            try draft.assignFolds()
+            try await storeTables(of: &draft)
             draft.models = models
             return draft
         } catch let error as WorkflowError {
             throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")
         }
-    }
-
-    /// The covariates of those who take part, as an artifact: cohort tasks read it like any other file, and it changes
-    /// only when what is known about these participants changes.
-    private func covariates(of draft: RunDraft) async throws -> FileReference {
-        let table = CovariateDocument.make(
-            cohort: draft.cohort, participants: try await store.participants(draft.dataset),
-            sessions: try await store.sessionRows(draft.dataset))
-        let bytes = table.canonicalData
-        let digest = ArtifactDigest(of: bytes)
-        try await artifacts.put(digest, expectedBytes: Int64(bytes.count), chunks: OnePiece(bytes))
-        try await store.recordArtifact(
-            digest: digest, sizeBytes: Int64(bytes.count), mediaType: "application/json")
-        return FileReference(
-            path: artifacts.path(of: digest), name: "covariates.json", digest: digest, sizeBytes: Int64(bytes.count))
     }
 
     /// Digests what the tasks read and the index does not know yet, and finds images that are there twice.
@@ -118,21 +108,12 @@ struct Submission: Sendable {
         }
         try await store.recordDigests(found)
         draft.accept(found)
-    }
-}
-
-/// Bytes in memory as a stream of one piece.
-private struct OnePiece: AsyncSequence, Sendable {
-    let bytes: Data
-    init(_ bytes: Data) { self.bytes = bytes }
-
-    struct AsyncIterator: AsyncIteratorProtocol {
-        var bytes: Data?
-        mutating func next() async throws -> Data? {
-            defer { bytes = nil }
-            return bytes
+        let before = draft.folds
+        do {
+            try draft.assignFolds()
+        } catch {
+            throw APIFailure(.unprocessableContent, "invalid_run", "\(error).")
         }
+        if draft.folds != before { try await storeTables(of: &draft) }
     }
-
-    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(bytes: bytes) }
 }

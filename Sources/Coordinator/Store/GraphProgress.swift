@@ -150,14 +150,15 @@ struct GraphProgress {
     private mutating func releasePart(_ tasks: [Int64]) throws -> (succeeded: [Int64], failed: [Int64]) {
         let candidates = try session.query(
             """
-            SELECT task_id, step_id, subject, session, atlas, tolerant FROM task
+            SELECT task_id, step_id, subject, session, atlas, fold, tolerant FROM task
             WHERE task_id = ANY ($1) AND state = 0 AND pending = 0 ORDER BY task_id
             """, [.bigintArray(tasks)]
         ) { row in
-            let (task, step, subject, label, atlas, tolerant) = try row.decode(
-                Int64.self, Int64.self, String?.self, String?.self, String?.self, Bool.self)
+            let (task, step, subject, label, atlas, fold, tolerant) = try row.decode(
+                Int64.self, Int64.self, String?.self, String?.self, String?.self, Int?.self, Bool.self)
             return Candidate(
-                task: task, step: step, context: TaskContext(subject: subject, session: label, atlas: atlas),
+                task: task, step: step,
+                context: TaskContext(subject: subject, session: label, atlas: atlas, fold: fold),
                 tolerant: tolerant)
         }
         let rows = try steps.steps(candidates.map(\.step), session, remember: rememberSteps)

@@ -113,16 +113,18 @@ enum ResultRows {
         guard ended.contains(where: { $0.report?.measurements.isEmpty == false }) else { return }
         let contexts = Dictionary(
             uniqueKeysWithValues: try session.query(
-                "SELECT task_id, subject, session, atlas FROM task WHERE task_id = ANY ($1)",
+                "SELECT task_id, subject, session, atlas, fold FROM task WHERE task_id = ANY ($1)",
                 [.bigintArray(ended.map(\.task))]
             ) { row in
-                let (task, subject, label, atlas) = try row.decode(Int64.self, String?.self, String?.self, String?.self)
-                return (task, TaskContext(subject: subject, session: label, atlas: atlas))
+                let (task, subject, label, atlas, fold) = try row.decode(
+                    Int64.self, String?.self, String?.self, String?.self, Int?.self)
+                return (task, TaskContext(subject: subject, session: label, atlas: atlas, fold: fold))
             })
         var rows = CopyBuffer()
         for item in ended {
             for value in item.report?.measurements ?? [] {
-                let context = value.context ?? contexts[item.task] ?? .cohort
+                let own = contexts[item.task] ?? .cohort
+                let context = value.context ?? own
                 rows.append(results[item.task])
                 rows.append(value.region ?? "")
                 rows.append(value.reference ?? "")
@@ -131,13 +133,17 @@ enum ResultRows {
                 rows.append(context.subject ?? "")
                 rows.append(context.session ?? "")
                 rows.append(context.atlas ?? "")
+                // The task's own fold is no part of its result, which equal work for another fold may take over.
+                rows.append(context.fold == own.fold ? 0 : context.fold ?? 0)
                 rows.append(value.value)
                 rows.append(value.unit)
                 rows.endRow()
             }
         }
         try session.copy(
-            into: "measurement (result_id, region, reference, term, metric, subject, session, atlas, value, unit)", rows
+            into:
+                "measurement (result_id, region, reference, term, metric, subject, session, atlas, fold, value, unit)",
+            rows
         )
     }
 

@@ -81,6 +81,7 @@ extension Store {
                 UNION SELECT digest FROM artifact WHERE verified_at > now() - $1::interval
                 -- Tables made by the coordinator itself, such as covariates, are inputs.
                 UNION SELECT i.digest FROM task_input i JOIN artifact a USING (digest)
+                UNION SELECT digest FROM fold_assignment
                 UNION SELECT digest FROM model WHERE imported OR name IS NOT NULL
                 """, [.interval(grace)])
             var digests: Set<ArtifactDigest> = []
@@ -115,6 +116,7 @@ extension Store {
                     WHERE a.digest = ANY ($1)
                       AND NOT EXISTS (SELECT FROM artifact_ref r WHERE r.digest = a.digest)
                       AND NOT EXISTS (SELECT FROM task_input i WHERE i.digest = a.digest)
+                      AND NOT EXISTS (SELECT FROM fold_assignment f WHERE f.digest = a.digest)
                       AND NOT EXISTS (SELECT FROM model m WHERE m.digest = a.digest)
                     RETURNING a.digest
                     """, [.byteaArray(candidates)]

@@ -202,12 +202,13 @@ extension Store {
         let ids = leases.map(\.task)
         let tasks = Dictionary(
             uniqueKeysWithValues: try connection.query(
-                "SELECT task_id, step_id, subject, session, atlas FROM task WHERE task_id = ANY ($1)",
+                "SELECT task_id, step_id, subject, session, atlas, fold FROM task WHERE task_id = ANY ($1)",
                 [.bigintArray(ids)]
             ) { row in
-                let (task, step, subject, label, atlas) = try row.decode(
-                    Int64.self, Int64.self, String?.self, String?.self, String?.self)
-                return (task, (step: step, context: TaskContext(subject: subject, session: label, atlas: atlas)))
+                let (task, step, subject, label, atlas, fold) = try row.decode(
+                    Int64.self, Int64.self, String?.self, String?.self, String?.self, Int?.self)
+                let context = TaskContext(subject: subject, session: label, atlas: atlas, fold: fold)
+                return (task, (step: step, context: context))
             })
         let rows = try steps.steps(tasks.values.map(\.step), connection)
         let inputs = try TaskInputs.resolve(ids, connection)

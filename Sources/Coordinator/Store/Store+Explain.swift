@@ -140,6 +140,7 @@ extension Store {
             JOIN step q ON q.kind = s.kind AND q.name = s.name AND q.run_id < s.run_id
             JOIN task o ON o.step_id = q.step_id AND o.state = 2 AND o.subject IS NOT DISTINCT FROM t.subject
                 AND o.session IS NOT DISTINCT FROM t.session AND o.atlas IS NOT DISTINCT FROM t.atlas
+                AND o.fold IS NOT DISTINCT FROM t.fold
             WHERE t.task_id = $1 ORDER BY o.task_id DESC LIMIT 1
             """, [id]
         ) { try $0.decode(Int64.self, Bool.self, Bool.self, Bool.self) }

@@ -131,7 +131,7 @@ extension Store {
     // MARK: Parts
 
     /// Names are given and taken one at a time: two that want the same one learn of each other.
-    private static func lockModelNames(_ session: Session) throws {
+    static func lockModelNames(_ session: Session) throws {
         try session.query("SELECT pg_advisory_xact_lock($1)", [.bigint(0x4d << 48)])
     }
 
@@ -142,13 +142,20 @@ extension Store {
         let owner = try session.first("SELECT digest FROM model WHERE name = $1", [.text(name)]) {
             try ArtifactDigest(bytes: try $0[0], table: "model")
         }
+        let folds = try modelsOfFolds(name, session)
+        if !folds.isEmpty {
+            guard moving else { throw StoreError.modelNameOfFolds(name, count: folds.count) }
+            try session.execute(
+                "UPDATE model SET name = NULL WHERE digest = ANY ($1)",
+                [.byteaArray(folds.map(\.digest.bytes).filter { $0 != digest.bytes })])
+        }
         guard let owner, owner != digest else { return nil }
         guard moving else { throw StoreError.modelNameTaken(name, by: owner) }
         try session.execute("UPDATE model SET name = NULL WHERE digest = $1", [.bytea(owner.bytes)])
         return owner
     }
 
-    private static func digest(ofModel text: String, _ session: Session) throws -> ArtifactDigest {
+    static func digest(ofModel text: String, _ session: Session) throws -> ArtifactDigest {
         func read(_ row: Row) throws -> ArtifactDigest { try ArtifactDigest(bytes: try row[0], table: "model") }
         if let named = try session.first("SELECT digest FROM model WHERE name = $1", [.text(text)], read) {
             return named
@@ -167,6 +174,8 @@ extension Store {
             if found.count == 1 { return found[0] }
             if found.count > 1 { throw StoreError.ambiguousModel(text, digests: found) }
         }
+        let folds = try modelsOfFolds(text, session)
+        if !folds.isEmpty { throw StoreError.modelNameOfFolds(text, count: folds.count) }
         let names = try session.query("SELECT name FROM model WHERE name IS NOT NULL ORDER BY name LIMIT 10000") {
             try $0[0] as String
         }
@@ -174,14 +183,14 @@ extension Store {
     }
 
     /// As the view `models` has them.
-    private static let modelColumns = """
+    static let modelColumns = """
         m.digest, m.name, coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture'),
         coalesce(m.card -> 'inputs', jsonb_path_query_array(m.card, '$.channels[*].modality')),
         coalesce(m.card -> 'classes', m.card -> 'outputs'), m.task_id, m.card -> 'metrics', a.size_bytes,
         \(iso8601("m.created_at"))
         """
 
-    private static func modelSummary(_ row: Row) throws -> ModelSummary {
+    static func modelSummary(_ row: Row) throws -> ModelSummary {
         let (digest, name, architecture, inputs, outputs, task, metrics, size, created) = try row.decode(
             [UInt8].self, String?.self, String?.self, String?.self, String?.self, Int64?.self, String?.self,
             Int64.self, String.self)

@@ -108,11 +108,16 @@ extension Store {
             }
             func fault(_ what: String, _ plural: String, _ wanted: [String]?, _ known: [String]) -> String? {
                 guard let name = wanted?.first(where: { !known.contains($0) }) else { return nil }
+                if known.isEmpty { return "Run \(run) has no \(plural)." }
                 let list = known.prefix(50).joined(separator: ", ") + (known.count > 50 ? ", …" : "")
                 return "Run \(run) has no \(what) “\(name)”; its \(plural) are \(list)."
             }
             return try fault("step", "steps", filter.steps, filter.steps == nil ? [] : known("s.name"))
                 ?? fault("person", "people", filter.subjects, filter.subjects == nil ? [] : known("t.subject"))
+                ?? fault(
+                    "fold", "folds", filter.folds?.map { "\($0)" },
+                    filter.folds == nil
+                        ? [] : known("t.fold::text").sorted { (Int($0) ?? 0) < (Int($1) ?? 0) })
         }
     }
 
@@ -206,6 +211,7 @@ struct TaskCondition {
         if let states = filter.states { add("t.state = ANY ($#)", .smallintArray(states.map(\.rawValue))) }
         if let steps = filter.steps { add("s.name = ANY ($#)", .textArray(steps)) }
         if let subjects = filter.subjects { add("t.subject = ANY ($#)", .textArray(subjects)) }
+        if let folds = filter.folds { add("t.fold = ANY ($#)", .intArray(folds.map { Int32(clamping: $0) })) }
         if let outcomes = filter.outcomes { add("t.outcome = ANY ($#)", .textArray(outcomes.map(\.rawValue))) }
         if let tasks = filter.tasks { add("t.task_id = ANY ($#)", .bigintArray(tasks.map(\.rawValue))) }
         if let after = filter.after { add("t.task_id > $#", .bigint(after.rawValue)) }

@@ -44,7 +44,8 @@ extension Store {
             preconditionFailure("the view measurements is listed")
         }
         try await checkRun(run)
-        let columns = "v.step, v.subject, v.session, v.atlas, v.region, v.reference, v.term, v.metric, v.value, v.unit"
+        let columns =
+            "v.step, v.subject, v.session, v.atlas, v.fold, v.region, v.reference, v.term, v.metric, v.value, v.unit"
         let sql = "COPY (\(view.query(run: run.rawValue, columns: columns))) TO STDOUT"
         return try await report { session in
             var hash = SHA256()

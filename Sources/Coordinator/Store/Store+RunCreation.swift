@@ -11,10 +11,11 @@ extension Store {
     ///   - workflow: name of the workflow, for listings.
     ///   - tasks: in topological order; files with digest and size.
     ///   - documents: of the datasets, from which covariates and metadata were taken.
+    ///   - folds: who is in which fold, where the run has folds; an artifact.
     /// - Throws: `StoreError`, `PostgresError`. Nothing is stored then.
     package func createRun(
         request: RunRequest, workflow: String, dataset: DatasetID?, tasks: [ExpandedTask],
-        documents: [RunDocument] = [], requestedBy: String
+        documents: [RunDocument] = [], folds: FoldDocument? = nil, requestedBy: String
     ) async throws -> RunCreated {
         let plan = try RunPlan(tasks)
         let requestText = try StoredJSON.encode(request)
@@ -24,6 +25,7 @@ extension Store {
                 requestedBy: requestedBy, session)
             try Self.lock(session, runs: [run.rawValue])
             try Self.store(documents, run: run, session)
+            if let folds { try Self.store(folds, run: run, session) }
             let stepIDs = try Self.insertSteps(plan.steps, run: run, session)
             try Self.insertTasks(plan, run: run, stepIDs: stepIDs, session)
 
@@ -123,6 +125,7 @@ extension Store {
             tasks.append(task.context.subject)
             tasks.append(task.context.session)
             tasks.append(task.context.atlas)
+            tasks.append(task.context.fold)
             tasks.append(task.fanIn.isTolerant)
             tasks.append(task.problem != nil)
             tasks.append(Int(planned.priority))
@@ -160,6 +163,7 @@ extension Store {
                 inputs.append(input.context.subject)
                 inputs.append(input.context.session)
                 inputs.append(input.context.atlas)
+                inputs.append(input.context.fold)
                 inputs.append(file?.digest?.bytes)
                 inputs.append(file?.path)
                 inputs.append(file?.name)
@@ -178,15 +182,15 @@ extension Store {
         }
         try session.copy(
             into: """
-                task (task_id, run_id, step_id, subject, session, atlas, tolerant, unrunnable, priority, state, pending,
-                      memory_mib, attempts, outcome, message)
+                task (task_id, run_id, step_id, subject, session, atlas, fold, tolerant, unrunnable, priority, state,
+                      pending, memory_mib, attempts, outcome, message)
                 """, tasks)
         try session.copy(into: "attempt (task_id, attempt, outcome, message)", attempts)
         try session.copy(into: "task_dep (parent_id, child_id)", dependencies)
         try session.copy(
             into: """
-                task_input (task_id, position, port, subject, session, atlas, digest, path, name, size_bytes, metadata,
-                            parent_id, parent_port)
+                task_input (task_id, position, port, subject, session, atlas, fold, digest, path, name, size_bytes,
+                            metadata, parent_id, parent_port)
                 """, inputs)
     }
 

@@ -28,16 +28,19 @@ extension Store {
     private static func addWarnings(to summary: inout RunSummary, _ session: Session) throws {
         let rows = try session.query(
             """
-            SELECT t.task_id, s.name, t.subject, t.session, t.atlas, r.warnings[1], (count(*) OVER ())::int
+            SELECT t.task_id, s.name, t.subject, t.session, t.atlas, t.fold, r.warnings[1], (count(*) OVER ())::int
             FROM task t JOIN step s USING (step_id) JOIN result r USING (result_id)
             WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24 AND cardinality(r.warnings) > 0
             ORDER BY t.subject IS NOT NULL, t.task_id LIMIT 5
             """, [.bigint(summary.run.rawValue)]
-        ) { try $0.decode(Int64.self, String.self, String?.self, String?.self, String?.self, String.self, Int.self) }
-        summary.warnedTasks = rows.first?.6 ?? 0
-        summary.warnings = rows.map { task, step, subject, label, atlas, text, _ in
-            "\(TaskID(rawValue: task))  \(step)  \(TaskContext(subject: subject, session: label, atlas: atlas)): \(text)"
+        ) { row in
+            let (task, step, subject, label, atlas, fold, text, count) = try row.decode(
+                Int64.self, String.self, String?.self, String?.self, String?.self, Int?.self, String.self, Int.self)
+            let context = TaskContext(subject: subject, session: label, atlas: atlas, fold: fold)
+            return (line: "\(TaskID(rawValue: task))  \(step)  \(context): \(text)", count: count)
         }
+        summary.warnedTasks = rows.first?.count ?? 0
+        summary.warnings = rows.map(\.line)
     }
 
     /// What a run was asked for; nil when there is none.
@@ -62,7 +65,8 @@ extension Store {
                     FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) AS u (path, name, digest, metadata)),
                 before AS (
                     SELECT DISTINCT path, name, digest, metadata FROM task_input
-                    WHERE task_id >= $1 << 24 AND task_id < ($1 + 1) << 24 AND digest IS NOT NULL)
+                    WHERE task_id >= $1 << 24 AND task_id < ($1 + 1) << 24 AND digest IS NOT NULL
+                    UNION SELECT path, 'folds.json', digest, NULL FROM fold_assignment WHERE run_id = $1)
                 SELECT DISTINCT name FROM (
                     (SELECT * FROM present EXCEPT SELECT * FROM before)
                     UNION ALL (SELECT * FROM before EXCEPT SELECT * FROM present)) d ORDER BY name

@@ -45,7 +45,7 @@ extension Store {
         let condition = TaskCondition(filter)
         return try session.query(
             """
-            SELECT t.task_id, s.name, s.kind, t.subject, t.session, t.atlas, t.state, l.task_id IS NOT NULL,
+            SELECT t.task_id, s.name, s.kind, t.subject, t.session, t.atlas, t.fold, t.state, l.task_id IS NOT NULL,
                    t.attempts, t.outcome, t.message, a.wall_ms, coalesce(w.worker, a.worker), l.session_id, l.nonce
             FROM task t
             JOIN step s USING (step_id)
@@ -67,14 +67,18 @@ extension Store {
     }
 
     private static func summary(_ row: Row) throws -> TaskSummary {
-        let (task, step, kind, subject, label, atlas, state, running, attempts, outcome, message, wall, worker, _, _) =
+        let (
+            task, step, kind, subject, label, atlas, fold, state, running, attempts, outcome, message, wall, worker, _,
+            _
+        ) =
             try row.decode(
-                Int64.self, String.self, String.self, String?.self, String?.self, String?.self, Int16.self, Bool.self,
-                Int.self, String?.self, String?.self, Int?.self, String?.self, UUID?.self, UUID?.self)
+                Int64.self, String.self, String.self, String?.self, String?.self, String?.self, Int?.self, Int16.self,
+                Bool.self, Int.self, String?.self, String?.self, Int?.self, String?.self, UUID?.self, UUID?.self)
         return TaskSummary(
             task: TaskID(rawValue: task), step: step, kind: kind,
-            context: TaskContext(subject: subject, session: label, atlas: atlas), state: try TaskState(stored: state),
-            running: running, attempts: attempts, outcome: try outcome.map(AttemptOutcome.init(stored:)),
+            context: TaskContext(subject: subject, session: label, atlas: atlas, fold: fold),
+            state: try TaskState(stored: state), running: running, attempts: attempts,
+            outcome: try outcome.map(AttemptOutcome.init(stored:)),
             message: message, wallMilliseconds: wall, worker: worker)
     }
 

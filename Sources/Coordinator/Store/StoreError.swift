@@ -23,6 +23,12 @@ package enum StoreError: Error, Sendable, Equatable {
     case modelNameTaken(String, by: ArtifactDigest)
     /// The model has another name, which it would lose.
     case modelHasName(String, ArtifactDigest, wanted: String)
+    /// The name stands for the models of several folds.
+    case modelNameOfFolds(String, count: Int)
+    /// Of the models that a name stands for some have lost theirs.
+    case foldsOfModelMissing(String, missing: [Int], of: Int)
+    /// The folds of a run have no models that could be named.
+    case noModelsOfFolds(String)
     /// The bytes of a model are not in the artifact store.
     case missingModelBytes(ArtifactDigest)
     case modelWithoutCard(ArtifactDigest)
@@ -71,6 +77,15 @@ extension StoreError: CustomStringConvertible {
         case .modelHasName(let name, let digest, let wanted):
             "Model \(digest.abbreviated) has the name \(name), which workflows may use and which it would lose to \(wanted); "
                 + "rename it with --move (moveName over HTTP)."
+        case .modelNameOfFolds(let name, let count):
+            "The name \(name) stands for \(count) models, those of the folds of a training; name one of them, such as "
+                + "\(ModelName.ofFold(1, of: name)), or give the name to another model with --move (moveName over HTTP)."
+        case .foldsOfModelMissing(let name, let missing, let count):
+            "Of the \(count) folds that the name \(name) stands for, "
+                + "\(missing.prefix(5).map { "\($0)" }.joined(separator: ", "))\(missing.count > 5 ? ", …" : "") "
+                + "\(missing.count == 1 ? "has" : "have") no model any more; name all folds of a run anew with `qsmflow models "
+                + "name-folds`."
+        case .noModelsOfFolds(let sentence): sentence
         case .missingModelBytes(let digest):
             "The bytes of model \(digest.abbreviated) are not in the artifact store; send them first."
         case .modelWithoutCard(let digest): "Model \(digest.abbreviated) is not known yet; send its card too."

@@ -71,7 +71,7 @@ enum TaskInputs {
         for task in tasks { resolved[task] = ResolvedInputs() }
         let rows = try session.query(
             """
-            SELECT i.task_id, i.port, i.subject, i.session, i.atlas,
+            SELECT i.task_id, i.port, i.subject, i.session, i.atlas, i.fold,
                    coalesce(i.digest, a.digest), coalesce(i.name, a.name), coalesce(i.size_bytes, a.size_bytes),
                    coalesce(i.metadata, a.metadata), i.path, i.parent_id, p.state, coalesce(b.message, p.message),
                    s.name, i.parent_port, CASE WHEN p.state IN (3, 4, 5) THEN coalesce(p.blocked_by, p.task_id) END
@@ -86,10 +86,11 @@ enum TaskInputs {
         // Sidecars repeat from step to step; each text is parsed once.
         var parsed: [String: JSONValue] = [:]
         for row in rows {
-            let (task, port, subject, sessionLabel, atlas, digest, name, size, metadata, path, parent) = try row.decode(
-                Int64.self, String.self, String?.self, String?.self, String?.self, [UInt8]?.self, String?.self,
-                Int64?.self, String?.self, String?.self, Int64?.self)
-            let context = TaskContext(subject: subject, session: sessionLabel, atlas: atlas)
+            let (task, port, subject, sessionLabel, atlas, fold, digest, name, size, metadata, path, parent) =
+                try row.decode(
+                    Int64.self, String.self, String?.self, String?.self, String?.self, Int?.self, [UInt8]?.self,
+                    String?.self, Int64?.self, String?.self, String?.self, Int64?.self)
+            let context = TaskContext(subject: subject, session: sessionLabel, atlas: atlas, fold: fold)
             if let digest, let name, let size {
                 if let metadata, parsed[metadata] == nil {
                     parsed[metadata] = try StoredJSON.value(metadata, table: "task_input")
@@ -107,7 +108,7 @@ enum TaskInputs {
                 let present = digest == nil ? 0 : 1
                 let before = resolved[task]?.ports[port] ?? (0, 0)
                 resolved[task]?.ports[port] = (before.present + present, before.total + 1)
-                if let root: Int64 = try row[15] { resolved[task]?.roots[port, default: []].insert(root) }
+                if let root: Int64 = try row[16] { resolved[task]?.roots[port, default: []].insert(root) }
             }
         }
         return resolved
@@ -115,10 +116,10 @@ enum TaskInputs {
 
     /// Why an output that a task reads is not there.
     private static func reason(_ row: Row) throws -> String {
-        let state: Int16? = try row[11]
-        let message: String? = try row[12]
-        let step: String? = try row[13]
-        let port: String? = try row[14]
+        let state: Int16? = try row[12]
+        let message: String? = try row[13]
+        let step: String? = try row[14]
+        let port: String? = try row[15]
         let name = step ?? "an earlier step"
         switch try state.map(TaskState.init(stored:)) {
         case .cancelled: return "step \(name) was cancelled"

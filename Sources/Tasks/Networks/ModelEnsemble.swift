@@ -11,7 +11,7 @@ struct ModelEnsemble {
     init(_ environment: TaskEnvironment, for task: ModelCard.Task) throws {
         _ = try environment.input("model")
         let items = environment.inputs("model")
-        members = try items.map { item in
+        let listed = try items.map { item in
             let model = try StoredModel(path: item.path)
             guard model.card.task == task else {
                 throw TaskResult.Failure.permanent(
@@ -20,14 +20,16 @@ struct ModelEnsemble {
             }
             return model
         }
-        let first = members[0].card
-        for (item, member) in zip(items, members).dropFirst() {
+        let first = listed[0].card
+        for (item, member) in zip(items, listed).dropFirst() {
             guard let difference = Self.difference(first, member.card) else { continue }
             throw TaskResult.Failure.permanent(
                 "the models of an ensemble must agree: \(items[0].input.name) (\(first.name)) has \(difference.first), "
                     + "\(item.input.name) (\(member.card.name)) \(difference.second); take models that were trained alike"
             )
         }
+        // In the order of their bytes: sums of probabilities are the same bits however the models are listed or called.
+        members = zip(items, listed).sorted { $0.0.input.digest < $1.0.input.digest }.map(\.1)
     }
 
     /// The first thing in which two cards differ that a step goes by.

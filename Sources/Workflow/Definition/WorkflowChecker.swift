@@ -25,10 +25,15 @@ struct WorkflowChecker {
         let steps = draft.steps.compactMap { check($0) }
         let definition = WorkflowDefinition(
             name: draft.name, version: draft.version, description: draft.description,
-            atlases: draft.atlases.map(\.value), steps: steps)
+            atlases: draft.atlases.map(\.value), steps: steps, folds: draft.folds?.value)
         checkCycle(definition)
         checkUse(definition)
-        return definition
+        return checkFolds(definition)
+    }
+
+    /// Looks for mistakes within some steps, and at nothing else.
+    mutating func checkSteps(_ isMeant: (String) -> Bool) {
+        for step in draft.steps where isMeant(step.name) { _ = check(step) }
     }
 
     // MARK: - One step
@@ -45,6 +50,7 @@ struct WorkflowChecker {
             error(step.mark, "step \(step.name) has no scope; say for what it has one task each: \(valid)")
         }
 
+        checkFanOut(step, scope)
         let problemsBefore = problems.count
         let parameters = checkParameters(step, kind)
         // What is wrong by itself would only be said again, in other words.
@@ -70,7 +76,7 @@ struct WorkflowChecker {
             name: step.name, kind: kind.name, kindVersion: kind.version, scope: scope,
             isPerAtlas: step.isPerAtlas?.value ?? false, inputs: inputs, parameters: .object(parameters),
             resources: resources, timeoutSeconds: step.timeoutSeconds ?? kind.timeoutSeconds, retry: retry,
-            fanIn: step.fanIn?.value ?? .all)
+            fanIn: step.fanIn?.value ?? .all, isPerFold: step.isPerFold != nil, people: step.people?.value)
     }
 
     private func scope(of step: StepDraft) -> TaskScope? {
@@ -177,6 +183,13 @@ struct WorkflowChecker {
                 return nil
             }
             return .covariates
+        case .folds:
+            if ![.json, .file].contains(port.format) {
+                error(
+                    input.mark, "the assignment of folds is JSON; the input \(port.name) takes \(port.format.words)")
+                return nil
+            }
+            return .folds
         case .model(let references):
             if ![.model, .file].contains(port.format) {
                 error(
@@ -270,6 +283,11 @@ struct WorkflowChecker {
                 reference.mark,
                 "\(producer.name) runs once per atlas, and the input \(port.name) of step \(step.name) takes one item; "
                     + "add each: atlas to \(step.name), or fuse the atlases first")
+        } else if producer.isPerFold != nil, step.isPerFold == nil, scope == .cohort {
+            error(
+                reference.mark,
+                "\(producer.name) runs once per fold, and the input \(port.name) of step \(step.name) takes one item; "
+                    + "add each: fold to \(step.name)")
         }
     }
 
@@ -288,6 +306,7 @@ struct WorkflowChecker {
         else { return scope != .session }
         let producerScope = self.scope(of: producer) ?? kind.scopes[0]
         return producerScope.breadth < scope.breadth || (producer.isPerAtlas != nil && step.isPerAtlas == nil)
+            || (producer.isPerFold != nil && step.isPerFold == nil)
     }
 
     // MARK: - Kind command

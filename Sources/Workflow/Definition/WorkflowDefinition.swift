@@ -7,17 +7,24 @@ package struct WorkflowDefinition: Hashable, Sendable {
     package var description: String
     /// In the order of the file, those of the command line after them.
     package var atlases: [AtlasReference]
-    /// In the order of the file.
+    /// In the order of the file, without those that a condition leaves out.
     package var steps: [StepDefinition]
+    /// How people are put into folds; nil where no step asks for it.
+    package var folds: FoldDefinition?
+    /// How models trained over the folds are applied to others; nil where the file does not provide for it.
+    package var reuse: FoldReuse?
 
     package init(
-        name: String, version: String, description: String, atlases: [AtlasReference], steps: [StepDefinition]
+        name: String, version: String, description: String, atlases: [AtlasReference], steps: [StepDefinition],
+        folds: FoldDefinition? = nil, reuse: FoldReuse? = nil
     ) {
         self.name = name
         self.version = version
         self.description = description
         self.atlases = atlases
         self.steps = steps
+        self.folds = folds
+        self.reuse = reuse
     }
 
     package func step(_ name: String) -> StepDefinition? { steps.first { $0.name == name } }
@@ -33,6 +40,11 @@ package struct WorkflowDefinition: Hashable, Sendable {
 
     package var usesCovariates: Bool {
         steps.contains { $0.inputs.contains { $0.source == .covariates } }
+    }
+
+    /// Some step has one task per fold, reads only people in folds, or reads who is in which.
+    package var usesFolds: Bool {
+        steps.contains { $0.isPerFold || $0.people != nil || $0.inputs.contains { $0.source == .folds } }
     }
 
     /// Every mention of a model that is not a file, in the order of the file.
@@ -94,6 +106,10 @@ package struct StepDefinition: Hashable, Sendable {
     package var scope: TaskScope
     /// One task per atlas (`each: atlas`).
     package var isPerAtlas: Bool
+    /// One task per fold (`each: fold`).
+    package var isPerFold: Bool
+    /// Of a step over the cohort: the people whose files and results it reads; nil: everybody's.
+    package var people: FoldPeople?
     package var inputs: [StepInput]
     /// All parameters of the kind, defaults filled in: an object.
     package var parameters: JSONValue
@@ -104,13 +120,16 @@ package struct StepDefinition: Hashable, Sendable {
 
     package init(
         name: String, kind: String, kindVersion: Int, scope: TaskScope, isPerAtlas: Bool, inputs: [StepInput],
-        parameters: JSONValue, resources: TaskResources, timeoutSeconds: Double, retry: RetryPolicy, fanIn: FanInPolicy
+        parameters: JSONValue, resources: TaskResources, timeoutSeconds: Double, retry: RetryPolicy, fanIn: FanInPolicy,
+        isPerFold: Bool = false, people: FoldPeople? = nil
     ) {
         self.name = name
         self.kind = kind
         self.kindVersion = kindVersion
         self.scope = scope
         self.isPerAtlas = isPerAtlas
+        self.isPerFold = isPerFold
+        self.people = people
         self.inputs = inputs
         self.parameters = parameters
         self.resources = resources
@@ -132,6 +151,8 @@ package struct StepInput: Hashable, Sendable {
         case atlas(AtlasRole)
         /// Columns of `participants.tsv` and `sessions.tsv`, as JSON.
         case covariates
+        /// Who is in which fold, as JSON.
+        case folds
         /// Networks with their weights; several only where the port gathers.
         case model([ModelReference])
     }

@@ -14,6 +14,9 @@ struct WorkflowDraft {
     var atlases: [Marked<AtlasReference>] = []
     var atlasesMark: SourceMark?
     var steps: [StepDraft] = []
+    var folds: Marked<FoldDefinition>?
+    /// The file has folds:, be it readable or not.
+    var foldsMark: SourceMark?
 }
 
 struct StepDraft {
@@ -23,6 +26,9 @@ struct StepDraft {
     var kind: TaskKind?
     var scope: Marked<TaskScope>?
     var isPerAtlas: Marked<Bool>?
+    var isPerFold: Marked<Bool>?
+    var people: Marked<FoldPeople>?
+    var condition: Condition?
     var inputs: [InputDraft] = []
     var inputsMark: SourceMark?
     var parameters: [String: Marked<JSONValue>] = [:]
@@ -30,6 +36,13 @@ struct StepDraft {
     var timeoutSeconds: Double?
     var retries: Int?
     var fanIn: Marked<FanInPolicy>?
+}
+
+/// `when:` of a step.
+struct Condition {
+    var holds: Bool
+    /// The parameter that it is, where it is nothing else.
+    var parameter: String?
 }
 
 struct InputDraft {
@@ -40,6 +53,8 @@ struct InputDraft {
         case file(String)
         case atlas(AtlasRole)
         case covariates
+        case folds
+        /// None where a parameter holds none.
         case model([ModelReference])
     }
 
@@ -50,4 +65,8 @@ struct InputDraft {
     var isOptional: Marked<Bool>?
     /// For ports that the step itself declares (kind `command`).
     var isGathered: Marked<Bool>?
+    /// The parameter that names the models, where they are nothing else.
+    var modelParameter: String?
+    /// Sources of which the first that exists counts, in place of `source`; empty where there is one.
+    var alternatives: [InputDraft] = []
 }

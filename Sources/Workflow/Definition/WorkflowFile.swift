@@ -38,9 +38,14 @@ package enum WorkflowFile {
         }
         var reader = WorkflowReader(path: path, kinds: kinds, overrides: parameters)
         let draft = reader.read(root, atlasOverrides: atlases)
-        var checker = WorkflowChecker(draft: draft, path: path, problems: reader.problems)
-        let definition = checker.check()
-        let problems = checker.problems.enumerated().sorted {
+        let settled = draft.settled { mark, sentence in reader.error(mark, sentence) }
+        var checker = WorkflowChecker(draft: settled, path: path, problems: reader.problems)
+        var definition = checker.check()
+        definition.reuse = draft.reuse
+        // What this run leaves out has its mistakes told all the same.
+        var whole = WorkflowChecker(draft: draft.whole, path: path, problems: [])
+        whole.checkSteps { step in !settled.steps.contains { $0.name == step } }
+        let problems = (checker.problems + whole.problems).enumerated().sorted {
             ($0.element.line ?? 0, $0.element.column ?? 0, $0.offset) < (
                 $1.element.line ?? 0, $1.element.column ?? 0, $1.offset
             )

@@ -1,19 +1,31 @@
 import BIDS
 
-/// Sources of inputs: `{bids: …}`, `{step: …}`, `{file: …}`, `{atlas: …}`, `{covariates: …}`,
-/// `{model: …}`.
+/// Sources of inputs: `{bids: …}`, `{step: …}`, `{file: …}`, `{atlas: …}`, `{covariates: …}`, `{folds: …}`,
+/// `{model: …}`; or a list of them, of which the first that exists counts.
 extension WorkflowReader {
-    static let sourceKeys = ["bids", "step", "file", "atlas", "covariates", "model"]
+    static let sourceKeys = ["bids", "step", "file", "atlas", "covariates", "folds", "model"]
     static let queryKeys = ["suffix", "extension", "datatype", "dataset"]
 
     mutating func readInput(_ member: YAMLNode.Member, step: String) -> InputDraft {
         let what = "input \(member.key) of step \(step)"
         var input = InputDraft(port: member.key, mark: member.keyMark)
+        if let elements = member.value.elements {
+            if elements.isEmpty { error(member.value.mark, "\(what) is an empty list; add a source") }
+            input.alternatives = elements.map { element in
+                guard element.elements == nil else {
+                    error(element.mark, "\(what): a list of sources holds no lists")
+                    return InputDraft(port: member.key, mark: element.mark)
+                }
+                return readInput(
+                    YAMLNode.Member(key: member.key, keyMark: element.mark, value: element), step: step)
+            }
+            return input
+        }
         guard member.value.members != nil else {
             error(
                 member.value.mark,
                 "\(what) is \(member.value.kindName); write one of {bids: {suffix: …}}, {step: name.port}, "
-                    + "{file: path}, {model: name}, {atlas: …}, {covariates: participants}")
+                    + "{file: path}, {model: name}, {atlas: …}, {covariates: participants}, {folds: assignment}")
             return input
         }
         var isStated = false
@@ -35,6 +47,7 @@ extension WorkflowReader {
             }
             isStated = true
             input.source = readSource(entry, what: what)
+            if entry.key == "model" { input.modelParameter = parameterName(entry.value) }
         }
         if !isStated {
             error(member.keyMark, "\(what) has no source; add one of \(Self.sourceKeys.joined(separator: ", "))")
@@ -62,6 +75,10 @@ extension WorkflowReader {
             if entry.value.text == "participants" { return .covariates }
             error(entry.value.mark, "covariates is \(entry.value.kindName); the only table is participants")
             return nil
+        case "folds":
+            if entry.value.text == "assignment" { return .folds }
+            error(entry.value.mark, "folds is \(entry.value.kindName); what there is of them is assignment")
+            return nil
         case "model": return readModels(entry.value, what: what)
         default: return nil
         }
@@ -70,6 +87,11 @@ extension WorkflowReader {
     /// A model, or a list of models such as the folds of an ensemble.
     private mutating func readModels(_ node: YAMLNode, what: String) -> InputDraft.Source? {
         let errorsBefore = problems.count
+        // A parameter that names no model leaves it to another source of the input.
+        if parameterName(node) != nil, let text = node.text {
+            let value = substituted(.string(text), node.mark)
+            if problems.count == errorsBefore, value == .null || value == "" || value == [] { return .model([]) }
+        }
         var references: [ModelReference] = []
         for node in node.elements ?? [node] {
             for text in labels(node, of: "model of \(what)") {
@@ -99,7 +121,7 @@ extension WorkflowReader {
         return nil
     }
 
-    private mutating func readQuery(_ node: YAMLNode, what: String) -> DatasetQuery? {
+    mutating func readQuery(_ node: YAMLNode, what: String) -> DatasetQuery? {
         let errorsBefore = problems.count
         var query = BIDSQuery(suffixes: [])
         var session: BIDSQuery.Match?

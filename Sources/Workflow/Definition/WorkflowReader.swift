@@ -3,9 +3,9 @@ import Foundation
 
 /// Decodes the YAML tree of a workflow, reporting everything that is not of the right shape and going on.
 struct WorkflowReader {
-    static let topLevelKeys = ["name", "version", "description", "atlases", "parameters", "steps"]
+    static let topLevelKeys = ["name", "version", "description", "atlases", "parameters", "folds", "steps"]
     static let stepKeys = [
-        "kind", "scope", "each", "inputs", "parameters", "resources", "timeout", "retries", "missing",
+        "kind", "when", "scope", "each", "people", "inputs", "parameters", "resources", "timeout", "retries", "missing",
     ]
 
     let path: String
@@ -95,6 +95,9 @@ struct WorkflowReader {
             case "atlases":
                 draft.atlasesMark = member.keyMark
                 draft.atlases = readAtlases(member.value)
+            case "folds":
+                draft.foldsMark = member.keyMark
+                draft.folds = readFolds(member.value).map { Marked(value: $0, mark: member.keyMark) }
             case "steps": steps = member.value
             default: break
             }
@@ -117,6 +120,9 @@ struct WorkflowReader {
             if draft.steps.isEmpty, steps.members?.isEmpty == true { error(steps.mark, "steps is empty; add a step") }
         } else {
             error(root.mark, "the workflow has no steps; add steps: and at least one step")
+        }
+        if let mark = draft.foldsMark, !draft.mentionsFolds {
+            warning(mark, "no step has each: fold, and none reads {folds: assignment}; remove folds:")
         }
         reportUnusedParameters(draft)
         return draft
@@ -222,16 +228,28 @@ struct WorkflowReader {
                     let clause = Suggestion.clause(for: name, among: TaskScope.allCases.map(\.rawValue))
                     error(value.mark, "“\(name)” is no scope\(clause)")
                 }
+            case "when": step.condition = readCondition(value, what: what)
             case "each":
-                if value.text == "atlas" {
-                    step.isPerAtlas = Marked(value: true, mark: value.mark)
-                } else {
-                    error(value.mark, "each is \(value.kindName); the only thing to fan out over is atlas")
+                switch value.text {
+                case "atlas": step.isPerAtlas = Marked(value: true, mark: value.mark)
+                case "fold": step.isPerFold = Marked(value: true, mark: value.mark)
+                default: error(value.mark, "each is \(value.kindName); what to fan out over is atlas or fold")
                 }
+            case "people": step.people = readPeople(value, what: what)
             case "inputs":
                 step.inputsMark = entry.keyMark
                 if value.isNull { break }
-                step.inputs = members(value, of: "inputs of \(what)").map { readInput($0, step: member.key) }
+                step.inputs = members(value, of: "inputs of \(what)").compactMap { input in
+                    // A whole source may be a parameter's; without a value the step does without the input.
+                    var input = input
+                    if let name = parameterName(input.value) {
+                        let before = problems.count
+                        let value = substituted(.string("${\(name)}"), input.value.mark)
+                        if value == .null || problems.count > before { return nil }
+                        input.value = YAMLNode(value, at: input.value.mark)
+                    }
+                    return readInput(input, step: member.key)
+                }
             case "parameters": parameterNode = value
             case "resources": step.resources = readResources(value, what: what)
             case "timeout": step.timeoutSeconds = readTimeout(value, what: what)

@@ -19,6 +19,8 @@ package enum WorkflowSchema {
                     ["type": ["object", "null"], "propertyNames": name, "additionalProperties": ["type": "string"]]),
                 "parameters": described(
                     "Values that steps take in with ${name}.", ["type": ["object", "null"], "propertyNames": name]),
+                "folds": described(
+                    "Folds of a cross-validation: steps with each: fold have one task each.", ["$ref": "#/$defs/folds"]),
                 "steps": described(
                     "Step name to step.",
                     [
@@ -49,6 +51,16 @@ package enum WorkflowSchema {
             "label": ["type": ["string", "number"]],
             "query": described("Files of the task's subject and session.", query),
             "source": source,
+            "sources": [
+                "anyOf": [
+                    ["$ref": "#/$defs/source"],
+                    reference,
+                    described(
+                        "Sources of which the first that exists in the run counts.",
+                        ["type": "array", "items": ["$ref": "#/$defs/source"], "minItems": 1]),
+                ]
+            ],
+            "folds": folds,
             "step": step(kinds),
         ]
     }
@@ -97,7 +109,49 @@ package enum WorkflowSchema {
                 alternative(
                     "atlas", "A file of the atlas.", ["enum": .array(AtlasRole.allCases.map { .string($0.rawValue) })]),
                 alternative("covariates", "participants.tsv and sessions.tsv as JSON.", ["const": "participants"]),
+                alternative("folds", "Who is in which fold, as JSON.", ["const": "assignment"]),
             ]
+        ]
+    }
+
+    private static var folds: JSONValue {
+        let column: JSONValue = [
+            "anyOf": [
+                ["type": "string"],
+                [
+                    "type": "object", "required": ["column"], "additionalProperties": false,
+                    "properties": [
+                        "column": ["type": "string"],
+                        "edges": described(
+                            "Numbers from edge to edge: [1, 2] makes the groups below 1, 1 to below 2, and from 2 on.",
+                            ["type": "array", "items": ["type": "number"], "minItems": 1]),
+                        "groups": described(
+                            "Numbers in so many groups of about equal size.",
+                            ["type": "integer", "minimum": 2, "maximum": 100]),
+                    ],
+                ],
+            ]
+        ]
+        return [
+            "type": "object", "required": ["count"], "additionalProperties": false,
+            "properties": [
+                "count": described(
+                    "So many folds, or one for each person.",
+                    [
+                        "anyOf": [
+                            ["type": "integer", "minimum": 2, "maximum": 10_000], ["const": "each-person"], reference,
+                        ]
+                    ]),
+                "seed": described(
+                    "Of who comes into which fold; 1 when left out.",
+                    ["anyOf": [["type": "integer", "minimum": 0], reference]]),
+                "stratify": described(
+                    "Columns of participants.tsv of whose values every fold gets its share: texts by value, numbers in three "
+                        + "groups of about equal size unless it says otherwise.",
+                    ["anyOf": [["type": "array", "items": column], column, ["type": "null"]]]),
+                "among": described(
+                    "Only people who have such a file are put into folds.", oneOrMore(["$ref": "#/$defs/query"])),
+            ],
         ]
     }
 
@@ -111,7 +165,13 @@ package enum WorkflowSchema {
                 "scope": described(
                     "For what the step has one task each.",
                     ["enum": .array(TaskScope.allCases.map { .string($0.rawValue) })]),
-                "each": described("One task per atlas.", ["const": "atlas"]),
+                "each": described("One task per atlas, or per fold of folds:.", ["enum": ["atlas", "fold"]]),
+                "people": described(
+                    "Whom a step over the cohort reads: training (all in folds but those of the task's fold), test (those of "
+                        + "the task's fold), folds (all in folds).",
+                    ["enum": .array(FoldPeople.allCases.map { .string($0.rawValue) })]),
+                "when": described(
+                    "False leaves the step out.", ["anyOf": [["type": "boolean"], reference]]),
                 "inputs": ["type": ["object", "null"]],
                 "parameters": ["type": ["object", "null"]],
                 "resources": [
@@ -153,9 +213,9 @@ package enum WorkflowSchema {
             "properties": .object(
                 Dictionary(
                     uniqueKeysWithValues: kind.inputs.map {
-                        ($0.name, described("\($0.summary) (\($0.format.words))", ["$ref": "#/$defs/source"]))
+                        ($0.name, described("\($0.summary) (\($0.format.words))", ["$ref": "#/$defs/sources"]))
                     })),
-            "additionalProperties": kind.hasOpenPorts ? ["$ref": "#/$defs/source"] : false,
+            "additionalProperties": kind.hasOpenPorts ? ["$ref": "#/$defs/sources"] : false,
         ]
         let required = kind.inputs.filter(\.cardinality.isRequired).map { JSONValue.string($0.name) }
         if !required.isEmpty { inputs["required"] = .array(required) }

@@ -36,19 +36,22 @@ struct FileResolver {
         return question
     }
 
-    /// - Parameter position: of the session, subject or cohort, as `scope` says.
+    /// - Parameters:
+    ///   - position: of the session, subject or cohort, as `scope` says.
+    ///   - people: of a task over the cohort, the sessions that it reads.
     mutating func answer(
-        _ question: Question, input: StepInput, scope: TaskScope, position: Int, fanIn: FanInPolicy
+        _ question: Question, input: StepInput, scope: TaskScope, position: Int, people: [Int] = [], fanIn: FanInPolicy
     ) -> Answer {
         let answer: Answer
         switch scope {
         case .session: answer = session(question, position)
-        case .subject where input.isGathered: answer = gather(layout.sessionRange[position], question, input, fanIn)
+        case .subject where input.isGathered:
+            answer = gather(Array(layout.sessionRange[position]), question, input, fanIn)
         case .subject:
             let subject = layout.subjects[position]
             answer = find(
                 question, in: subject.files, all: subject.files, context: TaskContext(subject: subject.label))
-        case .cohort: answer = gather(0..<layout.sessions.count, question, input, fanIn)
+        case .cohort: answer = gather(people, question, input, fanIn)
         }
         switch answer {
         case .found(let bindings):
@@ -65,7 +68,7 @@ struct FileResolver {
 
     /// The items of several sessions; the policy says how many may lack theirs.
     private mutating func gather(
-        _ positions: Range<Int>, _ question: Question, _ input: StepInput, _ fanIn: FanInPolicy
+        _ positions: [Int], _ question: Question, _ input: StepInput, _ fanIn: FanInPolicy
     ) -> Answer {
         var bindings: [InputBinding] = []
         var present = 0

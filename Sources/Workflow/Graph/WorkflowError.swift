@@ -5,6 +5,9 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
     case noAtlas(step: String)
     case noCovariates(step: String)
     case noModel(String, step: String)
+    case noFolds(step: String)
+    /// People cannot be put into folds as the workflow wants it.
+    case folds(String)
     case unknownParticipants([String], nearest: String?)
     case unknownSession(String, known: [String])
     case unknownStep(String, known: [String])
@@ -26,6 +29,9 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "add the table or remove the step"
         case .noModel(let text, let step):
             return "step \(step) reads the model \(text), which is not known; `qsmflow models` lists those there are"
+        case .noFolds(let step):
+            return "step \(step) is about folds, and nobody was put into any; add folds: {count: 5} to the workflow"
+        case .folds(let sentence): return "folds: \(sentence)"
         case .unknownParticipants(let labels, let nearest):
             let names = labels.prefix(10).map { "sub-\($0)" }.joined(separator: ", ")
             let more = labels.count > 10 ? " and \(labels.count - 10) more" : ""

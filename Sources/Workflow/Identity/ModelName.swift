@@ -33,6 +33,17 @@ package enum ModelName {
             && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
+    /// Name of the model of one fold, where `name` stands for those of all: `deepmir.fold-2`.
+    package static func ofFold(_ fold: Int, of name: String) -> String { "\(name).fold-\(fold)" }
+
+    /// The fold that `text` says after `name`; nil where it is another name.
+    package static func fold(in text: String, of name: String) -> Int? {
+        let lead = name + ".fold-"
+        guard text.hasPrefix(lead), let fold = Int(text.dropFirst(lead.count)), fold > 0, text == ofFold(fold, of: name)
+        else { return nil }
+        return fold
+    }
+
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }

@@ -16,12 +16,15 @@ struct ModelsCommand: AsyncParsableCommand {
             stays until it is removed.
 
             A workflow takes a model with {model: NAME}, {model: DIGEST} or {model: path/to/file.safetensors}. A run \
-            keeps to the model that the name stood for when it was submitted.
+            keeps to the model that the name stood for when it was submitted. A name may also stand for the models that a \
+            step trained over the folds of a cross-validation, an ensemble: see `qsmflow models name-folds`.
 
             A model file is a safetensors file with a card: JSON text under the key qsmflow.card of its metadata that \
             says what the network is, takes and gives, what it was trained on and how well it did.
             """,
-        subcommands: [List.self, Import.self, Export.self, Inspect.self, Name.self, Remove.self, Names.self],
+        subcommands: [
+            List.self, Import.self, Export.self, Inspect.self, Name.self, NameFolds.self, Remove.self, Names.self,
+        ],
         defaultSubcommand: List.self)
 
     fileprivate static let moving: ArgumentHelp =
@@ -234,6 +237,33 @@ struct ModelsCommand: AsyncParsableCommand {
                 if try output.printed(ModelJSON(named)) { return }
                 for move in named.moves { Console.note(move) }
                 Console.print("\(name) is model \(digest).")
+            }
+        }
+    }
+
+    struct NameFolds: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "name-folds",
+            abstract: "Name the models that a run trained over the folds of a cross-validation, all at once.",
+            discussion: """
+                The model of fold 2 is called NAME.fold-2 then, and {model: NAME} in a workflow stands for all of them: an \
+                ensemble whose probabilities are averaged.
+                """)
+        @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: RunID
+        @Argument(help: "Name that stands for all of them.", completion: ModelsCommand.names) var name: String
+        @Option(name: .long, help: "The step that trained them, where several have.") var step: String?
+        @Flag(name: .long, help: "Take the names away from the models that have them. Runs keep what they were given.")
+        var move = false
+        @OptionGroup var output: JSONOption
+        @OptionGroup var connection: ConnectionOptions
+
+        func run() async throws {
+            try await connection.withClient { client in
+                let models = try await client.nameFolds(
+                    of: number, FoldNaming(name: name, step: step, moveName: move ? true : nil))
+                if try output.printed(models) { return }
+                for model in models { Console.print("\(model.name ?? "") is model \(model.digest).") }
+                Console.print("\(name) stands for all \(models.count).")
             }
         }
     }

@@ -91,12 +91,32 @@ struct PlanCommand: AsyncParsableCommand {
                 ])
             }
             table.printed()
+            if let folds = plan.folds { Console.print(Self.text(folds, of: plan.subjects)) }
             for model in plan.models {
                 Console.print("model \(model.model) of step \(model.step): \(model.digest)")
             }
             for problem in plan.problems.prefix(50) { Console.print("problem: \(problem)") }
             if plan.problems.count > 50 { Console.print("… and \(plan.problems.count - 50) more (--json lists all)") }
         }
+    }
+}
+
+extension PlanCommand {
+    /// How large the folds are, by what they are balanced, and who is in none.
+    private static func text(_ folds: PlanReport.Folds, of subjects: Int) -> String {
+        var sizes = [Int](repeating: 0, count: folds.count)
+        for fold in folds.people.values where sizes.indices.contains(fold - 1) { sizes[fold - 1] += 1 }
+        var text = "folds: \(folds.count), "
+        if sizes.allSatisfy({ $0 == 1 }) {
+            text += "one for each person"
+        } else {
+            let shown = sizes.prefix(20).map { "\($0)" }.joined(separator: ", ") + (sizes.count > 20 ? ", …" : "")
+            text += "of \(shown) people (seed \(folds.seed))"
+            let columns = folds.stratify.compactMap { $0["column"]?.stringValue }
+            if !columns.isEmpty { text += ", balanced by \(columns.joined(separator: " and "))" }
+        }
+        let others = subjects - folds.people.count
+        return others > 0 ? text + "; \(Counted.text(others, "person is", "people are")) in none" : text
     }
 }
 

@@ -41,6 +41,7 @@ struct RunCommand: AsyncParsableCommand {
                 RunReport.show(summary)
                 try await RunReport.showFailures(of: summary, client)
                 LocalRun.showWhereThingsAre(local, summary, state: connection.state)
+                if summary.state == .succeeded { LocalRun.showReuse(of: run, try await client.definition(of: run)) }
             }
             if summary.state != .succeeded { throw CommandFailure.silent(ExitStatus.finishedWithFailures) }
         }

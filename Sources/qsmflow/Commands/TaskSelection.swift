@@ -10,6 +10,9 @@ struct TaskSelection: ParsableArguments {
     @Option(name: .long, parsing: .upToNextOption, help: "Only tasks of these people, with or without sub-.")
     var subject: [String] = []
 
+    @Option(name: .long, parsing: .upToNextOption, help: "Only tasks of these folds of a cross-validation, by number.")
+    var fold: [Int] = []
+
     @Option(
         name: .long, parsing: .upToNextOption,
         help: "Only tasks in these states: waiting, ready, succeeded, failed, blocked, cancelled.")
@@ -24,6 +27,7 @@ struct TaskSelection: ParsableArguments {
         TaskFilter(
             run: run, states: taskState.isEmpty ? nil : taskState, steps: step.isEmpty ? nil : step,
             subjects: subject.isEmpty ? nil : subject.map { CohortSelection.label($0, prefix: "sub-") },
+            folds: fold.isEmpty ? nil : fold,
             outcomes: outcome.isEmpty ? nil : outcome, tasks: tasks, limit: limit)
     }
 }

@@ -189,7 +189,8 @@ struct DerivativeExport: Sendable {
     private func writeTables(_ reader: ResultReader, _ files: RunFiles, to folder: ExportFolder) async throws {
         let notes = try await reader.table("documentation").rows(needing: ["view_name", "column_name", "description"])
         let own = Set(files.made.map(\.kind)).compactMap { Self.tablesByKind[$0] }.sorted()
-        for view in Self.tables + own {
+        let hasFolds = try await !reader.table("folds").rows(needing: ["subject", "fold"]).isEmpty
+        for view in Self.tables + own + (hasFolds ? ["folds"] : []) {
             try await reader.write(view, format: "tsv", to: folder.place("tables/run-\(run)_\(view).tsv"))
             var columns: [String: JSONValue] = [:]
             for note in notes where note["view_name"] == view {

@@ -100,8 +100,8 @@ struct DerivativeLayout: Sendable {
             anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "probseg", ".nii.gz")
         case ("network.classify", "table"): anatomical(file, ["desc": "network"], "classes", ".tsv")
         case ("network.classify", "slices"): anatomical(file, ["desc": "network"], "slices", ".tsv")
-        case ("network.train", "model"): "models/\(file.step).safetensors"
-        case ("network.train", _): "models/\(file.step)_\(file.port)\(suffix(of: file))"
+        case ("network.train", "model"): "models/\(place(of: file)).safetensors"
+        case ("network.train", _): "models/\(place(of: file))_\(file.port)\(suffix(of: file))"
         case ("roi.statistics", "table"): anatomical(file, ["space": "Chimap", "desc": "regions"], "roistats", ".tsv")
         case ("radiomics.extract", "table"):
             anatomical(file, ["space": imageSuffix(of: file), "desc": "radiomics"], "features", ".tsv")
@@ -116,7 +116,7 @@ struct DerivativeLayout: Sendable {
         case (_, "report") where file.context.subject != nil && file.kind != "command":
             beside(file, "reports", ["desc": file.step], "report", ".json")
         case ("cohort.linear-model", _), ("cohort.qc", _), ("evaluate.classification", _), ("evaluate.summary", _):
-            "cohort/\(file.step)_\(file.port)\(suffix(of: file))"
+            "cohort/\(place(of: file))_\(file.port)\(suffix(of: file))"
         default: "other/\(file.step)/\(prefix(of: file))\(file.port)_\(Self.safe(file.name))"
         }
     }
@@ -180,6 +180,11 @@ struct DerivativeLayout: Sendable {
 
     private func atlas(_ file: MadeFile) -> String { file.context.atlas ?? "atlas" }
 
+    /// What a file over the cohort is named by: its step, and its fold where the step has one task for each.
+    private func place(of file: MadeFile) -> String {
+        file.step + (file.context.fold.map { "_fold-\($0)" } ?? "")
+    }
+
     private func suffix(of file: MadeFile) -> String {
         file.name.firstIndex(of: ".").map { String(file.name[$0...]) } ?? ""
     }
@@ -236,9 +241,8 @@ struct DerivativeLayout: Sendable {
             ]
         case ("network.segment", "labels"):
             // A model of the store has no place in any dataset: its digest is its name.
-            if let model = inputs.first(where: { $0.port == "model" })?.digest {
-                further["ModelSHA256"] = .string(model.hex)
-            }
+            let models = inputs.filter { $0.port == "model" }.compactMap(\.digest).map { JSONValue.string($0.hex) }
+            if !models.isEmpty { further["ModelSHA256"] = models.count == 1 ? models[0] : .array(models) }
             return described(
                 "Regions found by a network", ["image", "image2", "image3", "image4", "model", "mask"],
                 reference: reference("image"))

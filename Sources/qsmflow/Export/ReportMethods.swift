@@ -18,7 +18,19 @@ enum ReportMethods {
         let opening =
             definition.description.isEmpty
             ? "Workflow “\(definition.name)”." : "Workflow “\(definition.name)”: \(definition.description)."
-        return [opening] + steps
+        return [opening] + steps + (definition.folds.map { [text($0)] } ?? [])
+    }
+
+    private static func text(_ folds: FoldDefinition) -> String {
+        let columns = folds.stratify.map(\.column).joined(separator: " and ")
+        let how =
+            switch folds.count {
+            case .eachPerson: "Every person was left out once"
+            case .folds(let count):
+                "People were put into \(count) folds at random (seed \(folds.seed))"
+                    + (columns.isEmpty ? "" : ", each with its share of \(columns)")
+            }
+        return "\(how): whoever is judged was not trained on, with all sessions, slices and lesions."
     }
 
     /// Whether any step takes a susceptibility map.

@@ -16,8 +16,8 @@ struct MadeFile: Hashable, Sendable {
     var metadata: JSONValue?
 
     static let columns = [
-        "ordinal", "step", "kind", "subject", "session", "atlas", "port", "name", "digest", "size", "media_type",
-        "metadata",
+        "ordinal", "step", "kind", "subject", "session", "atlas", "fold", "port", "name", "digest", "size",
+        "media_type", "metadata",
     ]
 
     init(_ row: CommaSeparatedTable.Row) throws {
@@ -27,7 +27,8 @@ struct MadeFile: Hashable, Sendable {
         self.ordinal = ordinal
         step = row.text("step")
         kind = row.text("kind")
-        context = TaskContext(subject: row["subject"], session: row["session"], atlas: row["atlas"])
+        context = TaskContext(
+            subject: row["subject"], session: row["session"], atlas: row["atlas"], fold: row.integer("fold"))
         port = row.text("port")
         name = row.text("name")
         self.digest = digest
@@ -53,8 +54,8 @@ struct ReadFile: Hashable, Sendable {
     struct Maker: Hashable, Sendable { var ordinal: Int, port: String }
 
     static let columns = [
-        "ordinal", "port", "from_subject", "from_session", "from_atlas", "from_task", "from_port", "name", "path",
-        "digest",
+        "ordinal", "port", "from_subject", "from_session", "from_atlas", "from_fold", "from_task", "from_port", "name",
+        "path", "digest",
     ]
 
     init(_ row: CommaSeparatedTable.Row) throws {
@@ -63,7 +64,9 @@ struct ReadFile: Hashable, Sendable {
         }
         self.ordinal = ordinal
         port = row.text("port")
-        context = TaskContext(subject: row["from_subject"], session: row["from_session"], atlas: row["from_atlas"])
+        context = TaskContext(
+            subject: row["from_subject"], session: row["from_session"], atlas: row["from_atlas"],
+            fold: row.integer("from_fold"))
         if let task = row["from_task"].flatMap({ TaskID($0) }), let port = row["from_port"] {
             maker = Maker(ordinal: task.ordinal, port: port)
         }

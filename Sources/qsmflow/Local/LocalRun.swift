@@ -114,4 +114,28 @@ struct LocalRun {
         Console.print("Export:   qsmflow export \(run) FOLDER --format bids\(option)")
         Console.print("Database: \(local.databaseDescription)")
     }
+
+    /// How to apply what the folds of a run trained to other people.
+    static func showReuse(of run: RunID, _ request: RunRequest) {
+        let definition = WorkflowFile.parse(
+            request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases
+        ).definition
+        guard let definition, let step = definition.steps.first(where: { $0.isPerFold && $0.trainsModels }) else {
+            return
+        }
+        Console.print("")
+        Console.print(
+            "Models:   qsmflow models name-folds \(run) NAME names those of the folds; NAME then stands for all")
+        if let reuse = definition.reuse, reuse.step == step.name {
+            Console.print(
+                "Apply:    qsmflow run \(request.workflowPath) OTHER_DATASET --set \(reuse.condition)=false --set "
+                    + "\(reuse.models)=NAME")
+        } else {
+            Console.print("Apply:    {model: NAME} as an input of a step that takes several models")
+        }
+    }
+}
+
+extension StepDefinition {
+    fileprivate var trainsModels: Bool { TaskKindCatalog.kind(kind)?.outputs.contains { $0.format == .model } == true }
 }

@@ -8,6 +8,10 @@ extension WireSchemas {
             .optional("name", .string("Unique among the models there are.", minLength: 1, maxLength: 100)),
             .optional("moveName", .boolean("Take the name away from the model that has it, and this one's away.")),
             .optional("card", .anything("The model card, an object; needed for a model that is not known yet."))),
+        "FoldNaming": .object(
+            "Names the models that a step trained over folds: NAME.fold-1 and so on; NAME stands for all of them.",
+            .required("name", .string(minLength: 1, maxLength: 100)), .optional("step", .string()),
+            .optional("moveName", .boolean("Take the names away from the models that have them."))),
         "ModelSummary": .object(
             "A network with its weights.",
             .required("digest", digest), .optional("name", .string()),

@@ -44,11 +44,17 @@ extension WireSchemas {
             .required("step", .string()), .required("input", .string()),
             .required("model", .string("As the workflow calls it.")), .optional("name", .string()),
             .required("digest", digest)),
+        "PlannedFolds": .object(
+            "Who would be in which fold.",
+            .required("count", .integer(minimum: 2)), .required("seed", .integer(minimum: 0)),
+            .required("people", .map(of: fold, "Fold by label without sub-.")),
+            .required("stratify", .list(of: .anything("A column, with values or edges of its groups.")))),
         "PlanReport": .object(
             "What a run would do.",
             .required("workflow", .string()), .required("subjects", count), .required("sessions", count),
             .required("tasks", count), .required("steps", .list(of: .reference("PlannedStep"))),
-            .required("models", .list(of: .reference("PlannedModel"))), .required("problems", .list(of: .string()))),
+            .required("models", .list(of: .reference("PlannedModel"))), .optional("folds", .reference("PlannedFolds")),
+            .required("problems", .list(of: .string()))),
         "ValidationRequest": .object(
             "A workflow file to check.", .required("text", .string()), .required("path", .string())),
         "ValidationReport": .object(
@@ -97,6 +103,7 @@ extension WireSchemas {
             .optional("run", run),
             .optional("states", .list(of: .integer("State by number.", minimum: 0, maximum: 5))),
             .optional("steps", .list(of: .string())), .optional("subjects", .list(of: .string())),
+            .optional("folds", .list(of: fold)),
             .optional("outcomes", .list(of: outcome)), .optional("tasks", .list(of: task)),
             .required("limit", .integer(minimum: 1, maximum: largestCount)), .optional("after", task)),
         "TaskSummary": .object(

@@ -16,6 +16,7 @@ package enum WireSchemas {
     static let run = Schema.integer("Number of a run.", minimum: 1, maximum: largestRun)
     static let task = Schema.integer("Number of a task: the run's number times 2^24 plus its ordinal.", minimum: 0)
     static let count = Schema.integer(minimum: 0)
+    static let fold = Schema.integer("Fold of a cross-validation.", minimum: 1, maximum: largestCount)
     static let time = Schema.string("ISO 8601, UTC.")
     static let outcome = Schema.choice(AttemptOutcome.allCases.map(\.rawValue), "How an attempt ended.")
 
@@ -31,7 +32,8 @@ package enum WireSchemas {
             "The part of the cohort; empty is the whole cohort.",
             .optional("subject", .string("Label without sub-.")),
             .optional("session", .string("Label without ses-.")),
-            .optional("atlas", .string("Name of an atlas."))),
+            .optional("atlas", .string("Name of an atlas.")),
+            .optional("fold", fold)),
         "TaskInput": .object(
             "A file that a task reads, named by its bytes.",
             .required("port", .string("Port of the task kind.")),

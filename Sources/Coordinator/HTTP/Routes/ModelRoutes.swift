@@ -47,6 +47,18 @@ func modelRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
             return try .json(detail, status: isNew ? .created : .ok, headers: [.location: "/v1/models/\(digest)"])
         },
         APIRoute(
+            .put, "/v1/runs/{run}/models", .operators, operation: "nameFolds", tag: tag,
+            summary: "Names the models that a step of the run trained over the folds of a cross-validation.",
+            parameters: [.path("run", WireSchemas.run)], body: .json("FoldNaming"),
+            answers: [.init(200, .json("ModelList"), "They, in the order of the folds.")], errors: [404, 409, 422]
+        ) { request, context in
+            let run = try context.run()
+            _ = try await parts.existing(run: run)
+            let naming = try await request.decoded(as: FoldNaming.self)
+            return try .json(
+                ModelList(models: try await parts.store.nameFolds(of: run, naming, by: context.actor)))
+        },
+        APIRoute(
             .delete, "/v1/models/{model}", .operators, operation: "removeModel", tag: tag,
             summary: "Takes a model's name away, and what an import brought; what a run trained stays with the run.",
             parameters: [model],

@@ -14,7 +14,8 @@ func taskRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
             summary: "Tasks in the order of their numbers. Several values are separated by commas.",
             parameters: [
                 .query("run", WireSchemas.run), .query("state", .string("Names or numbers of states.")),
-                .query("step", .string()), .query("subject", .string()), .query("outcome", .string()),
+                .query("step", .string()), .query("subject", .string()),
+                .query("fold", .string("Numbers of folds.")), .query("outcome", .string()),
                 .query("task", .string()), .query("limit", .integer(minimum: 1, maximum: 100_000)),
                 .query("after", .string("Only tasks after this one, for paging.")),
             ], answers: [.init(200, .json("TaskList"), "At most limit of them, 1000 when not stated.")]
@@ -45,7 +46,7 @@ package struct TaskList: Codable, Sendable { package var tasks: [TaskSummary] }
 extension TaskFilter {
     init(query request: Request) throws {
         let query = try QueryValues(
-            request, known: ["run", "state", "step", "subject", "outcome", "task", "limit", "after"])
+            request, known: ["run", "state", "step", "subject", "fold", "outcome", "task", "limit", "after"])
         let states = TaskState.allCases.map { "\($0)" }.joined(separator: ", ")
         let outcomes = AttemptOutcome.allCases.map(\.rawValue).joined(separator: ", ")
         self.init(
@@ -56,6 +57,9 @@ extension TaskFilter {
             steps: try query.list("step", "a list of steps") { $0 },
             subjects: try query.list("subject", "a list of participants") {
                 $0.hasPrefix("sub-") ? String($0.dropFirst(4)) : $0
+            },
+            folds: try query.list("fold", "a list of numbers from 1 on") { text in
+                Int(text).flatMap { (1...Int(WireSchemas.largestCount)).contains($0) ? $0 : nil }
             },
             outcomes: try query.list("outcome", "a list of \(outcomes)") { AttemptOutcome(rawValue: $0) },
             tasks: try query.list("task", "a list of tasks") { TaskID(path: $0) },

@@ -26,12 +26,13 @@ SELECT t.run_id AS run,
        max(m.term) FILTER (WHERE m.metric = 'centre_region') AS centre_region,
        max(m.value) FILTER (WHERE m.metric = 'mean_probability') AS mean_probability,
        max(m.value) FILTER (WHERE m.metric = 'max_probability') AS max_probability,
-       'sub-' || t.subject AS participant_id
+       'sub-' || t.subject AS participant_id,
+       t.fold
 FROM task t
 JOIN step s USING (step_id)
 JOIN measurement m USING (result_id)
 WHERE t.state = 2 AND s.kind = 'lesions.components' AND m.region LIKE 'lesion-%'
-GROUP BY t.run_id, t.task_id, s.name, t.subject, t.session, m.region;
+GROUP BY t.run_id, t.task_id, s.name, t.subject, t.session, t.fold, m.region;
 
 COMMENT ON VIEW lesions IS 'Lesions one by one: where each lies and what it is like (kind lesions.components).';
 COMMENT ON COLUMN lesions.run IS 'Number of the run.';
@@ -57,6 +58,7 @@ COMMENT ON COLUMN lesions.centre_region IS 'Anatomical region at its centre; NUL
 COMMENT ON COLUMN lesions.mean_probability IS 'Mean probability inside it; NULL without a map of probabilities.';
 COMMENT ON COLUMN lesions.max_probability IS 'Largest probability inside it; NULL without a map of probabilities.';
 COMMENT ON COLUMN lesions.participant_id IS 'The person as BIDS tables write it: sub-LABEL.';
+COMMENT ON COLUMN lesions.fold IS 'Fold of the cross-validation, for steps with one task per fold; else NULL.';
 
 CREATE VIEW segmentation_metrics AS
 SELECT t.run_id AS run,
@@ -73,12 +75,13 @@ SELECT t.run_id AS run,
        max(m.value) FILTER (WHERE m.metric = 'reference_volume') AS reference_mm3,
        max(m.value) FILTER (WHERE m.metric = 'prediction_volume') AS prediction_mm3,
        max(m.value) FILTER (WHERE m.metric = 'volume_ratio') AS volume_ratio,
-       'sub-' || t.subject AS participant_id
+       'sub-' || t.subject AS participant_id,
+       t.fold
 FROM task t
 JOIN step s USING (step_id)
 JOIN measurement m USING (result_id)
 WHERE t.state = 2 AND s.kind = 'evaluate.segmentation' AND m.region <> ''
-GROUP BY t.run_id, t.task_id, s.name, t.subject, t.session, m.region;
+GROUP BY t.run_id, t.task_id, s.name, t.subject, t.session, t.fold, m.region;
 
 COMMENT ON VIEW segmentation_metrics IS
     'Predicted against reference regions, one row per person, session and structure (kind evaluate.segmentation).';
@@ -97,14 +100,15 @@ COMMENT ON COLUMN segmentation_metrics.reference_mm3 IS 'Volume in the reference
 COMMENT ON COLUMN segmentation_metrics.prediction_mm3 IS 'Volume in the prediction, mm³.';
 COMMENT ON COLUMN segmentation_metrics.volume_ratio IS 'Predicted over reference volume; NULL without a reference.';
 COMMENT ON COLUMN segmentation_metrics.participant_id IS 'The person as BIDS tables write it: sub-LABEL.';
+COMMENT ON COLUMN segmentation_metrics.fold IS 'Fold of the cross-validation, for steps with one task per fold; else NULL.';
 
 -- Numbers of a class that hold under every rule stand in rows of their own; they are joined to each.
 CREATE VIEW detection_metrics AS
 SELECT a.run, a.step, a.subject, a.session, a.class, a.rule, g.reference_lesions, g.predicted_lesions, a.tp, a.fn, a.right_predictions,
        a.fp, a.sensitivity, a.precision, a.f1, a.dice_found, g.dice, g.reference_mm3, g.prediction_mm3, g.count_ratio,
-       g.volume_ratio, 'sub-' || a.subject AS participant_id
+       g.volume_ratio, 'sub-' || a.subject AS participant_id, a.fold
 FROM (
-    SELECT t.run_id AS run, t.task_id, s.name AS step, t.subject, t.session, m.term AS class, m.reference AS rule,
+    SELECT t.run_id AS run, t.task_id, s.name AS step, t.subject, t.session, t.fold, m.term AS class, m.reference AS rule,
            (max(m.value) FILTER (WHERE m.metric = 'tp'))::bigint AS tp,
            (max(m.value) FILTER (WHERE m.metric = 'fn'))::bigint AS fn,
            (max(m.value) FILTER (WHERE m.metric = 'right'))::bigint AS right_predictions,
@@ -117,7 +121,7 @@ FROM (
     JOIN step s USING (step_id)
     JOIN measurement m USING (result_id)
     WHERE t.state = 2 AND s.kind = 'evaluate.detection' AND m.reference <> ''
-    GROUP BY t.run_id, t.task_id, s.name, t.subject, t.session, m.term, m.reference) a
+    GROUP BY t.run_id, t.task_id, s.name, t.subject, t.session, t.fold, m.term, m.reference) a
 LEFT JOIN (
     SELECT t.task_id, m.term AS class,
            (max(m.value) FILTER (WHERE m.metric = 'references'))::bigint AS reference_lesions,
@@ -157,6 +161,7 @@ COMMENT ON COLUMN detection_metrics.prediction_mm3 IS 'Volume of the predictions
 COMMENT ON COLUMN detection_metrics.count_ratio IS 'Predictions over references; NULL without a reference.';
 COMMENT ON COLUMN detection_metrics.volume_ratio IS 'Predicted over reference volume; NULL without a reference.';
 COMMENT ON COLUMN detection_metrics.participant_id IS 'The person as BIDS tables write it: sub-LABEL.';
+COMMENT ON COLUMN detection_metrics.fold IS 'Fold of the cross-validation, for steps with one task per fold; else NULL.';
 
 CREATE VIEW classification_metrics AS
 SELECT t.run_id AS run,

@@ -1,0 +1,127 @@
+import BIDS
+
+/// Folds of a cross-validation, and conditions of steps.
+extension WorkflowReader {
+    static let foldKeys = ["count", "seed", "stratify", "among"]
+    /// More would be a slip of the keyboard: a fold has a person at least.
+    private static let largestCount: Int64 = 10_000
+
+    /// - Returns: nil for what cannot be read, which is reported.
+    mutating func readFolds(_ node: YAMLNode) -> FoldDefinition? {
+        let errorsBefore = problems.count
+        var folds = FoldDefinition(count: .eachPerson)
+        var hasCount = false
+        for member in members(node, of: "folds", allowed: Self.foldKeys) {
+            let value = member.value
+            switch member.key {
+            case "count":
+                hasCount = true
+                let count = substituted(value.json, value.mark)
+                if let number = count.integerValue, (2...Self.largestCount).contains(number) {
+                    folds.count = .folds(Int(number))
+                } else if count != "each-person" {
+                    error(
+                        value.mark,
+                        "count of folds is \(said(count)); write a whole number from 2 on, or each-person to leave one out"
+                    )
+                }
+            case "seed":
+                let seed = substituted(value.json, value.mark)
+                if let number = seed.integerValue, number >= 0 {
+                    folds.seed = number
+                } else {
+                    error(value.mark, "seed of folds is \(said(seed)); write a whole number from 0 on")
+                }
+            case "stratify":
+                let value = substituted(value.json, value.mark)
+                for item in value.arrayValue ?? (value == .null ? [] : [value]) {
+                    guard let read = stratification(item, member.value.mark) else { continue }
+                    if folds.stratify.contains(where: { $0.column == read.column }) {
+                        error(member.value.mark, "stratify of folds names \(read.column) twice; keep one")
+                    }
+                    folds.stratify.append(read)
+                }
+            case "among":
+                if value.isNull { break }
+                folds.among = (value.elements ?? [value]).compactMap { readQuery($0, what: "among of folds") }
+            default: break
+            }
+        }
+        if !hasCount, problems.count == errorsBefore {
+            error(node.mark, "folds has no count; add count: 5, or count: each-person to leave one out")
+        }
+        return problems[errorsBefore...].contains { $0.severity == .error } ? nil : folds
+    }
+
+    private mutating func stratification(_ value: JSONValue, _ mark: SourceMark) -> FoldDefinition.Stratification? {
+        if let column = value.stringValue, !column.isEmpty { return FoldDefinition.Stratification(column: column) }
+        guard let members = value.objectValue, let column = members["column"]?.stringValue, !column.isEmpty else {
+            error(
+                mark,
+                "stratify of folds is a list of columns of participants.tsv, each a name or {column: name, edges: [1, 2, 4]}, "
+                    + "not \(said(value))")
+            return nil
+        }
+        if let other = members.keys.sorted().first(where: { !["column", "edges", "groups"].contains($0) }) {
+            error(
+                mark,
+                "the column \(column) of stratify has no key “\(other)”"
+                    + Suggestion.clause(for: other, among: ["column", "edges", "groups"]))
+            return nil
+        }
+        if members["edges"] != nil, members["groups"] != nil {
+            error(mark, "the column \(column) of stratify has edges and groups; keep one of them")
+            return nil
+        }
+        if let edges = members["edges"] {
+            let numbers = edges.arrayValue?.compactMap(\.doubleValue) ?? []
+            guard !numbers.isEmpty, numbers.count == edges.arrayValue?.count,
+                zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
+            else {
+                error(
+                    mark,
+                    "edges of the column \(column) of stratify is \(said(edges)); write numbers in ascending order: "
+                        + "[1, 2, 4] makes the groups below 1, 1 to below 2, 2 to below 4, and from 4 on")
+                return nil
+            }
+            return FoldDefinition.Stratification(column: column, rule: .edges(numbers))
+        }
+        if let groups = members["groups"] {
+            guard let count = groups.integerValue, (2...100).contains(count) else {
+                error(
+                    mark,
+                    "groups of the column \(column) of stratify is \(said(groups)); write a whole number from 2 to 100")
+                return nil
+            }
+            return FoldDefinition.Stratification(column: column, rule: .groups(Int(count)))
+        }
+        return FoldDefinition.Stratification(column: column)
+    }
+
+    mutating func readPeople(_ node: YAMLNode, what: String) -> Marked<FoldPeople>? {
+        guard let name = text(node, of: "people of \(what)") else { return nil }
+        if let people = FoldPeople(rawValue: name) { return Marked(value: people, mark: node.mark) }
+        let clause = Suggestion.clause(for: name, among: FoldPeople.allCases.map(\.rawValue))
+        error(node.mark, "“\(name)” is no part of the people\(clause)")
+        return nil
+    }
+
+    mutating func readCondition(_ node: YAMLNode, what: String) -> Condition? {
+        let value = substituted(node.json, node.mark)
+        if let holds = value.boolValue { return Condition(holds: holds, parameter: parameterName(node)) }
+        error(node.mark, "when of \(what) is \(said(value)); write true or false, or a parameter that is one of them")
+        return nil
+    }
+
+    /// The parameter of a text that is `${name}` and nothing else.
+    func parameterName(_ node: YAMLNode) -> String? {
+        guard let text = node.text, text.hasPrefix("${"), text.hasSuffix("}"), text.count > 3,
+            !text.dropFirst(2).dropLast().contains("}")
+        else { return nil }
+        return String(text.dropFirst(2).dropLast())
+    }
+
+    private func said(_ value: JSONValue) -> String {
+        value == .null ? "nothing" : value.stringValue.map { "“\($0)”" } ?? value.canonicalString
+    }
+}

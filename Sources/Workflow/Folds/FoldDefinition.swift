@@ -1,0 +1,61 @@
+import BIDS
+
+/// How the people of a run are put into the folds of a cross-validation.
+package struct FoldDefinition: Hashable, Sendable {
+    package enum Count: Hashable, Sendable {
+        /// So many, 2 or more.
+        case folds(Int)
+        /// One fold per person: leave one out.
+        case eachPerson
+    }
+
+    /// A column of `participants.tsv` whose values every fold gets its share of.
+    package struct Stratification: Hashable, Sendable {
+        package var column: String
+        package var rule: Rule
+
+        package init(column: String, rule: Rule = .automatic) { (self.column, self.rule) = (column, rule) }
+    }
+
+    package enum Rule: Hashable, Sendable {
+        /// Texts by value, numbers in three groups of about equal size.
+        case automatic
+        /// Numbers from edge to edge, ascending: a number at an edge belongs to the group above it.
+        case edges([Double])
+        /// Numbers in so many groups of about equal size.
+        case groups(Int)
+    }
+
+    package var count: Count
+    package var seed: Int64
+    package var stratify: [Stratification]
+    /// Only people who have a file of one of these are put into folds; empty: everybody.
+    package var among: [DatasetQuery]
+
+    package init(count: Count, seed: Int64 = 1, stratify: [Stratification] = [], among: [DatasetQuery] = []) {
+        (self.count, self.seed, self.stratify, self.among) = (count, seed, stratify, among)
+    }
+}
+
+/// Which people a step over the cohort reads.
+package enum FoldPeople: String, Codable, Hashable, Sendable, CaseIterable {
+    /// Of the task's fold: everybody in the folds but those of this one.
+    case training
+    /// Of the task's fold: those of this one.
+    case test
+    /// Everybody who is in a fold.
+    case folds
+}
+
+/// Parameters with which a workflow applies what its folds trained to other people: set `condition` to false and `models`
+/// to the name of the models.
+package struct FoldReuse: Hashable, Sendable {
+    /// The step that trains.
+    package var step: String
+    package var condition: String
+    package var models: String
+
+    package init(step: String, condition: String, models: String) {
+        (self.step, self.condition, self.models) = (step, condition, models)
+    }
+}
