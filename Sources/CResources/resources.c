@@ -31,6 +31,10 @@ static const unsigned char folds[] = {
 #embed "../Coordinator/Migrations/SQL/0007_folds.sql"
 };
 
+static const unsigned char evaluation[] = {
+#embed "../Coordinator/Migrations/SQL/0008_evaluation.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -39,6 +43,7 @@ static const struct qsm_resource migrations[] = {
     {"0005_models", models, sizeof models},
     {"0006_flags", flags, sizeof flags},
     {"0007_folds", folds, sizeof folds},
+    {"0008_evaluation", evaluation, sizeof evaluation},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

@@ -78,6 +78,30 @@ import Workflow
             ])
     }
 
+    @Test func lesionsAndEvaluationsHaveTheirPlaces() throws {
+        let files = [
+            try made(0, "segment", "network.segment", "probabilities"),
+            try made(1, "lesions", "lesions.components", "labels"),
+            try made(1, "lesions", "lesions.components", "table", name: "table.tsv"),
+            try made(2, "detection", "evaluate.detection", "table", name: "table.tsv"),
+            try made(2, "detection", "evaluate.detection", "lesions", name: "lesions.tsv"),
+            try made(3, "nuclei", "evaluate.segmentation", "table", name: "table.tsv"),
+            try made(4, "rims", "evaluate.classification", "roc", subject: nil, name: "roc.tsv"),
+            try made(5, "people", "evaluate.summary", "report", subject: nil, name: "report.json"),
+        ]
+        #expect(
+            paths(files, atlases: []) == [
+                "sub-01/anat/sub-01_space-image_desc-network_probseg.nii.gz",
+                "sub-01/anat/sub-01_desc-lesions_dseg.nii.gz",
+                "sub-01/anat/sub-01_desc-lesions_lesions.tsv",
+                "sub-01/anat/sub-01_desc-detection_metrics.tsv",
+                "sub-01/anat/sub-01_desc-detection_lesions.tsv",
+                "sub-01/anat/sub-01_desc-segmentation_metrics.tsv",
+                "cohort/rims_roc.tsv",
+                "cohort/people_report.json",
+            ])
+    }
+
     @Test func sessionsFusionAndSeveralStepsOfAKindAreToldApart() throws {
         let files = [
             try made(0, "labels", "labels.native", "labels", session: "2"),

@@ -100,6 +100,28 @@ import Workflow
         #expect(try folder.table("people.tsv").rows.contains { $0[0] == "sub-07" && $0[2] == "count" })
     }
 
+    /// What is true of a lesion does not depend on the fold that judged it.
+    @Test func predictionsOfFoldsFindTheirTruth() throws {
+        let folder = try TaskFolder()
+        for (person, fold) in [("1", 1), ("2", 1), ("3", 2), ("4", 2)] {
+            let high = fold == 1 ? 0.9 : 0.6
+            try folder.add(
+                "tables", "lesion\tp_rim\n1\t\(high)\n2\t0.55\n", name: "p\(person).tsv",
+                context: TaskContext(subject: person, fold: fold))
+            try folder.add(
+                "truth", "lesion\tclass\n1\trim\n2\tflat\n", name: "t\(person).tsv",
+                context: TaskContext(subject: person))
+        }
+        let result = try folder.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(result.failure == nil && result.warnings.isEmpty)
+        let table = try folder.table("metrics.tsv")
+        let brier = ["level": "item", "class": "rim", "metric": "brier"]
+        #expect(try table.number("folds", where: brier) == 2)
+        let folds = [(0.01 + 0.3025) / 2, (0.16 + 0.3025) / 2]
+        #expect(abs(try table.number("fold_mean", where: brier) - (folds[0] + folds[1]) / 2) < 1e-12)
+        #expect(try value(table, "person", "count_bias") == 1)
+    }
+
     @Test func peopleAndTheirSlices() throws {
         let folder = try TaskFolder()
         for (n, group) in ["control", "HH", "control", "HH", "HH", "n/a"].enumerated() {

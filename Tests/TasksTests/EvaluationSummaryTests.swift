@@ -54,6 +54,23 @@ import Workflow
         #expect(try folder.table("people.tsv").rows.map { $0[0] } == ["sub-01", "sub-02", "sub-02", "sub-03"])
     }
 
+    /// Steps that fan out over folds say with each table whose fold it is.
+    @Test func tablesOfFoldsNeedNoDocument() throws {
+        let folder = try TaskFolder()
+        for (person, fold, dice) in [("1", 1, 0.8), ("2", 1, 0.6), ("3", 2, 0.5)] {
+            try folder.add(
+                "tables", "structure\tdice\ncaudate\t\(dice)\n", name: "\(person).tsv",
+                context: TaskContext(subject: person, fold: fold))
+        }
+        let result = try folder.perform("evaluate.summary")
+        #expect(result.failure == nil)
+        let table = try folder.table("table.tsv")
+        let dice = ["label": "caudate", "metric": "dice"]
+        #expect(try table.number("folds", where: dice) == 2)
+        #expect(abs(try table.number("fold_mean", where: dice) - 0.6) < 1e-12)
+        #expect(try folder.table("people.tsv").rows.map { $0[2] } == ["1", "1", "2"])
+    }
+
     private static let header = DetectionCount.columns.joined(separator: "\t") + "\n"
 
     private func row(_ references: Int, _ predictions: Int, tp: Int, right: Int) -> String {

@@ -26,6 +26,11 @@ struct ResultView: Sendable {
             ["step", "subject", "session", "atlas", "fold", "region", "reference", "term", "metric", "value"]),
         ResultView("roi_statistics", .run, ["step", "subject", "session", "atlas", "region", "reference"]),
         ResultView("cohort_effects", .run, ["step", "region", "reference", "term"]),
+        ResultView("lesions", .run, ["step", "subject", "session", "fold", "lesion"]),
+        ResultView("segmentation_metrics", .run, ["step", "subject", "session", "fold", "structure"]),
+        ResultView("detection_metrics", .run, ["step", "subject", "session", "fold", "class", "rule"]),
+        ResultView("classification_metrics", .run, ["step", "level", "class", "metric"]),
+        ResultView("evaluation_summary", .run, ["step", "label", "rule", "metric"]),
         ResultView("qc", .run, ["subject", "session", "step", "metric", "scored_by"]),
         ResultView("task_status", .run, ["ordinal"]),
         ResultView("attempts", .run, ["ordinal", "attempt"]),
@@ -35,6 +40,7 @@ struct ResultView: Sendable {
             "inputs", .run,
             ["ordinal", "port", "from_subject", "from_session", "from_atlas", "from_fold", "name", "digest"]),
         ResultView("folds", .run, ["fold", "subject"]),
+        ResultView("datasets", .dataset, ["dataset"]),
         ResultView("documents", .run, ["dataset", "path"]),
         ResultView("step_resources", .run, ["position"]),
         ResultView("models", .bytes, ["digest"]),
@@ -52,7 +58,9 @@ struct ResultView: Sendable {
         return names.map { "v.\"\($0)\"" }.joined(separator: ", ")
     }
 
-    private static let numeric: Set<String> = ["position", "run", "ordinal", "attempt", "fold", "from_fold", "value"]
+    private static let numeric: Set<String> = [
+        "position", "run", "ordinal", "attempt", "fold", "from_fold", "lesion", "value",
+    ]
 
     init(_ name: String, _ scope: Scope, _ order: [String]) {
         (self.name, self.scope, self.order) = (name, scope, order)

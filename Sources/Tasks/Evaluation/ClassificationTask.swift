@@ -8,7 +8,8 @@ enum ClassificationTask: TaskImplementation {
     static let kind = "evaluate.classification"
 
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
-        let folds = try PeopleFolds(environment.optionalInput("folds"))
+        let folds = try PeopleFolds(
+            environment.optionalInput("folds"), tables: environment.inputs("tables"))
         let truth = try truth(environment)
         let (positive, step) = (environment.text("positive"), environment.request.step)
         let items = try ScoredItems(
@@ -93,9 +94,12 @@ enum ClassificationTask: TaskImplementation {
             let (number, name) = (
                 try table.column(key, of: item.input.name), try table.column(column, of: item.input.name)
             )
-            if item.input.context.subject != nil { classes[item.input.context, default: [:]] = [:] }
+            // What is true does not depend on who predicts.
+            let context = item.input.context.withoutFold
+            if context.subject != nil, classes[context] == nil { classes[context] = [:] }
             for row in table.rows {
-                guard classes[owner(row), default: [:]].updateValue(row[name], forKey: row[number]) == nil else {
+                guard classes[owner(row).withoutFold, default: [:]].updateValue(row[name], forKey: row[number]) == nil
+                else {
                     throw TaskResult.Failure.permanent(
                         "\(item.input.name) has “\(row[number])” twice; keep one row per item")
                 }

@@ -30,8 +30,8 @@ struct EvaluatedPeople {
     private struct Key: Hashable { var label: String, rule: String? }
 
     init(_ environment: TaskEnvironment) throws {
-        folds = try PeopleFolds(environment.optionalInput("folds"))
         let items = environment.inputs("tables")
+        folds = try PeopleFolds(environment.optionalInput("folds"), tables: items)
         var kinds: Set<Bool> = []
         var order: [Key] = []
         var entries: [Key: [Entry]] = [:]

@@ -6,10 +6,15 @@ struct PeopleFolds {
     /// By label without `sub-`, from 1 on or however the document counts.
     private let byPerson: [String: Int]
 
-    /// - Parameter item: JSON, `{"folds": 5, "people": {"01": 1, …}}`; nil: nobody has a fold.
-    init(_ item: TaskRequest.StagedInput?) throws {
+    /// - Parameters:
+    ///   - item: JSON, `{"folds": 5, "people": {"01": 1, …}}`; nil: people have the folds of their tables.
+    ///   - tables: predictions or evaluations, whose contexts name a fold where steps fan out over folds.
+    init(_ item: TaskRequest.StagedInput?, tables: [TaskRequest.StagedInput]) throws {
         guard let item else {
-            byPerson = [:]
+            let known = tables.compactMap { table in
+                table.input.context.subject.flatMap { subject in table.input.context.fold.map { (subject, $0) } }
+            }
+            byPerson = Dictionary(known) { first, _ in first }
             return
         }
         guard let people = try item.readJSON()["people"]?.objectValue else {
@@ -28,7 +33,9 @@ struct PeopleFolds {
     }
 
     /// nil where there are no folds, or the person is in none.
-    func fold(of context: TaskContext) -> Int? { context.subject.flatMap { byPerson[Self.label($0)] } }
+    func fold(of context: TaskContext) -> Int? {
+        context.fold ?? context.subject.flatMap { byPerson[Self.label($0)] }
+    }
 
     /// A person as BIDS tables or as contexts name them, as a label.
     static func label(_ person: String) -> String { person.hasPrefix("sub-") ? String(person.dropFirst(4)) : person }

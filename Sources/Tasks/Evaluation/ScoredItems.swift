@@ -53,7 +53,7 @@ struct ScoredItems {
             }
             var seen: [TaskContext: Set<String>] = [:]
             for row in table.rows {
-                let context = owner(row)
+                let context = owner(row).withoutFold
                 let person = context.subject ?? ""
                 if known.insert(person).inserted { people.append(person) }
                 let truthText: String?
@@ -89,7 +89,7 @@ struct ScoredItems {
                 // A table of everybody answers for everybody, also for whom it has no row.
                 let isOfEverybody = table.columns.contains("participant_id")
                 for (context, members) in classes.sorted(by: { $0.key < $1.key })
-                where isOfEverybody || context == item.input.context {
+                where isOfEverybody || context == item.input.context.withoutFold {
                     guard counted.insert(context).inserted else { continue }
                     if let person = context.subject, known.insert(person).inserted { people.append(person) }
                     unseen += members.keys.filter { seen[context]?.contains($0) != true }.count

@@ -45,7 +45,7 @@ struct DerivativeExport: Sendable {
         try writeAtlasDescriptions(request, Self.named(layout.atlases, in: entries), to: target)
         var summary = Summary(folder: folder)
         try await transfer(entries, to: target, summary: &summary, progress: progress)
-        try await writeTables(reader, to: target)
+        try await writeTables(reader, files, to: target)
         try await writeLogs(request, reader, to: target)
         try target.publish()
         return summary
@@ -164,6 +164,8 @@ struct DerivativeExport: Sendable {
         - `sub-*/anat/*_xfm.*`: maps of points between spaces, world millimetres, RAS+; a `warp` adds its displacement
           before (to the atlas) or after (back) the affine map.
         - `sub-*/anat/*_roistats.tsv`: statistics per region and reference, ppm and mm³.
+        - `desc-lesions`: lesions by number, with a table of where each lies and what it is like; `desc-*_metrics.tsv`:
+          predictions held against a reference.
         - `sub-*/figures`: pictures for quality control; `sub-*/reports`: what steps say of their work.
         - `cohort`: models and quality scores over everybody; `tables`: the result views of the whole run, one TSV each,
           every column explained in the `.json` beside it.
@@ -176,11 +178,19 @@ struct DerivativeExport: Sendable {
         "subjects", "measurements", "roi_statistics", "cohort_effects", "models", "qc", "failures", "step_resources",
     ]
 
+    /// Views of kinds that many workflows do not have.
+    private static let tablesByKind = [
+        "lesions.components": "lesions", "evaluate.segmentation": "segmentation_metrics",
+        "evaluate.detection": "detection_metrics", "evaluate.classification": "classification_metrics",
+        "evaluate.summary": "evaluation_summary",
+    ]
+
     /// Named by the run, as logs are: exports of several runs, each over some of the people, may share a folder.
-    private func writeTables(_ reader: ResultReader, to folder: ExportFolder) async throws {
+    private func writeTables(_ reader: ResultReader, _ files: RunFiles, to folder: ExportFolder) async throws {
         let notes = try await reader.table("documentation").rows(needing: ["view_name", "column_name", "description"])
+        let own = Set(files.made.map(\.kind)).compactMap { Self.tablesByKind[$0] }.sorted()
         let hasFolds = try await !reader.table("folds").rows(needing: ["subject", "fold"]).isEmpty
-        for view in Self.tables + (hasFolds ? ["folds"] : []) {
+        for view in Self.tables + own + (hasFolds ? ["folds"] : []) {
             try await reader.write(view, format: "tsv", to: folder.place("tables/run-\(run)_\(view).tsv"))
             var columns: [String: JSONValue] = [:]
             for note in notes where note["view_name"] == view {

@@ -67,6 +67,8 @@ struct RunReportBuilder: Sendable {
         let files = try await RunFiles(reader)
         input.trainings = try await TrainingReports(client: client, reader: reader).trainings(files)
         input.pictures = try await pictures(files, quality)
+        input.evaluations = try await EvaluationReport(reader: reader, files: files, bytes: bytes).evaluations()
+        if !input.evaluations.isEmpty { input.dataStatement = try await EvaluationReport.dataStatement(reader) }
         let (baselines, unfitted) = try await addCohortReports(files, to: &input)
         input.effects = Self.effects(effects, baselines)
         input.provenance = provenance(files, request)

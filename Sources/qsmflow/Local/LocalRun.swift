@@ -90,7 +90,10 @@ struct LocalRun {
     static func view(of summary: RunSummary) -> String? {
         let kinds = Set((summary.steps ?? []).filter { $0.counts.succeeded > 0 }.map(\.kind))
         let views = [
-            ("roi.statistics", "roi_statistics"), ("cohort.linear-model", "cohort_effects"),
+            ("evaluate.summary", "evaluation_summary"), ("evaluate.classification", "classification_metrics"),
+            ("evaluate.segmentation", "segmentation_metrics"), ("evaluate.detection", "detection_metrics"),
+            ("lesions.components", "lesions"), ("roi.statistics", "roi_statistics"),
+            ("cohort.linear-model", "cohort_effects"),
             ("network.classify", "measurements"), ("radiomics.extract", "measurements"), ("network.train", "models"),
         ]
         if let view = views.first(where: { kinds.contains($0.0) })?.1 { return view }
