@@ -73,7 +73,7 @@ import Workflow
         try Data(
             #"""
             {"name": "iron", "task": "classification", "classes": ["control", "HH"], "window": [8, 6, 4],
-             "channels": [{"modality": "Chimap", "units": "ppm"}]}
+             "channels": [{"modality": "Chimap", "units": "ppm", "normalise": "none"}]}
             """#.utf8
         ).write(to: description)
         let card = try ModelDescription(path: description.path).card(
