@@ -149,9 +149,26 @@ struct ModelCardTests {
     func classifiers() throws {
         let sigmoid = Layer.activation(function: .sigmoid)
         let members: [String: Any] = ["task": "classification", "classes": ["a", "b"], "window": [8, 6, 4]]
-        let card = try describing(sigmoid, classes: 1, members)
-        #expect(card.judged?.patch == Extent3(4, 6, 8) && card.inference == nil && card.isOneLogitClassifier)
-        #expect { try describing(sigmoid, classes: 2, members) } throws: {
+        #expect { try describing(sigmoid, classes: 1, members) } throws: {
+            "\($0)".contains("the output last of its network is an image")
+        }
+        func card(logits: Int) throws -> ModelCard {
+            var builder = NetworkBuilder()
+            let image = try builder.input("image", channels: 1, rank: 3)
+            let pooled = try builder.add("pool", .globalAveragePooling, image)
+            let logit = try builder.linear("fc", pooled, outputs: logits)
+            let last = try builder.add("last", sigmoid, logit)
+            let network = try builder.network(outputs: [last])
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).json")
+            defer { try? FileManager.default.removeItem(at: path) }  // best effort
+            let all = members.merging(["name": "iron", "channels": [["modality": "Chimap"]]]) { own, _ in own }
+            try JSONSerialization.data(withJSONObject: all).write(to: path)
+            return try ModelDescription(path: path.path).card(
+                network, size: nil, source: .trained, softwareVersion: "1")
+        }
+        let one = try card(logits: 1)
+        #expect(one.judged?.patch == Extent3(4, 6, 8) && one.inference == nil && one.isOneLogitClassifier)
+        #expect { try card(logits: 2) } throws: {
             "\($0)".contains("lets its 2 classes stand alone, and a classifier chooses one")
         }
     }

@@ -155,7 +155,7 @@ import Workflow
         #expect(learned.count == 4 && split.count == 6)
         let strengths = learned.flatMap { number in
             ToyCohort.lesions(number, rims: [number % 6 + 1, (number + 2 + number % 2) % 6 + 1]).features
-                .split(separator: "\n").dropFirst().compactMap { Double($0.split(separator: "\t")[1]) }
+                .split(separator: "\n").dropFirst().compactMap { Double($0.split(separator: "\t")[2]) }
         }
         let features = try #require(card.features)
         #expect(features.names == ["strength", "size"])

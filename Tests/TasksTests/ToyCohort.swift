@@ -60,7 +60,7 @@ enum ToyCohort {
         var random = SeededGenerator(seed: UInt64(500 + number))
         var map = Volume(grid: grid, values: (0..<grid.count).map { _ in Float(0.02 * random.gaussian()) })
         var labels = LabelMap(grid: grid)
-        var (targets, features) = ("lesion\tclass\n", "lesion\tstrength\tsize\n")
+        var (targets, features) = ("lesion\tclass\n", "lesion\tname\tstrength\tsize\tmissing\n")
         for lesion in 1...6 {
             let hasRim = rims.contains(lesion)
             let (i0, j0, k0) = (2 + (lesion - 1) % 3 * 6, 3 + (lesion - 1) / 3 * 8, 6)
@@ -74,7 +74,7 @@ enum ToyCohort {
             }
             targets += "\(lesion)\t\(hasRim ? "rim" : "none")\n"
             let strength = 1000 + (hasRim ? 50 : -50) + 5 * random.gaussian()
-            features += "\(lesion)\t\(strength)\t\(0.001 * random.gaussian())\n"
+            features += "\(lesion)\tlesion-\(lesion)\t\(strength)\t\(0.001 * random.gaussian())\tn/a\n"
         }
         return Lesions(map: map, labels: labels, targets: targets, features: features)
     }

@@ -239,12 +239,12 @@ import Workflow
         let renamed = lesions.features.replacing("size", with: "volume")
         #expect(
             try refusal(try folder(features: [nil, renamed]), rim).contains("features1.tsv has no column “volume”"))
-        let unreadable = lesions.features.replacing("\n3\t", with: "\n3\tnan\t0\n13\t")
+        let unreadable = lesions.features.replacing("\n3\t", with: "\n3\tl\tnan\t0\tn/a\n13\t")
         let message = try refusal(try folder(features: [nil, unreadable]), rim)
         #expect(message.contains("features2.tsv speaks of lesion “13”"), "\(message)")
         let cells =
             lesions.features.split(separator: "\n").map { line in
-                line.hasPrefix("3\t") ? "3\tNaN\t0" : String(line)
+                line.hasPrefix("3\t") ? "3\tl\tNaN\t0\tn/a" : String(line)
             }.joined(separator: "\n") + "\n"
         let nan = try refusal(try folder(features: [nil, cells]), rim)
         #expect(nan.contains("features2.tsv has “NaN” as strength of lesion 3, which is no number"), "\(nan)")

@@ -181,6 +181,11 @@ package struct ModelCard: Sendable, Hashable, Codable {
             throw refuse("it describes \(channels.count) images and its network takes \(image?.channels ?? 0)")
         }
         guard let last = network.outputs.first, let kind = network.kinds[last] else { throw refuse("it has no output") }
+        guard task == .segmentation || kind.rank == 0 else {
+            throw refuse(
+                "a classifier gives one number per class and the output \(last) of its network is an image; state task "
+                    + "segmentation, or export it with its pooling")
+        }
         guard classes.count == (isOneLogitClassifier ? 2 : kind.channels) else {
             throw refuse(
                 "it names \(classes.count) classes and its network "

@@ -17,7 +17,7 @@ struct FeatureSamples {
     let isOfLesions: Bool
 
     /// Columns that name and place things, and are no features.
-    private static let descriptive: Set<String> = [
+    static let descriptive: Set<String> = [
         "lesion", "index", "name", "region", "reference", "unit", "missing", "class", "polarity", "subject", "session",
         "participant_id", "x_mm", "y_mm", "z_mm",
     ]

@@ -17,8 +17,10 @@ final class Classifier {
     private let trained: TargetedOptions
     private let plan: InferencePlan
 
-    /// - Throws: a permanent failure where the card does not say what patch the model was trained on.
-    init(_ model: StoredModel, threads: Int) throws {
+    /// - Parameter limitMiB: memory of the step.
+    /// - Throws: a permanent failure where the card does not say what patch it judges; one of memory where that is too
+    ///   large for the step.
+    init(_ model: StoredModel, threads: Int, limitMiB: Int) throws {
         guard let trained = model.card.judged else {
             throw TaskResult.Failure.permanent(
                 "model \(model.card.name) does not say what patch it judges; import it with a window in its description"
@@ -27,6 +29,12 @@ final class Classifier {
         (card, self.trained) = (model.card, trained)
         let shapes = card.network.inputs.map { input in
             FeatureShape(batch: 1, channels: input.channels, size: input.rank == 0 ? .one : trained.patch)
+        }
+        let memory = try InferencePlan.memory(for: card.network, inputs: shapes, threads: threads)
+        guard memory.total <= limitMiB << 20 else {
+            throw TaskResult.Failure(
+                outcome: .outOfMemory,
+                message: "\(card.name) takes \(memory), more than the \(limitMiB) MiB of the step; raise its memory")
         }
         plan = try InferencePlan(card.network, weights: model.weights, inputs: shapes, threads: threads)
     }

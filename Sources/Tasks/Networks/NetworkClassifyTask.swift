@@ -18,7 +18,8 @@ enum NetworkClassifyTask: TaskImplementation {
         var answers = places.map { _ in [Classifier.Answer]() }
         var slabs: [Extent3] = []
         for (m, member) in ensemble.members.enumerated() {
-            let classifier = try Classifier(member, threads: environment.threads)
+            let classifier = try Classifier(
+                member, threads: environment.threads, limitMiB: environment.request.memoryMiB)
             slabs.append(classifier.patch)
             for (n, place) in places.enumerated() {
                 let features = member.card.features?.standardised(place.features[m]) ?? []

@@ -108,7 +108,7 @@ struct TrainingTargets {
     static func featureNames(_ sessions: [TrainingSession]) throws -> [String] {
         var names: (first: String, columns: [String])?
         for item in sessions.compactMap(\.features) {
-            let columns = try item.readTable().columns.filter { $0 != "lesion" }
+            let columns = try item.readTable().columns.filter { !FeatureSamples.descriptive.contains($0) }
             guard let known = names else {
                 guard !columns.isEmpty else {
                     throw TaskResult.Failure.permanent(

@@ -14,13 +14,18 @@ struct TrainingReports: Sendable {
     func trainings(_ files: RunFiles) async throws -> [ReportInput.Training] {
         let curves = files.made.filter { $0.kind == Self.kind && $0.port == "curve" }
         guard !curves.isEmpty else { return [] }
-        let measured = try await reader.table("measurements").rows(needing: ["step", "kind", "term", "metric", "value"])
+        let measured = try await reader.table("measurements").rows(needing: [
+            "step", "kind", "fold", "term", "metric", "value",
+        ])
         let models = try await reader.table("models").rows(needing: ["digest", "name", "architecture"])
         var trainings: [ReportInput.Training] = []
         for file in curves.sorted(by: { $0.ordinal < $1.ordinal }) {
             let model = files.made.first { $0.ordinal == file.ordinal && $0.port == "model" }
             let known = models.first { $0["digest"] == model?.digest.hex }
-            let own = measured.filter { $0["step"] == file.step && $0["kind"] == Self.kind }
+            let fold = file.context.fold.map { "\($0)" }
+            let own = measured.filter { row in
+                row["step"] == file.step && row["kind"] == Self.kind && (fold == nil || row["fold"] == fold)
+            }
             func value(_ metric: String) -> Double? { own.first { $0["metric"] == metric }?.number("value") }
             var facts: [ReportInput.Fact] = []
             if let model { facts.append(ReportInput.Fact("model", model.digest.hex)) }
@@ -48,7 +53,8 @@ struct TrainingReports: Sendable {
             let table = TabSeparatedRows(String(decoding: try await bytes(of: file), as: UTF8.self))
             trainings.append(
                 ReportInput.Training(
-                    step: file.step, facts: facts, metricName: table.columns.last ?? "metric",
+                    step: file.step + (fold.map { ", fold \($0)" } ?? ""), facts: facts,
+                    metricName: table.columns.last ?? "metric",
                     epochs: table.rows.compactMap(Self.epoch), bestEpoch: value("best_epoch").map { Int($0) },
                     scores: scores.sorted { $0.name < $1.name }))
         }
