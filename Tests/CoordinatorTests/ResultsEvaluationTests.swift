@@ -123,6 +123,24 @@ struct ResultsEvaluationTests {
             ])
     }
 
+    /// Of five folds each has rows of its own, which a column tells apart.
+    @Test("evaluations over people name their fold")
+    func folds() async throws {
+        for (kind, view, values) in [
+            ("evaluate.classification", "classification_metrics", "('rim', 'item', '', 'auc', 0.5)"),
+            ("evaluate.summary", "evaluation_summary", "('caudate', '', 'mean', 'dice', 0.5)"),
+        ] {
+            let fixture = try await fixture(step: "model", kind: kind, values)
+            try await fixture.script(
+                "UPDATE task t SET fold = 4 FROM step s WHERE s.step_id = t.step_id AND s.kind = '\(kind)'")
+            #expect(try await fixture.rows("SELECT metric, fold FROM qsmflow.\(view)").map { $0[1] } == ["4"])
+            let csv = try await collected(fixture.store.copyResults(view: view, run: RunID(rawValue: 1), format: .csv))
+            let lines = csv.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+            let place = try #require(lines.first?.firstIndex(of: "fold"))
+            #expect(lines.count == 2 && lines.last?[place] == "4")
+        }
+    }
+
     @Test("a dataset says of itself what it is, and which runs are over it")
     func datasets() async throws {
         let fixture = try await ResultsFixture()

@@ -109,6 +109,55 @@ import Workflow
         #expect(try masks.table("table.tsv").number("f1", where: ["class": "lesion", "rule": "iou_0.1"]) == 1)
     }
 
+    /// A table of lesions names only what its person has; whoever lacks the class of the network is no mistake.
+    @Test func somebodyWithoutTheClassIsCounted() throws {
+        let folder = try TaskFolder()
+        try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("reference", in: folder)
+        try BoxMap([(1, 10..<12, 2..<4, 2..<4)]).bind("prediction", in: folder)
+        try folder.add("reference_table", "lesion\tclass\n1\tiron_deposit\n", name: "reference.tsv")
+        try folder.add("prediction_table", "index\tname\n1\tmicrobleed\n", name: "prediction.tsv")
+        let result = try folder.perform("evaluate.detection")
+        #expect(result.failure == nil)
+        #expect(result.warnings.count == 1 && result.warnings.first?.contains("none of them alike") == true)
+        let table = try folder.table("table.tsv")
+        func counts(_ name: String) throws -> [Double] {
+            try ["references", "predictions", "fn", "fp"].map {
+                try table.number($0, where: ["class": name, "rule": "overlap_1"])
+            }
+        }
+        #expect(try counts("iron_deposit") == [1, 0, 1, 0] && counts("microbleed") == [0, 1, 0, 1])
+        // Two tables of classes that share no name are still a mistake.
+        let classes = try TaskFolder()
+        try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("reference", in: classes)
+        try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("prediction", in: classes)
+        try classes.add("reference_table", "index\tname\n1\tcmb\n", name: "reference.tsv")
+        try classes.add("prediction_table", "index\tname\n1\tmicrobleed\n", name: "prediction.tsv")
+        #expect(try classes.perform("evaluate.detection").failure?.message.contains("“rename”") == true)
+    }
+
+    /// A lesion that a network calls by two labels of one class is one lesion, as sure as the surer of them.
+    @Test func labelsOfOneClassAreOneLesion() throws {
+        let folder = try TaskFolder()
+        try BoxMap([(1, 2..<8, 2..<4, 2..<4)]).bind("reference", in: folder)
+        try BoxMap([(1, 2..<5, 2..<4, 2..<4), (2, 5..<8, 2..<4, 2..<4)]).bind("prediction", in: folder)
+        try folder.add("reference_table", "index\tname\n1\tcmb\n", name: "reference.tsv")
+        try folder.add("prediction_table", "index\tname\n1\tround\n2\tovoid\n", name: "prediction.tsv")
+        var maps = [0.1, 0.2, 0.3].map { Volume(grid: BoxMap.grid, filledWith: Float($0)) }
+        maps[1][2, 2, 2] = 0.5
+        maps[2][6, 2, 2] = 0.75
+        try NIfTIFile.write(maps, to: folder.path + "/p.nii.gz")
+        folder.add("probabilities", path: folder.path + "/p.nii.gz", name: "p.nii.gz")
+        let result = try folder.perform(
+            "evaluate.detection", parameters: ["rename": ["round": "cmb", "ovoid": "cmb"]])
+        #expect(result.failure == nil)
+        let table = try folder.table("table.tsv")
+        let iou = ["class": "cmb", "rule": "iou_0.1"]
+        #expect(try table.number("predictions", where: iou) == 1 && table.number("dice_found", where: iou) == 1)
+        let lesions = try folder.table("lesions.tsv")
+        let found = ["class": "cmb", "rule": "iou_0.1", "side": "prediction", "lesion": "1"]
+        #expect(try lesions.number("score", where: found) == 0.75)
+    }
+
     @Test func nobodyAndNothing() throws {
         let folder = try TaskFolder()
         try BoxMap().bind("reference", in: folder)

@@ -135,6 +135,103 @@ import Workflow
         #expect(abs(try number("froc_sensitivity_at_0.25", "pooled") - 2.0 / 3) < 1e-12)
     }
 
+    /// Images of one person are no independent observations.
+    @Test func sessionsAreAveragedBeforePeopleAreCompared() throws {
+        let folder = try TaskFolder()
+        let images: [(String, String?, Int, Int)] = [
+            ("01", "a", 40, 50), ("01", "b", 60, 50), ("02", nil, 100, 80), ("03", nil, 30, 60), ("04", nil, 70, 75),
+        ]
+        for (n, image) in images.enumerated() {
+            try folder.add(
+                "tables", "structure\tdice\treference_mm3\tprediction_mm3\ncaudate\t0.5\t\(image.2)\t\(image.3)\n",
+                name: "\(n).tsv", context: TaskContext(subject: image.0, session: image.1))
+        }
+        #expect(try folder.perform("evaluate.summary").failure == nil)
+        let table = try folder.table("table.tsv")
+        let r = try Correlation([50, 100, 30, 70], [50, 80, 60, 75])
+        let row = ["label": "caudate", "metric": "volume_r"]
+        #expect(abs(try table.number("pooled", where: row) - r.coefficient) < 1e-12)
+        #expect(abs(try table.number("ci_low", where: row) - r.interval!.lowerBound) < 1e-12)
+        #expect(
+            abs(try table.number("pooled", where: ["label": "caudate", "metric": "volume_bias"]) - 3.75) < 1e-12)
+    }
+
+    @Test func emptySidesAreCounted() throws {
+        let folder = try TaskFolder()
+        for (n, empty) in ["both", "prediction", "reference", "n/a", "both"].enumerated() {
+            let dice = empty == "both" ? "1" : "0"
+            try folder.add(
+                "tables", "structure\tdice\tempty\ncaudate\t\(dice)\t\(empty)\n", name: "\(n).tsv",
+                context: TaskContext(subject: "\(n)"))
+        }
+        #expect(try folder.perform("evaluate.summary").failure == nil)
+        let table = try folder.table("table.tsv")
+        #expect(try table.number("pooled", where: ["label": "caudate", "metric": "both_empty"]) == 2)
+        #expect(try table.number("pooled", where: ["label": "caudate", "metric": "one_empty"]) == 2)
+        let people = try folder.table("people.tsv")
+        #expect(try people.cell("empty", where: ["participant_id": "sub-1"]) == "prediction")
+        #expect(try people.cell("empty", where: ["participant_id": "sub-3"]) == "n/a")
+    }
+
+    private func lesion(_ side: String, _ result: String, _ score: String) -> String {
+        MatchedLesion.columns.map { column in
+            ["class": "cmb", "rule": "overlap_1", "side": side, "result": result, "score": score][column] ?? "1"
+        }.joined(separator: "\t") + "\n"
+    }
+
+    /// Two sessions of one person and one of another.
+    private func sessions(lastScore: String) throws -> TaskFolder {
+        let folder = try TaskFolder()
+        for (person, session, predictions) in [("0", "a", 3), ("0", "b", 1), ("1", "a", 1)] {
+            try folder.add(
+                "tables", Self.header + row(1, predictions, tp: 1, right: 1), name: "\(person)\(session).tsv",
+                context: TaskContext(subject: person, session: session))
+        }
+        try folder.add(
+            "lesions",
+            MatchedLesion.columns.joined(separator: "\t") + "\n" + lesion("reference", "tp", "0.9")
+                + lesion("prediction", "tp", "0.9") + lesion("prediction", "fp", "0.5")
+                + lesion("prediction", "fp", lastScore), name: "l.tsv", context: TaskContext(subject: "0", session: "a")
+        )
+        return folder
+    }
+
+    @Test func falseAlarmsAreOfPeople() throws {
+        let folder = try sessions(lastScore: "0.4")
+        #expect(try folder.perform("evaluate.summary").failure == nil)
+        let row = ["label": "cmb", "rule": "overlap_1", "metric": "fp_per_person"]
+        #expect(try folder.table("table.tsv").number("pooled", where: row) == 1)
+        #expect(try folder.table("froc.tsv").rows.map { $0[3] } == ["0", "0.5", "1"])
+    }
+
+    /// A false alarm without a score would be forgotten at every threshold.
+    @Test func curvesNeedAScoreOfEveryPrediction() throws {
+        let folder = try sessions(lastScore: "n/a")
+        let result = try folder.perform("evaluate.summary")
+        #expect(result.failure == nil)
+        #expect(try folder.table("froc.tsv").rows.isEmpty)
+        #expect(result.warnings.contains { $0.contains("1 of 3 predictions of cmb have no score") })
+    }
+
+    @Test func twoFiguresForOneRowAreRefused() throws {
+        let folder = try TaskFolder()
+        try folder.add("tables", Self.header, name: "a.tsv", context: TaskContext(subject: "1"))
+        func failure(_ second: JSONValue) throws -> String? {
+            try folder.perform(
+                "evaluate.summary",
+                parameters: [
+                    "published": [
+                        ["label": "cmb", "rule": "overlap_1", "metric": "f1", "value": 0.5, "source": "CS512"], second,
+                    ]
+                ]
+            ).failure?.message
+        }
+        let message = try failure(["label": "cmb", "metric": "f1", "value": 0.75, "source": "Author 2020"])
+        #expect(message?.contains("0.5 (CS512)") == true && message?.contains("0.75 (Author 2020)") == true)
+        #expect(
+            try failure(["label": "cmb", "rule": "iou_0.1", "metric": "f1", "value": 0.75, "source": "Author"]) == nil)
+    }
+
     @Test func tablesOfOtherKindsAreRefused() throws {
         let folder = try TaskFolder()
         try folder.add("tables", "region\tmean\n", name: "a.tsv", context: TaskContext(subject: "1"))

@@ -90,6 +90,10 @@ import Workflow
         #expect(abs(try table.number("dice", where: ["structure": "caudate"]) - 112.0 / 144) < 1e-12)
         let unknown = try self.folder().perform("evaluate.segmentation", parameters: ["structures": ["putamen"]])
         #expect(unknown.failure?.message.contains("neither side has a structure “putamen”") == true)
+        // What one side's table does not name was not predicted to be empty.
+        let oneSided = try self.folder().perform("evaluate.segmentation", parameters: ["structures": ["red", "green"]])
+        #expect(
+            oneSided.failure?.message.contains("the table of the prediction names no structure “green”") == true)
         // Without tables numbers are names, and none of them agree.
         let nameless = try self.folder(tables: false).perform(
             "evaluate.segmentation", parameters: ["structures": ["label-1"]])

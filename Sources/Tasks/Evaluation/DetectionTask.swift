@@ -37,8 +37,9 @@ enum DetectionTask: TaskImplementation {
             outputs: [
                 try environment.writeTable(persons, to: "table"), try environment.writeTable(lesions, to: "lesions"),
             ], measurements: measured,
-            warnings: input.classes.isEmpty
-                ? ["Neither side has a lesion; name the classes in “classes” to have rows of zeros."] : [])
+            warnings: input.warnings
+                + (input.classes.isEmpty
+                    ? ["Neither side has a lesion; name the classes in “classes” to have rows of zeros."] : []))
     }
 
     private static func rules(_ environment: TaskEnvironment) throws -> [LesionMatchingRule] {
@@ -71,6 +72,8 @@ struct DetectionInput {
     let classes: [String]
     /// By number of the prediction; empty where there are none.
     let scores: [UInt16: Double]
+    /// What to look at where it was not meant.
+    let warnings: [String]
 
     init(_ environment: TaskEnvironment) throws {
         let (referenceItem, predictionItem) = (try environment.input("reference"), try environment.input("prediction"))
@@ -91,17 +94,21 @@ struct DetectionInput {
         prediction = try LesionSet(predictionItem, table: table, making)
         let (known, predicted) = (reference.classes, prediction.classes)
         classes = known + predicted.filter { !known.contains($0) }
-        let isAlike = known.contains(where: predicted.contains)
-        // A person may well have lesions of one class where a network sees another; names that never agree are a mistake.
-        guard
-            isAlike || reference.classes.isEmpty || prediction.classes.isEmpty
-                || (reference.naming == .lesionTable && prediction.naming == .lesionTable)
-        else {
+        let isAlike = known.contains(where: predicted.contains) || known.isEmpty || predicted.isEmpty
+        let namings = [reference.naming, prediction.naming]
+        let said =
+            "the prediction has the classes \(predicted.joined(separator: ", ")), the reference "
+            + "\(known.joined(separator: ", ")), none of them alike"
+        // A table of lesions names only what this person has, who may well lack what a network knows or sees; names that
+        // never agree are a mistake.
+        guard isAlike || (namings.contains(.lesionTable) && !namings.contains(.none)) else {
             throw TaskResult.Failure.permanent(
-                "Step \(environment.request.step): the prediction has the classes \(prediction.classes.joined(separator: ", ")), "
-                    + "the reference \(reference.classes.joined(separator: ", ")), none of them alike; bind tables that name "
-                    + "them, or say with “rename” which are the same")
+                "Step \(environment.request.step): \(said); bind tables that name them, or say with “rename” which are the same"
+            )
         }
+        warnings =
+            isAlike || !namings.contains(.classTable)
+            ? [] : ["Here \(said); all of them are counted. Should some be the same, say so with “rename”."]
         scores = try Self.scores(environment, prediction, table, isResampled: isResampled)
     }
 

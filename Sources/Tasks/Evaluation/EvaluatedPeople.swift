@@ -9,6 +9,8 @@ struct EvaluatedPeople {
         var fold: Int?
         /// By column; nil for n/a.
         var values: [String: Double?]
+        /// `both`, `prediction` or `reference`, whichever has no voxel; nil where both have some.
+        var empty: String?
     }
 
     struct Group {
@@ -57,6 +59,7 @@ struct EvaluatedPeople {
             if item.input.context.subject != nil { owners.insert(item.input.context) }
             let label = try contents.column(isDetection ? "class" : "structure", of: name)
             let rule = isDetection ? try contents.column("rule", of: name) : nil
+            let empty = contents.columns.firstIndex(of: "empty")
             if columns.isEmpty { columns = contents.columns.filter { $0 != "participant_id" } }
             for row in contents.rows {
                 let key = Key(label: row[label], rule: rule.map { row[$0] })
@@ -73,7 +76,9 @@ struct EvaluatedPeople {
                             + "give each person one table")
                 }
                 entries[key, default: []].append(
-                    Entry(owner: context, fold: folds.fold(of: context), values: values))
+                    Entry(
+                        owner: context, fold: folds.fold(of: context), values: values,
+                        empty: empty.map { row[$0] == "n/a" ? nil : row[$0] } ?? Self.empty(values)))
             }
         }
         isDetection = kinds.first ?? false
@@ -84,7 +89,7 @@ struct EvaluatedPeople {
             for context in owners.subtracting(known) where isDetection {
                 // A table has rows of the classes that its person has, or that were found there: the rest are none.
                 members.append(
-                    Entry(owner: context, fold: folds.fold(of: context), values: Self.nothing))
+                    Entry(owner: context, fold: folds.fold(of: context), values: Self.nothing, empty: "both"))
             }
             groups.append(
                 Group(label: key.label, rule: key.rule, entries: members.sorted { $0.owner < $1.owner }))
@@ -105,10 +110,21 @@ struct EvaluatedPeople {
                             switch column {
                             case "class", "structure": group.label
                             case "rule": group.rule ?? "n/a"
+                            case "empty": entry.empty ?? "n/a"
                             default: TabSeparatedTable.cell(entry.values[column] ?? nil)
                             }
                         })
             }
+        }
+    }
+
+    /// Which side has no voxel, for tables that do not say it.
+    private static func empty(_ values: [String: Double?]) -> String? {
+        switch (values["prediction_voxels"] ?? nil, values["reference_voxels"] ?? nil) {
+        case (0, 0): "both"
+        case (0, _): "prediction"
+        case (_, 0): "reference"
+        default: nil
         }
     }
 

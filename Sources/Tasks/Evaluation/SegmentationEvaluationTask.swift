@@ -98,6 +98,14 @@ struct StructureList {
                     throw TaskResult.Failure.permanent(
                         "Step \(step): neither side has a structure “\(name)”; there are \(known())")
                 }
+                // An empty mask would score as if it had been predicted so.
+                guard !a.isEmpty, !b.isEmpty else {
+                    let (lacking, table) = a.isEmpty ? ("prediction", names.0) : ("reference", names.1)
+                    let own = table.regions.map(\.name).prefix(40).joined(separator: ", ")
+                    throw TaskResult.Failure.permanent(
+                        "Step \(step): the table of the \(lacking) names no structure “\(name)”, which “structures” asks for; "
+                            + "it has \(own). Leave it out, or name what it is on each side with “groups”")
+                }
                 all.append(Structure(name: name, prediction: a, reference: b))
             }
             return

@@ -3,7 +3,8 @@ import Workflow
 
 /// The metrics of one structure, or of one class under one rule, over people.
 ///
-/// Several sessions of a person are averaged before people are; pooled numbers are sums over all images.
+/// Several sessions of a person are averaged before people are, and before two numbers of theirs are compared; pooled
+/// numbers are sums over all images.
 struct SummaryMetrics {
     let rows: [SummaryRow]
 
@@ -63,9 +64,23 @@ struct SummaryMetrics {
         return Spread(folds.keys.compactMap { $0 }.sorted().compactMap { value(folds[$0]!) })
     }
 
+    /// Of people: images of one person are no independent observations.
     private static func agreement(_ entries: Entries, _ reference: String, _ prediction: String) -> CountAgreement {
-        CountAgreement(
-            reference: entries.map { value($0, reference) ?? 0 }, predicted: entries.map { value($0, prediction) ?? 0 })
+        let known = entries.filter { value($0, reference) != nil && value($0, prediction) != nil }
+        return CountAgreement(reference: byPerson(known, reference), predicted: byPerson(known, prediction))
+    }
+
+    private static func people(_ entries: Entries) -> Double { Double(Set(entries.map(\.owner.subject)).count) }
+
+    /// Images in which a side has no voxel.
+    private static func emptyRows(_ group: EvaluatedPeople.Group) -> [SummaryRow] {
+        func count(_ entries: Entries, _ isCounted: (String) -> Bool) -> Double {
+            Double(entries.count { $0.empty.map(isCounted) ?? false })
+        }
+        return [
+            row(group, "both_empty", "1") { count($0) { $0 == "both" } },
+            row(group, "one_empty", "1") { count($0) { $0 != "both" } },
+        ]
     }
 
     /// Mean squared error, Pearson's r and the limits of agreement of two columns.
@@ -95,7 +110,8 @@ struct SummaryMetrics {
             rows.append(row(group, metric, column, "mm"))
         }
         rows.append(row(group, "volume_ratio", "volume_ratio", "1", pooled: volumeRatio))
-        return rows + agreementRows(group, "volume", "reference_mm3", "prediction_mm3", unit: "mm3")
+        return rows + emptyRows(group)
+            + agreementRows(group, "volume", "reference_mm3", "prediction_mm3", unit: "mm3")
     }
 
     private static func volumeRatio(_ entries: Entries) -> Double? {
@@ -120,12 +136,12 @@ struct SummaryMetrics {
         rows.append(row(group, "f1", "f1", "1", pooled: harmonic))
         rows.append(row(group, "dice_found", "dice_found", "1"))
         rows.append(row(group, "dice", "dice", "1", pooled: dice))
-        rows.append(row(group, "fp_per_person", "fp", "1") { ratio(sum($0, "fp"), Double($0.count)) })
+        rows.append(row(group, "fp_per_person", "fp", "1") { ratio(sum($0, "fp"), people($0)) })
         rows.append(row(group, "fp_per_lesion", "1") { ratio(sum($0, "fp"), sum($0, "references")) })
         rows.append(
             row(group, "count_ratio", "count_ratio", "1") { ratio(sum($0, "predictions"), sum($0, "references")) })
         rows.append(row(group, "volume_ratio", "volume_ratio", "1", pooled: volumeRatio))
-        return rows + agreementRows(group, "count", "references", "predictions", unit: "1")
+        return rows + emptyRows(group) + agreementRows(group, "count", "references", "predictions", unit: "1")
             + agreementRows(group, "volume", "reference_mm3", "prediction_mm3", unit: "mm3")
     }
 }
@@ -138,6 +154,7 @@ struct EvaluatedLesions {
     }
 
     let curves: [Curve]
+    let warnings: [String]
 
     /// False alarms per person at which the sensitivity is given, as lung nodule challenges do.
     private static let operatingPoints = [0.125, 0.25, 0.5, 1, 2, 4, 8]
@@ -146,7 +163,7 @@ struct EvaluatedLesions {
 
     init(_ environment: TaskEnvironment, _ people: EvaluatedPeople) throws {
         var order: [Key] = []
-        var scores: [Key: (lesions: [Double?], alarms: [Double], known: Int)] = [:]
+        var scores: [Key: (lesions: [Double?], alarms: [Double], known: Int, predictions: Int)] = [:]
         for item in environment.inputs("lesions") {
             let table = try item.readTable()
             let name = item.input.name
@@ -155,7 +172,7 @@ struct EvaluatedLesions {
                 let key = Key(label: row[columns[0]], rule: row[columns[1]])
                 if scores[key] == nil {
                     order.append(key)
-                    scores[key] = ([], [], 0)
+                    scores[key] = ([], [], 0, 0)
                 }
                 let score = TabSeparatedTable.number(row[columns[4]])
                 switch (row[columns[2]], row[columns[3]]) {
@@ -163,17 +180,30 @@ struct EvaluatedLesions {
                 case (_, "fp"): if let score { scores[key]!.alarms.append(score) }
                 default: break
                 }
-                if row[columns[2]] == "prediction", score != nil { scores[key]!.known += 1 }
+                if row[columns[2]] == "prediction" {
+                    scores[key]!.predictions += 1
+                    if score != nil { scores[key]!.known += 1 }
+                }
             }
         }
-        var images = 0
-        for group in people.groups { images = max(images, group.entries.count) }
+        var warnings: [String] = []
+        for key in order {
+            let (known, all) = (scores[key]!.known, scores[key]!.predictions)
+            guard known > 0, known < all else { continue }
+            let warning =
+                "\(all - known) of \(all) predictions of \(key.label) have no score, so it has no free-response curve; "
+                + "give all of them a score, or none."
+            // It is the same under every rule.
+            if !warnings.contains(warning) { warnings.append(warning) }
+        }
+        self.warnings = warnings
         curves = order.compactMap { key in
             let own = scores[key]!
-            // Without scores there is no threshold to move, and without a lesion nothing to be found.
-            guard own.known > 0,
+            // Without scores there is no threshold to move, and without a lesion nothing to be found; a finding without a
+            // score would be kept, or left out, at every threshold.
+            guard own.known > 0, own.known == own.predictions,
                 let curve = try? FreeResponseCurve(
-                    lesionScores: own.lesions, falseAlarmScores: own.alarms, people: images)
+                    lesionScores: own.lesions, falseAlarmScores: own.alarms, people: people.people.count)
             else { return nil }
             let cell = TabSeparatedTable.cell
             var rows = Self.operatingPoints.map { limit in

@@ -14,7 +14,8 @@ enum SummaryTask: TaskImplementation {
         for group in people.groups {
             rows += SummaryMetrics(group, people).rows
         }
-        for curve in try EvaluatedLesions(environment, people).curves {
+        let lesions = try EvaluatedLesions(environment, people)
+        for curve in lesions.curves {
             rows += curve.rows
             curves.rows += curve.points
         }
@@ -22,7 +23,7 @@ enum SummaryTask: TaskImplementation {
         let table = TabSeparatedTable(
             columns: SummaryRow.columns, rows: rows.map { $0.cells(published.first(where: $0.isMetBy)) })
         let warnings =
-            people.warnings
+            people.warnings + lesions.warnings
             + unmatched.map {
                 "The published \($0.metric) of \($0.label) has no counterpart here and is not shown."
             }
@@ -50,7 +51,7 @@ struct PublishedFigure {
     var source: String
 
     static func all(_ environment: TaskEnvironment) throws -> [PublishedFigure] {
-        try environment.list("published").map { entry in
+        let figures = try environment.list("published").map { entry in
             guard let label = entry["label"]?.stringValue, let metric = entry["metric"]?.stringValue,
                 let value = entry["value"]?.doubleValue, let source = entry["source"]?.stringValue, !source.isEmpty
             else {
@@ -62,6 +63,20 @@ struct PublishedFigure {
             return PublishedFigure(
                 label: label, rule: entry["rule"]?.stringValue, metric: metric, value: value, source: source)
         }
+        // A row has room for one, and which of two it is must not depend on their order.
+        for (place, figure) in figures.enumerated() {
+            guard let other = figures[..<place].first(where: figure.meets) else { continue }
+            throw TaskResult.Failure.permanent(
+                "Step \(environment.request.step): “published” names two figures for the \(figure.metric) of "
+                    + "\(figure.label), \(other.value) (\(other.source)) and \(figure.value) (\(figure.source)); keep one, "
+                    + "or show the other in a summary step of its own")
+        }
+        return figures
+    }
+
+    /// Some row could be the counterpart of both.
+    private func meets(_ other: PublishedFigure) -> Bool {
+        label == other.label && metric == other.metric && (rule == nil || other.rule == nil || rule == other.rule)
     }
 
     func fits(_ row: SummaryRow) -> Bool {

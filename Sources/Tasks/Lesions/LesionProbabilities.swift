@@ -8,6 +8,8 @@ struct LesionProbabilities: Sendable {
     /// One volume, or the volume of every label number, background first.
     private let volumes: [Volume]
     private let labels: [String: UInt16]
+    /// Of classes that several labels stand for: the largest of theirs.
+    private let largest: [String: Volume]
 
     /// - Parameters:
     ///   - item: a 3-D map of the probability of being a lesion, or a 4-D one whose volume n is that of label n.
@@ -42,10 +44,25 @@ struct LesionProbabilities: Sendable {
                 "\(item.input.name) has \(frames) volumes, one per label from 0 on, but none for label \(beyond.index) "
                     + "(\(beyond.name)); bind the probabilities of the same network")
         }
+        guard frames > 1 else {
+            largest = [:]
+            return
+        }
+        let (volumes, classes) = (volumes, Dictionary(grouping: table?.regions ?? [], by: \.name))
+        largest = classes.filter { $0.value.count > 1 }.mapValues { regions in
+            var whole = volumes[Int(regions[0].index)]
+            for region in regions.dropFirst() {
+                let other = volumes[Int(region.index)].values
+                for n in other.indices where other[n] > whole.values[n] || !whole.values[n].isFinite {
+                    whole.values[n] = other[n]
+                }
+            }
+            return whole
+        }
     }
 
     /// The map that holds a class; nil where a map of several volumes has none for it.
     func volume(of className: String) -> Volume? {
-        volumes.count == 1 ? volumes[0] : labels[className].map { volumes[Int($0)] }
+        volumes.count == 1 ? volumes[0] : largest[className] ?? labels[className].map { volumes[Int($0)] }
     }
 }

@@ -120,11 +120,11 @@ struct LesionSet: Sendable {
         for name in known where !order.contains(name) { order.append(name) }
         classes = making.wanted.isEmpty ? order : making.wanted
         let wanted = Set(classes)
-        let indices = regions.regions.filter { wanted.contains($0.name) }.map(\.index)
+        let (indices, merged) = Self.merged(labels, regions.regions.filter { wanted.contains($0.name) })
         let found: LesionComponents
         do {
             found = try LesionComponents(
-                of: labels, classes: indices, connectivity: making.connectivity, smallestVoxels: smallest)
+                of: merged, classes: indices, connectivity: making.connectivity, smallestVoxels: smallest)
         } catch {
             throw TaskResult.Failure.permanent("\(item.input.name): \(error)")
         }
@@ -132,6 +132,24 @@ struct LesionSet: Sendable {
         lesions = found.lesions.map {
             Lesion(number: $0.number, className: regions.name(of: $0.label)!, voxels: $0.voxels)
         }
+    }
+
+    /// Labels of one class as the first of them, so that a lesion that holds several is one; the first ones, in order.
+    private static func merged(_ labels: LabelMap, _ regions: [RegionTable.Region]) -> ([UInt16], LabelMap) {
+        var firsts: [String: UInt16] = [:]
+        var (indices, others): ([UInt16], [UInt16: UInt16]) = ([], [:])
+        for region in regions {
+            if let first = firsts[region.name] {
+                others[region.index] = first
+            } else {
+                firsts[region.name] = region.index
+                indices.append(region.index)
+            }
+        }
+        guard !others.isEmpty else { return (indices, labels) }
+        var number = [UInt16](0...UInt16.max)
+        for (other, first) in others { number[Int(other)] = first }
+        return (indices, LabelMap(grid: labels.grid, values: labels.values.map { number[Int($0)] }))
     }
 
     /// The least number of voxels that make up a volume.

@@ -11,7 +11,7 @@ extension TaskKindCatalog {
         "Bring the prediction to the grid of the reference, each voxel from the nearest; else other grids are refused.")
 
     private static let segmentationEvaluation = TaskKind(
-        name: "evaluate.segmentation", version: 1,
+        name: "evaluate.segmentation", version: 2,
         summary:
             "Predicted against reference regions of a person: overlap, surface distances and volumes per structure.",
         scopes: [.session],
@@ -53,7 +53,7 @@ extension TaskKindCatalog {
         resources: TaskResources(cores: 1, memoryMiB: 2048), timeoutSeconds: 1800)
 
     private static let detectionEvaluation = TaskKind(
-        name: "evaluate.detection", version: 1,
+        name: "evaluate.detection", version: 2,
         summary: "Predicted against reference lesions of a person, under several matching rules side by side.",
         scopes: [.session],
         inputs: [

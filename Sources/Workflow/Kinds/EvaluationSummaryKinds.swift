@@ -92,7 +92,7 @@ extension TaskKindCatalog {
         resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 3600)
 
     static let evaluationSummary = TaskKind(
-        name: "evaluate.summary", version: 1,
+        name: "evaluate.summary", version: 2,
         summary:
             "Evaluations of regions or lesions over people: mean and spread, pooled, agreement, published figures beside.",
         scopes: [.cohort],
@@ -133,6 +133,8 @@ extension TaskKindCatalog {
             MeasurementDeclaration("fp_per_lesion", unit: "1", "False alarms of all over references of all."),
             MeasurementDeclaration("count_ratio", unit: "1", "Predicted over true number."),
             MeasurementDeclaration("volume_ratio", unit: "1", "Predicted over true volume."),
+            MeasurementDeclaration("both_empty", unit: "1", "Images in which neither side has a voxel: Dice is 1."),
+            MeasurementDeclaration("one_empty", unit: "1", "Images in which only one side has a voxel: Dice is 0."),
             MeasurementDeclaration("count_mse", unit: "1", "Mean squared difference of the numbers."),
             MeasurementDeclaration("count_r", unit: "1", "Pearson's r of the numbers, with Fisher's interval."),
             MeasurementDeclaration("count_bias", unit: "1", "Mean difference of the numbers (Bland and Altman)."),

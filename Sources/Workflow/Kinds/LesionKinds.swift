@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that look at lesions one by one.
     static let lesionKinds = [
         TaskKind(
-            name: "lesions.components", version: 1,
+            name: "lesions.components", version: 2,
             summary:
                 "Lesions one by one: numbers the connected pieces of a label map and says where and what they are.",
             scopes: [.session],

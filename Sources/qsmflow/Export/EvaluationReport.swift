@@ -28,13 +28,9 @@ struct EvaluationReport {
         return DataKind(DatasetDescription.read(try JSONValue.parse(text), path: "").0).heading
     }
 
-    /// Published figures by label and metric, as steps that summarise name them.
-    private func published() async throws -> [String: Double] {
-        let rows = try await reader.table("evaluation_summary").rows(needing: ["label", "metric", "published"])
-        return Dictionary(
-            rows.compactMap { row in row.number("published").map { ("\(row.text("label"))|\(row.text("metric"))", $0) }
-            }
-        ) { first, _ in first }
+    private func published() async throws -> PublishedFigures {
+        let rows = try await reader.table("evaluation_summary").rows(needing: PublishedFigures.columns)
+        return PublishedFigures(rows, files)
     }
 
     private static func person(_ row: CommaSeparatedTable.Row) -> String {
@@ -57,7 +53,7 @@ struct EvaluationReport {
 
     // MARK: Regions
 
-    private func segmentations(_ published: [String: Double]) async throws -> [ReportInput.Evaluation] {
+    private func segmentations(_ published: PublishedFigures) async throws -> [ReportInput.Evaluation] {
         let rows = try await reader.table("segmentation_metrics").rows(needing: [
             "step", "participant_id", "session", "structure", "dice", "hd95_mm", "reference_mm3", "prediction_mm3",
         ])
@@ -75,7 +71,7 @@ struct EvaluationReport {
                             ReportInput.Strips.Row(
                                 name: name,
                                 values: rows.compactMap { row in row.number(column).map { (Self.person(row), $0) } },
-                                published: published["\(name)|\(metric)"])
+                                published: published.figure(of: name, metric, from: step))
                         }))
             }
             return ReportInput.Evaluation(
@@ -83,7 +79,7 @@ struct EvaluationReport {
                 notes: [
                     "Dice is 1 where both sides are empty and 0 where one is. HD95: 95th percentile of the surface distances of "
                         + "both directions pooled."
-                ],
+                ] + published.notes(from: step),
                 plots: [
                     strips("dice", "Dice by structure", "Dice", 0...1, metric: "dice"),
                     strips("hd95_mm", "HD95 by structure", "HD95, mm", nil, metric: "hd95"),
@@ -150,10 +146,26 @@ struct EvaluationReport {
 
     // MARK: Over the cohort
 
-    private func steps(of kind: String) -> [(step: String, files: [String: MadeFile])] {
-        let made = files.made.filter { $0.kind == kind }
-        return Set(made.map(\.step)).sorted().map { step in
-            (step, Dictionary(made.filter { $0.step == step }.map { ($0.port, $0) }) { first, _ in first })
+    /// What one task over people made.
+    struct Made {
+        var step: String
+        /// nil for steps without one task per fold.
+        var fold: Int?
+        var byPort: [String: MadeFile]
+
+        func title(_ text: String) -> String { fold.map { "\(text), fold \($0)" } ?? text }
+    }
+
+    /// By step and then by fold.
+    static func tasks(of kind: String, _ files: RunFiles) -> [Made] {
+        let tasks = Dictionary(grouping: files.made.filter { $0.kind == kind }, by: \.ordinal)
+        return tasks.sorted { a, b in
+            let (x, y) = (a.value[0], b.value[0])
+            return (x.step, x.context.fold ?? 0, a.key) < (y.step, y.context.fold ?? 0, b.key)
+        }.map { _, own in
+            Made(
+                step: own[0].step, fold: own[0].context.fold,
+                byPort: Dictionary(own.map { ($0.port, $0) }) { first, _ in first })
         }
     }
 
@@ -164,16 +176,16 @@ struct EvaluationReport {
 
     private func summaries() async throws -> [ReportInput.Evaluation] {
         var evaluations: [ReportInput.Evaluation] = []
-        for (step, files) in steps(of: "evaluate.summary") {
-            guard let table = try await table(files["table"]) else { continue }
+        for made in Self.tasks(of: "evaluate.summary", files) {
+            guard let table = try await table(made.byPort["table"]) else { continue }
             var plots: [ReportInput.Plot] = []
-            if let froc = try await self.table(files["froc"]) { plots += Self.freeResponse(froc) }
+            if let froc = try await self.table(made.byPort["froc"]) { plots += Self.freeResponse(froc) }
             evaluations.append(
                 ReportInput.Evaluation(
-                    step: step, title: "Over people",
+                    step: made.step, title: made.title("Over people"),
                     notes: [
                         "Means over people who have the value, ± standard deviation and, in brackets, standard error; pooled: over "
-                            + "all images together. Published figures are named as such and are not results of this run."
+                            + "everybody together. Published figures are named as such and are not results of this run."
                     ], plots: plots, tables: [Self.summaryTable(table)]))
         }
         return evaluations
@@ -264,7 +276,8 @@ struct EvaluationReport {
 
     private func classifications() async throws -> [ReportInput.Evaluation] {
         var evaluations: [ReportInput.Evaluation] = []
-        for (step, files) in steps(of: "evaluate.classification") {
+        for made in Self.tasks(of: "evaluate.classification", files) {
+            let files = made.byPort
             guard let metrics = try await table(files["metrics"]) else { continue }
             let (roc, pr) = (try await table(files["roc"]), try await table(files["pr"]))
             let calibration = try await table(files["calibration"])
@@ -291,7 +304,7 @@ struct EvaluationReport {
             plots += Self.counts(try await table(files["people"]))
             evaluations.append(
                 ReportInput.Evaluation(
-                    step: step, title: "Classification",
+                    step: made.step, title: made.title("Classification"),
                     notes: [
                         "Intervals are percentiles of a bootstrap that draws people with everything that is theirs; that of "
                             + "count r fisher is Fisher's."

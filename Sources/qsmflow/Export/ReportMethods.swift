@@ -135,7 +135,7 @@ enum ReportMethods {
         case "evaluate.summary":
             return
                 "Evaluations were averaged over people who have the value, several sessions of a person first; pooled figures are "
-                + "sums over all images. Numbers and volumes were compared by Pearson's correlation and limits of agreement "
+                + "sums over all images. Numbers and volumes of people were compared by Pearson's correlation and limits of agreement "
                 + "[Bland 1986]."
         case "cohort.linear-model":
             return

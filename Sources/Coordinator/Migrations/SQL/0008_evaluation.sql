@@ -176,12 +176,13 @@ SELECT t.run_id AS run,
        max(m.value) FILTER (WHERE m.term = 'fold_sd') AS fold_sd,
        (max(m.value) FILTER (WHERE m.term = 'cases'))::bigint AS cases,
        (max(m.value) FILTER (WHERE m.term = 'positives'))::bigint AS positives,
-       (max(m.value) FILTER (WHERE m.term = 'people'))::bigint AS people
+       (max(m.value) FILTER (WHERE m.term = 'people'))::bigint AS people,
+       t.fold
 FROM task t
 JOIN step s USING (step_id)
 JOIN measurement m USING (result_id)
 WHERE t.state = 2 AND s.kind = 'evaluate.classification'
-GROUP BY t.run_id, t.task_id, s.name, m.reference, m.region, m.metric;
+GROUP BY t.run_id, t.task_id, s.name, t.fold, m.reference, m.region, m.metric;
 
 COMMENT ON VIEW classification_metrics IS
     'Predicted against true classes over the cohort, one row per level, class and metric (kind evaluate.classification).';
@@ -198,6 +199,7 @@ COMMENT ON COLUMN classification_metrics.fold_sd IS 'Standard deviation over the
 COMMENT ON COLUMN classification_metrics.cases IS 'Cases.';
 COMMENT ON COLUMN classification_metrics.positives IS 'Cases of the class.';
 COMMENT ON COLUMN classification_metrics.people IS 'People whose cases they are.';
+COMMENT ON COLUMN classification_metrics.fold IS 'Fold of the cross-validation, for steps with one task per fold; else NULL.';
 
 CREATE VIEW evaluation_summary AS
 SELECT t.run_id AS run,
@@ -220,12 +222,13 @@ SELECT t.run_id AS run,
        (max(m.value) FILTER (WHERE m.term = 'folds'))::bigint AS folds,
        max(m.value) FILTER (WHERE m.term = 'fold_mean') AS fold_mean,
        max(m.value) FILTER (WHERE m.term = 'fold_sd') AS fold_sd,
-       max(m.value) FILTER (WHERE m.term = 'published') AS published
+       max(m.value) FILTER (WHERE m.term = 'published') AS published,
+       t.fold
 FROM task t
 JOIN step s USING (step_id)
 JOIN measurement m USING (result_id)
 WHERE t.state = 2 AND s.kind = 'evaluate.summary' AND m.term <> ''
-GROUP BY t.run_id, t.task_id, s.name, m.region, m.reference, m.metric;
+GROUP BY t.run_id, t.task_id, s.name, t.fold, m.region, m.reference, m.metric;
 
 COMMENT ON VIEW evaluation_summary IS
     'Evaluations of regions or lesions over people, one row per structure, or class and rule, and metric (kind evaluate.summary).';
@@ -243,13 +246,14 @@ COMMENT ON COLUMN evaluation_summary.median IS 'Median over them.';
 COMMENT ON COLUMN evaluation_summary.minimum IS 'Smallest.';
 COMMENT ON COLUMN evaluation_summary.maximum IS 'Largest.';
 COMMENT ON COLUMN evaluation_summary.empty IS 'People without it, such as a sensitivity without a lesion.';
-COMMENT ON COLUMN evaluation_summary.pooled IS 'Over all images together, such as all lesions found over all lesions.';
+COMMENT ON COLUMN evaluation_summary.pooled IS 'Over everybody together, such as all lesions found over all lesions.';
 COMMENT ON COLUMN evaluation_summary.ci_low IS 'Lower end of the interval of the pooled value, where there is one (Fisher''s, for r).';
 COMMENT ON COLUMN evaluation_summary.ci_high IS 'Upper end of that interval.';
 COMMENT ON COLUMN evaluation_summary.folds IS 'Folds of a cross-validation; NULL without.';
 COMMENT ON COLUMN evaluation_summary.fold_mean IS 'Mean over the folds.';
 COMMENT ON COLUMN evaluation_summary.fold_sd IS 'Standard deviation over the folds.';
 COMMENT ON COLUMN evaluation_summary.published IS 'Figure that somebody has published, as the workflow names it with its source; not a result of this run.';
+COMMENT ON COLUMN evaluation_summary.fold IS 'Fold of the cross-validation, for steps with one task per fold; else NULL.';
 
 CREATE VIEW datasets AS
 SELECT d.path AS dataset,
