@@ -184,7 +184,131 @@ import Workflow
         let nobody = try TaskFolder()
         try nobody.add("tables", "lesion\tp_rim\n1\t0.5\n", name: "a.tsv")
         #expect(
-            try nobody.perform("evaluate.classification").failure?.message.contains("participant_id") == true)
+            try nobody.perform("evaluate.classification", parameters: ["truth": "known"]).failure?.message.contains(
+                "participant_id") == true)
+    }
+
+    /// Judged against itself every prediction is right.
+    @Test func predictionsAreNoTruth() throws {
+        let folder = try TaskFolder()
+        for person in ["1", "2"] {
+            try folder.add(
+                "tables", "lesion\tclass\tknown\tp_rim\n1\trim\tflat\t0.9\n2\tflat\trim\t0.2\n", name: "\(person).tsv",
+                context: TaskContext(subject: person))
+        }
+        let itself = try folder.perform("evaluate.classification", parameters: ["positive": "rim"])
+        #expect(itself.failure?.message.contains("Step step: nothing says what is true") == true)
+        let known = try folder.perform(
+            "evaluate.classification", parameters: ["positive": "rim", "truth": "known", "bootstrap": 0])
+        #expect(known.failure == nil && known.warnings.isEmpty)
+        #expect(try value(try folder.table("metrics.tsv"), "item", "auc") == 0)
+    }
+
+    /// Of 01 two sessions, of 02 a rim that was not proposed, of 03 a false alarm, and of 04 no truth.
+    @Test(arguments: [false, true])
+    func numbersCountMissesFalseAlarmsAndSessionsOnce(isOfEverybody: Bool) throws {
+        let found = [
+            ("01", "1", ["1\t0.9", "2\t0.8"]), ("01", "2", ["1\t0.9", "2\t0.8"]), ("02", "1", []),
+            ("03", "1", ["1\t0.7"]),
+        ]
+        let there = [
+            ("01", "1", ["1\trim", "2\tflat"]), ("01", "2", ["1\trim", "2\tflat"]), ("02", "1", ["5\trim"]),
+            ("03", "1", []),
+        ]
+        let folder = try TaskFolder()
+        for (port, header, tables) in [("tables", "lesion\tp_rim\n", found), ("truth", "lesion\tclass\n", there)] {
+            if isOfEverybody {
+                let rows = tables.flatMap { person, session, cells in
+                    cells.map { "sub-\(person)\tses-\(session)\t\($0)\n" }
+                }
+                try folder.add(
+                    port, "participant_id\tsession_id\t" + header + rows.joined(), name: "\(port).tsv")
+            } else {
+                for (person, session, cells) in tables {
+                    try folder.add(
+                        port, header + cells.map { $0 + "\n" }.joined(), name: "\(port)-\(person)-\(session).tsv",
+                        context: TaskContext(subject: person, session: session))
+                }
+            }
+        }
+        if !isOfEverybody {
+            try folder.add(
+                "tables", "lesion\tp_rim\n1\t0.9\n", name: "p4.tsv", context: TaskContext(subject: "04", session: "1"))
+        }
+        let result = try folder.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        let table = try folder.table("metrics.tsv")
+        #expect(try value(table, "item", "auc", "cases") == 4)
+        // True 1, 1, 0; predicted 2, 0, 1.
+        #expect(try value(table, "person", "count_mse") == 1)
+        #expect(abs(try value(table, "person", "count_bias") - 1.0 / 3) < 1e-12)
+        #expect(try value(table, "person", "auc", "people") == 3 && value(table, "person", "auc", "positives") == 2)
+        #expect(try value(table, "person", "auc") == 0.5)
+        let people = try folder.table("people.tsv")
+        func cells(_ person: String, _ level: String, _ columns: [String]) throws -> [String] {
+            try columns.map { try people.cell($0, where: ["participant_id": person, "level": level]) }
+        }
+        let judged = ["truth", "decision"]
+        #expect(try cells("sub-01", "person", judged) == ["rim", "rim"])
+        #expect(try cells("sub-02", "person", judged) == ["rim", "rest"])
+        #expect(try cells("sub-03", "person", judged) == ["rest", "rim"])
+        let score = ["participant_id": "sub-02", "level": "person"]
+        #expect(try people.number("score", where: score) == 0)
+        let twice = ["participant_id": "sub-01", "level": "count"]
+        #expect(try people.number("true_count", where: twice) == 1)
+        #expect(try people.number("predicted_count", where: twice) == 2)
+        #expect(
+            result.warnings.contains {
+                $0.contains("1 predictions have no row in the truth, such as sub-03_ses-1 1:")
+            }, "\(result.warnings)")
+        #expect(result.warnings.contains { $0.contains("1 items of the truth have no prediction") })
+        #expect(
+            result.warnings.contains { $0.contains("1 images have no true classes at all") && $0.contains("sub-04") }
+                == !isOfEverybody)
+    }
+
+    /// A lesion of which nobody knows what it is makes no one healthy.
+    @Test func unknownClassesSayNothingOfTheirPerson() throws {
+        let folder = try TaskFolder()
+        for (person, known) in [("1", "rim"), ("2", "flat"), ("3", "n/a")] {
+            try folder.add(
+                "tables", "lesion\tp_rim\tknown\n1\t0.9\t\(known)\n2\t0.2\t\(known)\n", name: "\(person).tsv",
+                context: TaskContext(subject: person))
+        }
+        let result = try folder.perform(
+            "evaluate.classification", parameters: ["positive": "rim", "truth": "known", "bootstrap": 0])
+        #expect(result.failure == nil && result.warnings.contains { $0.contains("2 items have no true class") })
+        let table = try folder.table("metrics.tsv")
+        #expect(try value(table, "person", "auc", "people") == 2 && value(table, "person", "count_mse", "people") == 2)
+    }
+
+    /// Scores that are no probabilities: who has no item is below all others and below the threshold.
+    @Test func withoutAnItemTheScoreIsTheLowest() throws {
+        let folder = try TaskFolder()
+        for (person, rows, truth) in [("1", "1\t30\n", "1\trim\n"), ("2", "1\t25\n", "1\tflat\n"), ("3", "", "")] {
+            let context = TaskContext(subject: person)
+            try folder.add("tables", "lesion\trisk\n" + rows, name: "p\(person).tsv", context: context)
+            try folder.add("truth", "lesion\tclass\n" + truth, name: "t\(person).tsv", context: context)
+        }
+        let result = try folder.perform(
+            "evaluate.classification",
+            parameters: ["positive": "rim", "score": "risk", "threshold": 20, "bootstrap": 0])
+        #expect(result.failure == nil)
+        let people = try folder.table("people.tsv")
+        let nobody = ["participant_id": "sub-3", "level": "person"]
+        #expect(try people.number("score", where: nobody) < 20)
+        #expect(try people.cell("decision", where: nobody) == "rest")
+    }
+
+    @Test func fishersIntervalHasTheConfidence() throws {
+        let folder = try folder()
+        _ = try folder.perform(
+            "evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0, "confidence": 0.8])
+        let table = try folder.table("metrics.tsv")
+        let r = try value(table, "person", "count_r")
+        let fisher = try #require(Correlation.fisherInterval(r, pairs: 7, confidence: 0.8))
+        #expect(abs(try value(table, "person", "count_r_fisher", "ci_low") - fisher.lowerBound) < 1e-12)
+        #expect(abs(try value(table, "person", "count_r_fisher", "ci_high") - fisher.upperBound) < 1e-12)
     }
 
     @Test func threadsDoNotChangeTheIntervals() throws {

@@ -60,7 +60,7 @@ import Workflow
         #expect(try #require(value(result, "roc_auc")) > 0.99)
         #expect(try #require(value(result, "balanced_accuracy")) > 0.95)
         let predictions = try folder.rows("predictions.tsv")
-        #expect(predictions.count == 96 && predictions[0].prefix(4) == ["0", "n/a", "3", "no_rim"])
+        #expect(predictions.count == 96 && predictions[0].prefix(4) == ["sub-0", "n/a", "3", "no_rim"])
         let importance = try folder.rows("importance.tsv")
         #expect(importance.map { $0[0] } == ["contrast", "noise"])
         let size = importance.map { abs(Double($0[1]) ?? 0) }
@@ -93,6 +93,46 @@ import Workflow
         _ = try other.perform("classifier.apply")
         let header = try other.output("table.tsv").split(separator: "\n")[0]
         #expect(header == "lesion\tclass\tp_no_rim\tp_rim")
+    }
+
+    /// What was predicted of people not trained on is judged as it is, each session by itself.
+    @Test func theTableOfPredictionsCanBeJudged() throws {
+        let folder = try TaskFolder()
+        for person in 0..<6 {
+            for session in ["a", "b"] {
+                let (features, targets, _) = Self.lesions(person)
+                let context = TaskContext(subject: "\(person)", session: session)
+                try folder.add("features", features, name: "\(person)\(session)_features.tsv", context: context)
+                try folder.add("targets", targets, name: "\(person)\(session)_lesions.tsv", context: context)
+            }
+        }
+        let trained = try folder.perform("classifier.train", parameters: ["method": "logistic", "positive": "rim"])
+        try #require(trained.failure == nil, "\(trained.failure?.message ?? "")")
+        let judge = try TaskFolder()
+        try judge.add("tables", try folder.output("predictions.tsv"), name: "predictions.tsv")
+        let judged = try judge.perform(
+            "evaluate.classification", parameters: ["positive": "rim", "truth": "target", "bootstrap": 0])
+        try #require(judged.failure == nil, "\(judged.failure?.message ?? "")")
+        let auc = ["level": "item", "class": "rim", "metric": "auc"]
+        let table = try judge.table("metrics.tsv")
+        #expect(try table.number("value", where: auc) == value(trained, "roc_auc"))
+        #expect(try table.number("cases", where: auc) == 96 && table.number("people", where: auc) == 6)
+        // Two of eight lesions have a rim in either session.
+        let people = try judge.table("people.tsv")
+        #expect(try people.number("true_count", where: ["participant_id": "sub-0", "level": "count"]) == 2)
+    }
+
+    /// Tables of lesions.components name the region at the centre.
+    @Test func namesOfRegionsAreNoFeatures() throws {
+        let folder = try TaskFolder()
+        for person in 0..<4 {
+            var text = "lesion\tclass\tcontrast\tregion\tregion_share\tcentre_region\n"
+            for n in 1...6 { text += "\(n)\t\(n % 2 == 0 ? "rim" : "flat")\t\(n % 2)\tputamen\t0.5\tcaudate\n" }
+            try folder.add("features", text, name: "\(person).tsv", context: TaskContext(subject: "\(person)"))
+        }
+        let result = try folder.perform("classifier.train", parameters: ["trees": 5])
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(try folder.rows("importance.tsv").map { $0[0] } == ["contrast", "region_share"])
     }
 
     @Test func peopleAreToldApartByTheirRegions() throws {
@@ -246,5 +286,31 @@ import Workflow
             try alone.perform("lesions.candidates", parameters: ["radii_mm": [0]]).failure?.message.contains("radii_mm")
                 == true)
         _ = folder
+    }
+
+    /// A place whose χ is 0, or of which none is known, is neither iron nor calcium.
+    @Test(arguments: [Float(0), .nan], ["paramagnetic", "diamagnetic"])
+    func placesWithoutASignAreNotKept(chi: Float, sign: String) throws {
+        let (folder, middles) = try balls([0.3, -0.2, 0])
+        let path = folder.path + "/chi.nii.gz"
+        var map = try NIfTIFile.readVolume(path)
+        for k in 16..<33 {
+            for j in 20..<37 {
+                for i in 4..<21 { map[i, j, k] = chi }
+            }
+        }
+        try NIfTIFile.write(map, to: path)
+        let result = try folder.perform(
+            "lesions.candidates",
+            parameters: ["polarity": "dark", "radii_mm": [1.5, 2.5, 4], "limit": 20, "sign": .string(sign)])
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let rows = try folder.rows("table.tsv").map { $0[2...].compactMap(Double.init) }
+        #expect(!rows.isEmpty)
+        for row in rows {
+            try #require(row.count == 7)
+            #expect(sign == "paramagnetic" ? row[6] > 0 : row[6] < 0)
+            let off = middles[2] - SIMD3(row[0], row[1], row[2])
+            #expect((off * off).sum().squareRoot() > 3, "\(row)")
+        }
     }
 }

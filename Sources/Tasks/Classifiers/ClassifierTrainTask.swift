@@ -61,7 +61,7 @@ enum ClassifierTrainTask: TaskImplementation {
         let (path, entry) = environment.output("model")
         try model.data.write(to: URL(fileURLWithPath: path))
         let predictions = TabSeparatedTable(
-            columns: ["subject", "session", "lesion", "target", "class"] + cases.classes.map { "p_\($0)" },
+            columns: ["participant_id", "session_id", "lesion", "target", "class"] + cases.classes.map { "p_\($0)" },
             rows: judged.enumerated().map { n, probabilities in
                 let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] }
                 return cases.labels[n] + [cases.classes[cases.targets[n]], best.map { cases.classes[$0] } ?? "n/a"]

@@ -18,8 +18,8 @@ struct FeatureSamples {
 
     /// Columns that name and place things, and are no features.
     static let descriptive: Set<String> = [
-        "lesion", "index", "name", "region", "reference", "unit", "missing", "class", "polarity", "subject", "session",
-        "participant_id", "x_mm", "y_mm", "z_mm",
+        "lesion", "index", "name", "region", "centre_region", "reference", "unit", "missing", "class", "polarity",
+        "subject", "session", "session_id", "participant_id", "x_mm", "y_mm", "z_mm",
     ]
 
     /// - Parameters:

@@ -50,7 +50,12 @@ enum LesionCandidatesTask: TaskImplementation {
         let found = try search.find(in: smooth, mask: mask, threads: environment.threads)
         let measured = found.map { candidate in (candidate, chimap.map { mean($0, around: candidate) }) }
         let kept = measured.filter { _, chi in
-            sign == "any" || (sign == "paramagnetic") == ((chi ?? 0) > 0)
+            // A χ of 0, or none for want of finite voxels, has neither sign.
+            switch sign {
+            case "paramagnetic": (chi ?? .nan) > 0
+            case "diamagnetic": (chi ?? .nan) < 0
+            default: true
+            }
         }.prefix(environment.integer("limit"))
 
         let rows = kept.enumerated().map { n, entry -> [String] in

@@ -13,7 +13,7 @@ struct TrainingCases {
     let medians: [Double]?
     /// Whom each case belongs to, from 0.
     let people: [Int]
-    /// Subject, session and lesion of each case.
+    /// Subject and session, as BIDS tables name them, and lesion of each case.
     let labels: [[String]]
     let isOfLesions: Bool
 
@@ -112,7 +112,7 @@ struct TrainingCases {
         people = cases.map { subjects[$0.context.subject ?? ""]! }
         labels = cases.map { item in
             [
-                item.context.subject ?? "n/a", item.context.session ?? "n/a",
+                item.context.subject.map { "sub-\($0)" } ?? "n/a", item.context.session.map { "ses-\($0)" } ?? "n/a",
                 item.sample.lesion.map { "\($0)" } ?? "n/a",
             ]
         }

@@ -167,15 +167,21 @@ struct ClassificationTables {
 
     // MARK: Numbers per person
 
-    /// How many of a class each person has, and how many the prediction says; people with none count.
+    /// How many of a class each person has, and how many the prediction says, right or wrong; people with none count. Of
+    /// several images of a person it is the mean: who was scanned twice does not have twice the lesions.
     mutating func addCounts(className: String, _ items: ScoredItems) {
-        var predicted: [String: Int] = [:]
-        for item in items.items where (item.scores[className] ?? -.infinity) >= settings.threshold {
-            predicted[item.owner.subject ?? "", default: 0] += 1
+        var predicted: [TaskContext: Int] = [:]
+        for item in items.predictions where (item.scores[className] ?? -.infinity) >= settings.threshold {
+            predicted[item.owner, default: 0] += 1
         }
-        let order = items.people
-        let pairs = order.map { person in
-            (Double(items.trueCounts[person]?[className] ?? 0), Double(predicted[person] ?? 0))
+        let people = items.imagesOfPeople
+        let order = people.map(\.person)
+        let pairs = people.map { _, images in
+            let number = Double(images.count)
+            return (
+                Double(images.reduce(0) { $0 + (items.trueCounts[$1]?[className] ?? 0) }) / number,
+                Double(images.reduce(0) { $0 + (predicted[$1] ?? 0) }) / number
+            )
         }
         addMetrics(
             level: "person", className: className, names: CountAgreement.names.map { "count_" + $0 }, people: order,
@@ -184,12 +190,13 @@ struct ClassificationTables {
             CountAgreement(reference: chosen.map { pairs[$0].0 }, predicted: chosen.map { pairs[$0].1 }).values
         }
         // Fisher's interval, which papers give, beside that of the bootstrap.
-        let agreement = CountAgreement(reference: pairs.map(\.0), predicted: pairs.map(\.1))
+        let agreement = CountAgreement(
+            reference: pairs.map(\.0), predicted: pairs.map(\.1), confidence: environment.number("confidence"))
         appendRow(
             level: "person", className: className, fold: "all", metric: "count_r_fisher", value: agreement.r,
             interval: agreement.fisher, spread: nil, cases: order.count, positives: nil, people: order.count)
         for (person, pair) in zip(order, pairs) {
-            people.rows.append(
+            self.people.rows.append(
                 personCells(TaskContext(subject: person), "count", className)
                     + ["n/a", "n/a", "n/a", TabSeparatedTable.cell(pair.0), TabSeparatedTable.cell(pair.1)])
         }

@@ -52,14 +52,16 @@ enum ClassificationTask: TaskImplementation {
             judged.addDecisions(level: "slice", slices.items, classes: slices.classes)
         }
         // One image per person is a person: the same numbers need no second name.
-        let isPerPerson = truthIsOfPeople && items.items.count == Set(items.items.map(\.owner.subject)).count
+        let isPerPerson =
+            truthIsOfPeople && items.items.count == Set(items.items.map(\.owner.subject)).count
+            && items.items.count == items.imagesOfPeople.count
         for name in items.scored {
             if !isPerPerson { judged.add(level: "item", className: name, items.items) }
             judged.add(
                 level: "person", className: name,
                 isPerPerson
                     ? items.items
-                    : items.ofPeople(rule, threshold: threshold, positive: name, truthIsOfPeople: truthIsOfPeople))
+                    : items.ofPeople(rule, threshold: threshold, positive: name))
             if !truthIsOfPeople { judged.addCounts(className: name, items) }
         }
         judged.addDecisions(level: isPerPerson ? "person" : "item", items.items, classes: items.classes)
@@ -86,11 +88,21 @@ enum ClassificationTask: TaskImplementation {
         }
         let (key, column) = (environment.text("item"), environment.text("truth"))
         let tables = environment.inputs("truth")
-        guard !tables.isEmpty else { return .column(column) }
+        guard !tables.isEmpty else {
+            guard column != ScoredItems.decisionColumn else {
+                throw environment.refuse(
+                    "nothing says what is true: the column class of predictions is their own decision; bind tables to “truth”, "
+                        + "name a column of participants.tsv with “target”, or the predictions' column of true classes with “truth”"
+                )
+            }
+            return .column(column)
+        }
+        var isOfEverybody = false
         var classes: [TaskContext: [String: String]] = [:]
         for item in tables {
             let table = try item.readTable()
             let owner = try TableRowOwner(table, item)
+            isOfEverybody = isOfEverybody || owner.isOfEverybody
             let (number, name) = (
                 try table.column(key, of: item.input.name), try table.column(column, of: item.input.name)
             )
@@ -105,7 +117,6 @@ enum ClassificationTask: TaskImplementation {
                 }
             }
         }
-        return .items(
-            classes.mapValues { $0.filter { !$0.value.isEmpty && $0.value != "n/a" } }, key: key)
+        return .items(classes, key: key, isOfEverybody: isOfEverybody)
     }
 }

@@ -60,7 +60,7 @@ struct EvaluatedPeople {
             let label = try contents.column(isDetection ? "class" : "structure", of: name)
             let rule = isDetection ? try contents.column("rule", of: name) : nil
             let empty = contents.columns.firstIndex(of: "empty")
-            if columns.isEmpty { columns = contents.columns.filter { $0 != "participant_id" } }
+            if columns.isEmpty { columns = contents.columns.filter { !TableRowOwner.columns.contains($0) } }
             for row in contents.rows {
                 let key = Key(label: row[label], rule: rule.map { row[$0] })
                 let context = owner(row)

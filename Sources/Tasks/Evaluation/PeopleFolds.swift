@@ -43,12 +43,23 @@ struct PeopleFolds {
 
 /// Whose a row of a table is.
 struct TableRowOwner {
+    /// Columns that say whose a row is.
+    static let columns: Set<String> = ["participant_id", "session_id", "session"]
+
     private let column: Int?
+    private let session: Int?
     private let context: TaskContext
 
-    /// By the column `participant_id` where there is one, which a table of everybody has; else whoever the table is of.
+    /// Whether the table has rows of anybody, rather than of the person that it is of.
+    var isOfEverybody: Bool { context.subject == nil }
+
+    /// By the column `participant_id` where there is one, which a table of everybody has, and there by `session_id` or
+    /// `session`; else whoever the table is of.
     init(_ table: TabSeparatedTable, _ item: TaskRequest.StagedInput) throws {
         column = table.columns.firstIndex(of: "participant_id")
+        session =
+            column == nil
+            ? nil : table.columns.firstIndex(of: "session_id") ?? table.columns.firstIndex(of: "session")
         context = item.input.context
         guard column != nil || context.subject != nil else {
             throw TaskResult.Failure.permanent(
@@ -60,6 +71,9 @@ struct TableRowOwner {
         guard let column else { return context }
         var owner = context
         owner.subject = PeopleFolds.label(row[column])
+        if let session, !row[session].isEmpty, row[session] != "n/a" {
+            owner.session = row[session].hasPrefix("ses-") ? String(row[session].dropFirst(4)) : row[session]
+        }
         return owner
     }
 }

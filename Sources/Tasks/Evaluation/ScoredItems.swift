@@ -12,19 +12,34 @@ struct ScoredItems {
         var scores: [String: Double]
     }
 
+    /// Column of predictions with what was decided for; never what is true.
+    static let decisionColumn = "class"
+
+    /// What the prediction says of one thing, whether or not there is such a thing.
+    struct Prediction {
+        var owner: TaskContext
+        /// By class.
+        var scores: [String: Double]
+    }
+
+    /// Those with a true class.
     private(set) var items: [Item] = []
-    /// Everybody whose predictions are there, those without an item included: nothing found is an answer too.
-    private(set) var people: [String] = []
-    /// By person and class, what there is to be found, seen by the prediction or not.
-    private(set) var trueCounts: [String: [String: Int]] = [:]
+    /// All that was predicted of images whose truth is known: items, and what the truth knows nothing of.
+    private(set) var predictions: [Prediction] = []
+    /// By image whose truth is known, those without an item included, since nothing found is an answer too: what there is
+    /// to be found by class, seen by the prediction or not.
+    private(set) var trueCounts: [TaskContext: [String: Int]] = [:]
+    /// By label, where the truth is of people.
+    private var levels: [String: String] = [:]
     private(set) var warnings: [String] = []
 
     /// What is known of the truth.
     enum Truth {
         /// Of people, by label: a column of participants.tsv.
         case people([String: String])
-        /// A class per item, by the owner of the table and the item's name.
-        case items([TaskContext: [String: String]], key: String)
+        /// A class per item, by the owner of the table and the item's name; n/a where it is not known. Of everybody: who is
+        /// not in it has no item.
+        case items([TaskContext: [String: String]], key: String, isOfEverybody: Bool)
         /// A column of the predictions' own tables.
         case column(String)
     }
@@ -35,41 +50,63 @@ struct ScoredItems {
     init(
         _ tables: [TaskRequest.StagedInput], truth: Truth, positive: String, scoreColumn: String, step: String
     ) throws {
-        var (known, unknownTruth, unseen) = (Set<String>(), [String](), 0)
-        var counted: Set<TaskContext> = []
+        var (unknown, unmatched, unseen) = ([String](), [String](), 0)
+        var (unjudged, counted) = (Set<TaskContext>(), Set<TaskContext>())
+        /// Whether the truth of an image is known, which makes it one of those that are counted.
+        func isKnown(_ image: TaskContext) -> Bool {
+            if trueCounts[image] != nil { return true }
+            switch truth {
+            case .people(let people):
+                guard let person = image.subject, let level = people[person], Self.isClass(level) else { return false }
+                levels[person] = level
+            case .items(let classes, _, let isOfEverybody):
+                let members = classes[image]
+                guard members.map({ $0.isEmpty || $0.values.contains(where: Self.isClass) }) ?? isOfEverybody else {
+                    unjudged.insert(image)
+                    return false
+                }
+            case .column: break
+            }
+            trueCounts[image] = [:]
+            return true
+        }
         for item in tables {
             let table = try item.readTable()
             let name = item.input.name
             let owner = try TableRowOwner(table, item)
-            if let subject = item.input.context.subject, known.insert(subject).inserted { people.append(subject) }
+            // A column of the table says nothing of whom the table is unless it has a class, or has no rows for want of items.
+            var isOfRows = false
+            if case .column = truth { isOfRows = !table.rows.isEmpty }
+            if item.input.context.subject != nil, !isOfRows { _ = isKnown(item.input.context.withoutFold) }
             let columns = try Self.scoreColumns(table, name, positive: positive, scoreColumn: scoreColumn, step: step)
-            let decision = table.columns.firstIndex(of: "class")
+            let decision = table.columns.firstIndex(of: Self.decisionColumn)
             var key: Int?
             var column: Int?
             switch truth {
             case .people: break
-            case .items(_, let name): key = try table.column(name, of: item.input.name)
+            case .items(_, let name, _): key = try table.column(name, of: item.input.name)
             case .column(let truth): column = try table.column(truth, of: name)
             }
             var seen: [TaskContext: Set<String>] = [:]
             for row in table.rows {
                 let context = owner(row).withoutFold
-                let person = context.subject ?? ""
-                if known.insert(person).inserted { people.append(person) }
                 let truthText: String?
                 switch truth {
-                case .people(let levels): truthText = levels[person]
-                case .items(let classes, _):
+                case .people(let people): truthText = people[context.subject ?? ""]
+                case .items(let classes, _, _):
                     guard seen[context, default: []].insert(row[key!]).inserted else {
                         throw TaskResult.Failure.permanent("\(name) has “\(row[key!])” twice; keep one row per item")
                     }
                     truthText = classes[context]?[row[key!]]
                 case .column: truthText = row[column!]
                 }
-                guard let truthText, !truthText.isEmpty, truthText != "n/a" else {
-                    unknownTruth.append(key.map { "\(context) \(row[$0])" } ?? "\(context)")
+                let called = key.map { "\(context) \(row[$0])" } ?? "\(context)"
+                // What is there and of no known class is neither right nor wrong; what is not there is a false alarm.
+                guard truthText.map(Self.isClass) ?? (key != nil) else {
+                    unknown.append(called)
                     continue
                 }
+                guard isKnown(context) else { continue }
                 var scores: [String: Double] = [:]
                 for (className, column) in columns {
                     guard let score = TabSeparatedTable.number(row[column]), score.isFinite else {
@@ -79,38 +116,54 @@ struct ScoredItems {
                     }
                     scores[className] = score
                 }
+                predictions.append(Prediction(owner: context, scores: scores))
+                guard let truthText else {
+                    unmatched.append(called)
+                    continue
+                }
                 items.append(
                     Item(
                         owner: context, decision: decision.map { row[$0] }.flatMap { $0 == "n/a" ? nil : $0 },
                         truth: truthText, scores: scores))
-                if case .items = truth {} else { trueCounts[person, default: [:]][truthText, default: 0] += 1 }
+                if case .column = truth { trueCounts[context, default: [:]][truthText, default: 0] += 1 }
             }
-            if case .items(let classes, _) = truth {
+            if case .items(let classes, _, _) = truth {
                 // A table of everybody answers for everybody, also for whom it has no row.
-                let isOfEverybody = table.columns.contains("participant_id")
+                let isOfEverybody = owner.isOfEverybody
                 for (context, members) in classes.sorted(by: { $0.key < $1.key })
                 where isOfEverybody || context == item.input.context.withoutFold {
-                    guard counted.insert(context).inserted else { continue }
-                    if let person = context.subject, known.insert(person).inserted { people.append(person) }
+                    guard isKnown(context), counted.insert(context).inserted else { continue }
+                    let members = members.filter { Self.isClass($0.value) }
                     unseen += members.keys.filter { seen[context]?.contains($0) != true }.count
-                    for className in members.values {
-                        trueCounts[context.subject ?? "", default: [:]][className, default: 0] += 1
-                    }
+                    trueCounts[context, default: [:]].merge(
+                        Dictionary(grouping: members.values) { $0 }.mapValues(\.count)
+                    ) { $0 + $1 }
                 }
             }
         }
-        people.sort()
-        if !unknownTruth.isEmpty {
+        if !unjudged.isEmpty {
             warnings.append(
-                "\(unknownTruth.count) items have no true class and are left out, such as \(unknownTruth.prefix(3).joined(separator: "; "))."
+                "\(unjudged.count) images have no true classes at all and are left out, such as "
+                    + "\(unjudged.sorted().prefix(3).map(\.description).joined(separator: "; ")).")
+        }
+        if !unknown.isEmpty {
+            warnings.append(
+                "\(unknown.count) items have no true class and are left out, such as \(unknown.prefix(3).joined(separator: "; "))."
             )
+        }
+        if !unmatched.isEmpty {
+            warnings.append(
+                "\(unmatched.count) predictions have no row in the truth, such as \(unmatched.prefix(3).joined(separator: "; ")): "
+                    + "they count in the scores and numbers per person and nowhere else.")
         }
         if unseen > 0 {
             warnings.append(
-                "\(unseen) items of the truth have no prediction: they count in the numbers per person and nowhere else."
+                "\(unseen) items of the truth have no prediction: they count in what is true of a person and nowhere else."
             )
         }
     }
+
+    private static func isClass(_ cell: String) -> Bool { !cell.isEmpty && cell != "n/a" }
 
     /// Columns with scores, by class.
     private static func scoreColumns(
@@ -141,26 +194,39 @@ struct ScoredItems {
     /// Classes that there are scores of.
     var scored: [String] { Set(items.flatMap { $0.scores.keys }).sorted() }
 
-    /// One item per person.
+    /// Images of each person whose truth is known.
+    var imagesOfPeople: [(person: String, images: [TaskContext])] {
+        Dictionary(grouping: trueCounts.keys) { $0.subject ?? "" }.sorted { $0.key < $1.key }.map {
+            ($0.key, $0.value.sorted())
+        }
+    }
+
+    /// One item per person, of everybody whose truth is known.
     ///
-    /// - Parameter rule: how the scores of a person's items become one: `mean`, `max`, or `share` of those at the threshold.
-    ///   A person of whom the truth is known by items is of a class where any item is.
-    func ofPeople(_ rule: String, threshold: Double, positive: String, truthIsOfPeople: Bool) -> [Item] {
-        let byPerson = Dictionary(grouping: items) { $0.owner.subject ?? "" }
-        return people.compactMap { person in
-            guard let members = byPerson[person], !members.isEmpty else { return nil }
+    /// - Parameter rule: how the scores of all that was predicted of a person become one: `mean`, `max`, or `share` of those
+    ///   at the threshold. Of whom nothing was predicted has the lowest score: 0, or where scores are no probabilities the
+    ///   lowest of all, below the threshold in any case.
+    ///   A person of whom the truth is known by items is of a class where any item is, predicted or not.
+    func ofPeople(_ rule: String, threshold: Double, positive: String) -> [Item] {
+        let byPerson = Dictionary(grouping: predictions) { $0.owner.subject ?? "" }
+        let all = predictions.compactMap { $0.scores[positive] }
+        let isProbability = rule == "share" || all.allSatisfy { (0...1).contains($0) }
+        let lowest = isProbability ? 0 : min(all.min() ?? 0, threshold.nextDown)
+        return imagesOfPeople.compactMap { person, images in
+            let members = byPerson[person] ?? []
             let scores = members.compactMap { $0.scores[positive] }
             guard scores.count == members.count else { return nil }
             let score: Double
             switch rule {
+            case _ where scores.isEmpty: score = lowest
             case "max": score = scores.max()!
             case "share": score = Double(scores.count { $0 >= threshold }) / Double(scores.count)
             default: score = scores.reduce(0, +) / Double(scores.count)
             }
-            let isPositive = members.contains { $0.truth == positive }
+            let isPositive = images.contains { (trueCounts[$0]?[positive] ?? 0) > 0 }
             return Item(
                 owner: TaskContext(subject: person), decision: nil,
-                truth: truthIsOfPeople ? members[0].truth : isPositive ? positive : "rest",
+                truth: levels[person] ?? (isPositive ? positive : "rest"),
                 scores: [positive: score])
         }
     }

@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Classical classifiers on tables of features, and candidates for them.
     static let classifierKinds = [
         TaskKind(
-            name: "classifier.train", version: 1,
+            name: "classifier.train", version: 2,
             summary:
                 "Trains a random forest or a logistic regression on tables of features, to tell lesions or people apart.",
             scopes: [.cohort],
@@ -92,7 +92,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 3600),
         TaskKind(
-            name: "lesions.candidates", version: 1,
+            name: "lesions.candidates", version: 2,
             summary: "Finds places that may be small round lesions by their radial symmetry (Loy and Zelinsky 2003).",
             scopes: [.session],
             inputs: [

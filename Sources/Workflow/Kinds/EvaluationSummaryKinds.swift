@@ -6,14 +6,14 @@ extension TaskKindCatalog {
         "Folds of a cross-validation: {folds: k, people: {LABEL: fold}}; means and deviations over folds are added.")
 
     static let classificationEvaluation = TaskKind(
-        name: "evaluate.classification", version: 1,
+        name: "evaluate.classification", version: 2,
         summary: "Predicted against true classes over the cohort: curves, decisions, calibration, numbers per person.",
         scopes: [.cohort],
         inputs: [
             TaskPort(
                 "tables", .table, .many,
                 "Predictions: one row per image or lesion, with a score per class (p_CLASS) and perhaps the decision (class); "
-                    + "a table of everybody has the column participant_id."),
+                    + "a table of everybody has the column participant_id, perhaps session_id."),
             TaskPort(
                 "slices", .table, .any, "Predictions of slices, judged by what is true of their person."),
             TaskPort(
@@ -37,7 +37,10 @@ extension TaskKindCatalog {
                 "Column of participants.tsv that holds the true class; empty: the tables bound to truth, or a column of the "
                     + "predictions' own."),
             TaskParameter("item", .text, default: "lesion", "Column that names an item in predictions and truth."),
-            TaskParameter("truth", .text, default: "class", "Column that holds the true class of an item."),
+            TaskParameter(
+                "truth", .text, default: "class",
+                "Column that holds the true class of an item; without tables bound to truth a column of the predictions, whose "
+                    + "own class is no truth."),
             TaskParameter(
                 "positive", .text, default: "", "Class that is to be found; empty: each class against the rest."),
             TaskParameter("score", .text, default: "", "Column of its scores; empty: p_CLASS."),
@@ -50,7 +53,8 @@ extension TaskKindCatalog {
             TaskParameter("calibration_bins", .integer(2...100), default: 10, "Bins of equal width."),
             TaskParameter(
                 "person_score", .choice(["automatic", "mean", "max", "share"]), default: "automatic",
-                "How the scores of a person's items become one; by itself the mean for truths of people, else the maximum."
+                "How the scores of a person's items become one; by itself the mean for truths of people, else the maximum; "
+                    + "without an item it is the lowest."
             ),
             TaskParameter(
                 "bootstrap", .integer(0...1_000_000), default: 2000,
