@@ -214,7 +214,7 @@ import Workflow
         // Columns are found by name, wherever they stand, and others do not matter.
         let turned = table.split(separator: "\n").enumerated().map { n, line -> String in
             let cells = line.split(separator: "\t").map(String.init)
-            return [n == 0 ? "site" : "A", cells[2], cells[0], cells[1]].joined(separator: "\t") + "\n"
+            return [n == 0 ? "site" : "A", cells[3], cells[0], cells[2]].joined(separator: "\t") + "\n"
         }.joined()
         #expect(try classified(turned).measurements == whole.measurements)
 
@@ -223,10 +223,12 @@ import Workflow
         #expect(try refusal(table.replacing("strength", with: "force")).contains("no column “strength”"))
         let short = table.split(separator: "\n").dropLast().joined(separator: "\n") + "\n"
         #expect(try refusal(short).contains("has no row for lesion 6"))
-        #expect(try refusal(table + "9\t1\t1\n").contains("speaks of lesion “9”, which lesions.nii.gz does not have"))
-        #expect(try refusal(short + "6\tnan\t1\n").contains("has “nan” as strength of lesion 6"))
-        #expect(try refusal(short + "6\tn/a\t1\n").contains("has “n/a” as strength of lesion 6"))
-        #expect(try refusal(table + "6\t1\t1\n").contains("has lesion 6 twice"))
+        #expect(
+            try refusal(table + "9\tl\t1\t1\tn/a\n").contains(
+                "speaks of lesion “9”, which lesions.nii.gz does not have"))
+        #expect(try refusal(short + "6\tl\tnan\t1\tn/a\n").contains("has “nan” as strength of lesion 6"))
+        #expect(try refusal(short + "6\tl\tn/a\t1\tn/a\n").contains("has “n/a” as strength of lesion 6"))
+        #expect(try refusal(table + "6\tl\t1\t1\tn/a\n").contains("has lesion 6 twice"))
     }
 
     @Test func slicesAndScansAreJudged() throws {

@@ -132,8 +132,12 @@ import Workflow
         }
         // Nor is a classifier a member, nor are images missing.
         let classifier = try Self.model("groups", seed: 1) { card in
-            card.task = .classification
-            card.inference = nil
+            var builder = NetworkBuilder()
+            let image = try builder.input("image", channels: 1, rank: 3)
+            let pooled = try builder.add("pool", .globalAveragePooling, image)
+            let logits = try builder.linear("fc", pooled, outputs: 3)
+            (card.task, card.inference) = (.classification, nil)
+            card.network = try builder.network(outputs: [logits])
         }
         let mixed = try folder([try Self.model("first", seed: 1), classifier]).perform("network.segment")
         #expect(mixed.failure?.message.contains("model groups is one for classification") == true)
