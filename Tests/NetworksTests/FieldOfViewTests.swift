@@ -168,5 +168,10 @@ import Testing
         #expect(scaling.constant == ["b"])
         #expect(scaling.standardised([3, 99]) == [0, 0])
         #expect(abs(scaling.standardised([5, 0.1])[0] - Float((1.5).squareRoot())) < 1e-6)
+        // What a sample does not have neither counts nor is seen.
+        let gaps = FeatureStandardisation(
+            names: ["a", "b"], samples: [[1, .nan], [.nan, .nan], [3, .nan], [5, .nan]])
+        #expect(gaps.means == [3, 0] && gaps.standardDeviations[0] == scaling.standardDeviations[0])
+        #expect(gaps.constant == ["b"] && gaps.standardised([.nan, .nan]) == [0, 0])
     }
 }

@@ -227,7 +227,10 @@ import Workflow
             try refusal(table + "9\tl\t1\t1\tn/a\n").contains(
                 "speaks of lesion “9”, which lesions.nii.gz does not have"))
         #expect(try refusal(short + "6\tl\tnan\t1\tn/a\n").contains("has “nan” as strength of lesion 6"))
-        #expect(try refusal(short + "6\tl\tn/a\t1\tn/a\n").contains("has “n/a” as strength of lesion 6"))
+        // What a lesion does not have is taken as the mean.
+        #expect(
+            try classified(short + "6\tl\tn/a\t1\tn/a\n").measurements
+                == classified(short + "6\tl\t1000\t1\tn/a\n").measurements)
         #expect(try refusal(table + "6\tl\t1\t1\tn/a\n").contains("has lesion 6 twice"))
     }
 

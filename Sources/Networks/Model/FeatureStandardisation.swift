@@ -7,15 +7,17 @@ package struct FeatureStandardisation: Sendable, Hashable, Codable {
     /// Over all samples, with their number below the line; 0 where a feature never varied, which is then no longer seen.
     package let standardDeviations: [Double]
 
-    /// - Parameter samples: of the training, every one with a value for each name.
+    /// - Parameter samples: of the training, every one with a value for each name; NaN where it does not have the feature,
+    ///   as the texture of a single voxel, which then does not count.
     package init(names: [String], samples: [[Double]]) {
         precondition(samples.allSatisfy { $0.count == names.count }, "every sample has a value for every feature")
-        let count = Double(max(1, samples.count))
-        let means = names.indices.map { n in samples.reduce(0) { $0 + $1[n] } / count }
-        standardDeviations = names.indices.map { n in
-            let spread = (samples.reduce(0) { $0 + ($1[n] - means[n]) * ($1[n] - means[n]) } / count).squareRoot()
+        let known = names.indices.map { n in samples.map { $0[n] }.filter { !$0.isNaN } }
+        let means = known.map { values in values.reduce(0, +) / Double(max(1, values.count)) }
+        standardDeviations = zip(known, means).map { values, mean in
+            let spread =
+                (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, values.count))).squareRoot()
             // What rounding leaves of a constant is no spread.
-            return spread > 1e-9 * abs(means[n]) ? spread : 0
+            return spread > 1e-9 * abs(mean) ? spread : 0
         }
         (self.names, self.means) = (names, means)
     }
@@ -23,11 +25,11 @@ package struct FeatureStandardisation: Sendable, Hashable, Codable {
     /// Features that had one value in all samples.
     package var constant: [String] { zip(names, standardDeviations).filter { $0.1 == 0 }.map(\.0) }
 
-    /// - Parameter values: one per name.
+    /// - Parameter values: one per name; NaN, for a feature that a sample does not have, becomes the mean.
     package func standardised(_ values: [Double]) -> [Float] {
         precondition(values.count == names.count, "a sample has a value for every feature")
         return values.indices.map { n in
-            standardDeviations[n] > 0 ? Float((values[n] - means[n]) / standardDeviations[n]) : 0
+            standardDeviations[n] > 0 && !values[n].isNaN ? Float((values[n] - means[n]) / standardDeviations[n]) : 0
         }
     }
 }

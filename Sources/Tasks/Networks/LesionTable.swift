@@ -32,13 +32,14 @@ struct LesionTable {
         try TabSeparatedTable(columns: columns).column(wanted, of: name)
     }
 
-    /// The numbers of one lesion, in the order of `names`.
+    /// The numbers of one lesion, in the order of `names`; NaN where the table says that it has none (n/a).
     func numbers(_ names: [String], lesion: UInt16) throws -> [Double] {
         guard let row = rows[lesion] else {
             throw TaskResult.Failure.permanent("\(name) has no row for lesion \(lesion); add its features")
         }
         return try names.map { feature in
             let cell = row[try column(feature)]
+            if cell == "n/a" { return .nan }
             guard let number = TabSeparatedTable.number(cell), number.isFinite else {
                 throw TaskResult.Failure.permanent(
                     "\(name) has “\(cell)” as \(feature) of lesion \(lesion), which is no number; correct it or take the column out"
