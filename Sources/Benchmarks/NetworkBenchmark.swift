@@ -33,6 +33,7 @@ struct NetworkBenchmark: Benchmark {
         case .inference:
             // From a file, as models are applied and as the peers have theirs.
             let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors").path
+            // What is left behind is in the folder of temporary files.
             defer { try? FileManager.default.removeItem(atPath: path) }
             try network.initialWeights(.heNormal, seed: 1).write(to: path)
             let plan = try InferencePlan(
