@@ -35,6 +35,10 @@ static const unsigned char evaluation[] = {
 #embed "../Coordinator/Migrations/SQL/0008_evaluation.sql"
 };
 
+static const unsigned char model_groups[] = {
+#embed "../Coordinator/Migrations/SQL/0009_model_groups.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -44,6 +48,7 @@ static const struct qsm_resource migrations[] = {
     {"0006_flags", flags, sizeof flags},
     {"0007_folds", folds, sizeof folds},
     {"0008_evaluation", evaluation, sizeof evaluation},
+    {"0009_model_groups", model_groups, sizeof model_groups},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

@@ -35,6 +35,8 @@ package struct ModelSummary: Codable, Sendable {
 
     package var digest: ArtifactDigest
     package var name: String?
+    /// Where the name is one of a group, `GROUP.fold-N`: how many folds the group has.
+    package var foldCount: Int?
     /// As the card names it.
     package var architecture: String?
     /// Input channels, as the card states them.
@@ -51,11 +53,13 @@ package struct ModelSummary: Codable, Sendable {
     package var createdAt: String
 
     package init(
-        digest: ArtifactDigest, name: String?, architecture: String?, inputs: JSONValue?, outputs: JSONValue?,
+        digest: ArtifactDigest, name: String?, foldCount: Int? = nil, architecture: String?, inputs: JSONValue?,
+        outputs: JSONValue?,
         source: Source, task: TaskID?, metrics: JSONValue?, sizeBytes: Int64, createdAt: String
     ) {
         self.digest = digest
         self.name = name
+        self.foldCount = foldCount
         self.architecture = architecture
         self.inputs = inputs
         self.outputs = outputs
@@ -75,12 +79,15 @@ package struct ModelDetail: Codable, Sendable {
     package var nameTakenFrom: ArtifactDigest?
     /// Of an answer to `PUT`: the name that this one had until now.
     package var formerName: String?
+    /// Of an answer to `PUT`, where the name stood for the models of folds: the names that those had until now.
+    package var foldNamesTaken: [String]?
 
     package init(
-        summary: ModelSummary, card: JSONValue, nameTakenFrom: ArtifactDigest? = nil, formerName: String? = nil
+        summary: ModelSummary, card: JSONValue, nameTakenFrom: ArtifactDigest? = nil, formerName: String? = nil,
+        foldNamesTaken: [String]? = nil
     ) {
         (self.summary, self.card) = (summary, card)
-        (self.nameTakenFrom, self.formerName) = (nameTakenFrom, formerName)
+        (self.nameTakenFrom, self.formerName, self.foldNamesTaken) = (nameTakenFrom, formerName, foldNamesTaken)
     }
 }
 

@@ -307,6 +307,8 @@ import Workflow
             #expect(again.models.map(\.digest) == named.map(\.digest))
             let shown = try await api.send(.get, "/v1/models/net")
             #expect(try shown.status == 409 && shown.error.message.contains("net stands for 3 models"))
+            #expect(try shown.error.code == "model_of_folds" && !shown.error.message.contains("--move"))
+            #expect(named.map(\.foldCount) == [3, 3, 3])
             #expect(try await api.send(.put, path, json: FoldNaming(name: "a b")).status == 400)
             #expect(try await api.send(.put, path, json: FoldNaming(name: "net", step: "sum")).status == 422)
 
@@ -325,22 +327,39 @@ import Workflow
             let taken = try await api.send(
                 .put, "/v1/models/\(named[0].digest)", json: ModelRequest(name: "net"))
             #expect(try taken.status == 409 && taken.error.message.contains("stands for 3 models"))
-            let moved = try await api.send(
-                .put, "/v1/models/\(named[0].digest)", json: ModelRequest(name: "net", moveName: true))
-            #expect(moved.status == 200)
+            #expect(try taken.error.message.contains("--move"))
+            let moved = try await api.call(
+                .put, "/v1/models/\(named[0].digest)", json: ModelRequest(name: "net", moveName: true),
+                as: ModelDetail.self)
+            // The names that are gone are told.
+            #expect(moved.foldNamesTaken == ["net.fold-2", "net.fold-3"] && moved.formerName == "net.fold-1")
+            #expect(moved.summary.foldCount == nil)
             let left = try await values(
                 api, "SELECT name FROM qsmflow.model WHERE name IS NOT NULL", as: String.self)
             #expect(left == ["net"])
             let back = try await api.send(.put, path, json: FoldNaming(name: "net"))
             #expect(back.status == 409)
             _ = try await api.call(.put, path, json: FoldNaming(name: "net", moveName: true), as: ModelList.self)
-            // A gap among the folds is told, and never passed over.
-            _ = try await api.send(.delete, "/v1/models/net.fold-2")
-            let gap = try await api.send(.post, "/v1/plans", json: applied)
-            #expect(gap.status == 422)
-            #expect(
-                try gap.error.details?.first?.contains("of the 3 folds that the name net stands for, 2 has no model")
-                    == true)
+            // A gap among the folds is told, and never passed over: at the end no less than in the middle.
+            for fold in [2, 3] {
+                _ = try await api.send(.delete, "/v1/models/net.fold-\(fold)")
+                let gap = try await api.send(.post, "/v1/plans", json: applied)
+                #expect(gap.status == 422)
+                let missing = fold == 2 ? "2 has no model" : "2, 3 have no model"
+                #expect(
+                    try gap.error.details?.first?.contains(
+                        "of the 3 folds that the name net stands for, \(missing)") == true)
+            }
+            // All at once.
+            _ = try await api.call(.put, path, json: FoldNaming(name: "net"), as: ModelList.self)
+            #expect(try await api.send(.delete, "/v1/models/net").status == 200)
+            let none = try await values(
+                api, "SELECT name FROM qsmflow.model WHERE name IS NOT NULL OR fold_count IS NOT NULL", as: String.self)
+            #expect(none.isEmpty)
+            // A name by hand that looks like one of a fold makes no group.
+            _ = try await api.call(
+                .put, "/v1/models/\(named[0].digest)", json: ModelRequest(name: "net.fold-1"), as: ModelDetail.self)
+            #expect(try await api.send(.get, "/v1/models/net").status == 404)
         }
     }
 }

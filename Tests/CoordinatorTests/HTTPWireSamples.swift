@@ -83,7 +83,10 @@ enum WireSamples {
 
     private static let full: [Sample] = [
         Sample("ModelSummary", model), Sample("ModelList", ModelList(models: [model, bareModel])),
-        Sample("ModelDetail", ModelDetail(summary: model, card: ["c": 1], nameTakenFrom: digest, formerName: "f")),
+        Sample(
+            "ModelDetail",
+            ModelDetail(
+                summary: model, card: ["c": 1], nameTakenFrom: digest, formerName: "f", foldNamesTaken: ["n"])),
         Sample("ModelRequest", ModelRequest(name: "n", moveName: true, card: ["c": 1])),
         Sample("FoldNaming", FoldNaming(name: "n", step: "s", moveName: true)),
         Sample("Error", ErrorBody(error: error)), Sample("APIError", error), Sample("TaskContext", context),

@@ -109,9 +109,10 @@ enum ErrorMapping {
 
     private static func store(_ error: StoreError, request: String) -> APIFailure {
         switch error {
-        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelHasName, .modelBelongsToRun, .modelNameOfFolds,
-            .foldsOfModelMissing:
+        case .tokenExists, .ambiguousModel, .modelNameTaken, .modelHasName, .modelBelongsToRun,
+            .modelNameTakenByFolds, .foldsOfModelMissing:
             APIFailure(.conflict, "conflict", "\(error)")
+        case .modelNameOfFolds: APIFailure(.conflict, "model_of_folds", "\(error)")
         case .unknownModel: .notFound("\(error)")
         case .unusableModelName: .invalid("\(error)", details: ["name"])
         case .modelWithoutCard: .invalid("\(error)", details: ["card"])

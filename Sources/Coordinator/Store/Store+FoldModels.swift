@@ -15,11 +15,9 @@ extension Store {
             let owners = try session.query("SELECT 1 FROM model WHERE name = $1", [.text(text)]) { _ in true }
             let folds = owners.isEmpty ? try Self.modelsOfFolds(text, session) : []
             let digests = folds.isEmpty ? [try Self.digest(ofModel: text, session)] : folds.map(\.digest)
-            let last = folds.last?.fold ?? 0
-            let missing = (1...max(1, last)).filter { fold in !folds.contains { $0.fold == fold } }
-            if last > 0, !missing.isEmpty {
-                throw StoreError.foldsOfModelMissing(text, missing: missing, of: last)
-            }
+            let count = folds.first?.count ?? 0
+            let missing = (0..<count).map { $0 + 1 }.filter { fold in !folds.contains { $0.fold == fold } }
+            guard missing.isEmpty else { throw StoreError.foldsOfModelMissing(text, missing: missing, of: count) }
             let found = try session.query(
                 """
                 SELECT \(Self.modelColumns) FROM model m JOIN artifact a USING (digest) WHERE m.digest = ANY ($1)
@@ -64,13 +62,12 @@ extension Store {
                 }
             }
             // First all of them, so that models which change places do not meet.
-            try session.execute(
-                "UPDATE model SET name = NULL WHERE digest = ANY ($1)", [.byteaArray(owners.map(\.digest.bytes))])
+            try Self.unname(owners.map(\.digest), session)
             try session.execute(
                 """
-                UPDATE model m SET name = u.name FROM unnest($1::bytea[], $2::text[]) AS u (digest, name)
-                WHERE m.digest = u.digest
-                """, [.byteaArray(models.map(\.digest.bytes)), .textArray(names)])
+                UPDATE model m SET name = u.name, fold_count = $3
+                FROM unnest($1::bytea[], $2::text[]) AS u (digest, name) WHERE m.digest = u.digest
+                """, [.byteaArray(models.map(\.digest.bytes)), .textArray(names), .int(models.count)])
             try Self.record(
                 session, run: run, actor: actor, kind: "models.named",
                 body: ["step": .string(step), "name": .string(name), "folds": .integer(Int64(models.count))])
@@ -83,15 +80,23 @@ extension Store {
         }
     }
 
-    /// Models that are called `name.fold-N`, by N.
-    static func modelsOfFolds(
-        _ name: String, _ session: Session
-    ) throws -> [(fold: Int, digest: ArtifactDigest)] {
+    /// A model that is one of those that a name stands for.
+    struct FoldModel {
+        /// From 1 to `count`.
+        var fold, count: Int
+        var digest: ArtifactDigest
+    }
+
+    /// Those that `name` stands for, by their folds; a group may have lost some.
+    static func modelsOfFolds(_ name: String, _ session: Session) throws -> [FoldModel] {
         try session.query(
-            "SELECT name, digest FROM model WHERE starts_with(name, $1)", [.text(name + ".fold-")]
-        ) { row -> (fold: Int, digest: ArtifactDigest)? in
+            "SELECT name, fold_count, digest FROM model WHERE starts_with(name, $1) AND fold_count IS NOT NULL",
+            [.text(name + ".fold-")]
+        ) { row -> FoldModel? in
             guard let fold = ModelName.fold(in: try row[0], of: name) else { return nil }
-            return (fold, try ArtifactDigest(bytes: try row[1], table: "model"))
+            return FoldModel(
+                fold: fold, count: Int(try row[1] as Int16),
+                digest: try ArtifactDigest(bytes: try row[2], table: "model"))
         }.compactMap { $0 }.sorted { $0.fold < $1.fold }
     }
 

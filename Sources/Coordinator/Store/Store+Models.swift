@@ -48,11 +48,11 @@ extension Store {
                 "SELECT name FROM model WHERE digest = $1 FOR UPDATE", [.bytea(digest.bytes)]
             ) { try $0[0] as String? }
             if known == nil, request.card == nil { throw StoreError.modelWithoutCard(digest) }
-            var loser: ArtifactDigest?
+            var freed = FreedName()
             let former = known.flatMap { $0 }.flatMap { $0 == request.name ? nil : $0 }
             if let name = request.name {
                 let isMoving = request.moveName == true
-                loser = try Self.free(name, for: digest, moving: isMoving, session)
+                freed = try Self.free(name, for: digest, moving: isMoving, session)
                 if let former, !isMoving { throw StoreError.modelHasName(former, digest, wanted: name) }
             }
             // Held against a collection of garbage until the commit.
@@ -66,29 +66,46 @@ extension Store {
                     INSERT INTO model (digest, name, imported, card) VALUES ($1, $2, true, $3)
                     ON CONFLICT (digest) DO UPDATE
                     SET name = coalesce(excluded.name, model.name), imported = true,
+                        fold_count = CASE WHEN excluded.name IS NULL OR excluded.name = model.name THEN model.fold_count END,
                         card = CASE WHEN model.task_id IS NULL THEN excluded.card ELSE model.card END
                     """, [.bytea(digest.bytes), .text(request.name), .jsonb(WorkerText.json(card))])
             } else if let name = request.name {
                 try session.execute(
-                    "UPDATE model SET name = $2 WHERE digest = $1", [.bytea(digest.bytes), .text(name)])
+                    """
+                    UPDATE model SET name = $2, fold_count = CASE WHEN name = $2 THEN fold_count END WHERE digest = $1
+                    """, [.bytea(digest.bytes), .text(name)])
             }
             try Self.record(
                 session, actor: actor, kind: known == nil ? "model.imported" : "model.changed",
                 body: ["digest": .string(digest.hex), "name": request.name.map { .string($0) } ?? .null])
             var model = try Self.detail(digest, session)
-            if request.name != nil { (model.nameTakenFrom, model.formerName) = (loser, former) }
+            if request.name != nil {
+                (model.nameTakenFrom, model.foldNamesTaken, model.formerName) = (freed.owner, freed.folds, former)
+            }
             return (model, known == nil)
         }
     }
 
-    /// Takes a model's name away, and what an import brought. What a run trained stays with the run.
+    /// Takes a model's name away, and what an import brought; of a name that stands for the models of folds, the names of all
+    /// of them. What a run trained stays with the run.
     ///
-    /// - Returns: true when the model is gone, false when it stays without its name.
+    /// - Returns: true when the model is gone, false when it, or all of them, stay without their names.
     /// - Throws: `StoreError.unknownModel`, `.ambiguousModel`, `.modelBelongsToRun`.
-    package func removeModel(_ text: String, by actor: String) async throws -> (digest: ArtifactDigest, isGone: Bool) {
+    package func removeModel(_ text: String, by actor: String) async throws -> Bool {
         try await pool.transaction(repeatable: true) { session in
             try Self.lockModelNames(session)
-            let digest = try Self.digest(ofModel: text, session)
+            let digest: ArtifactDigest
+            do {
+                digest = try Self.digest(ofModel: text, session)
+            } catch StoreError.modelNameOfFolds {
+                // Whatever is named so was trained by a run.
+                let folds = try Self.modelsOfFolds(text, session)
+                try Self.unname(folds.map(\.digest), session)
+                try Self.record(
+                    session, actor: actor, kind: "model.removed",
+                    body: ["name": .string(text), "folds": .integer(Int64(folds.count))])
+                return false
+            }
             let row = try session.first(
                 "SELECT name, imported, task_id FROM model WHERE digest = $1 FOR UPDATE", [.bytea(digest.bytes)]
             ) { try $0.decode(String?.self, Bool.self, Int64?.self) }
@@ -98,14 +115,15 @@ extension Store {
                     throw StoreError.modelBelongsToRun(digest, task: TaskID(rawValue: task))
                 }
                 try session.execute(
-                    "UPDATE model SET name = NULL, imported = false WHERE digest = $1", [.bytea(digest.bytes)])
+                    "UPDATE model SET name = NULL, fold_count = NULL, imported = false WHERE digest = $1",
+                    [.bytea(digest.bytes)])
             } else {
                 try session.execute("DELETE FROM model WHERE digest = $1", [.bytea(digest.bytes)])
             }
             try Self.record(
                 session, actor: actor, kind: "model.removed",
                 body: ["digest": .string(digest.hex), "name": name.map { .string($0) } ?? .null])
-            return (digest, task == nil)
+            return task == nil
         }
     }
 
@@ -135,24 +153,38 @@ extension Store {
         try session.query("SELECT pg_advisory_xact_lock($1)", [.bigint(0x4d << 48)])
     }
 
-    /// - Returns: the model that had the name and has it no more.
+    /// Who had a name and has it no more.
+    private struct FreedName {
+        var owner: ArtifactDigest?
+        /// Names of the models of folds that it stood for, in their order.
+        var folds: [String]?
+    }
+
     private static func free(
         _ name: String, for digest: ArtifactDigest, moving: Bool, _ session: Session
-    ) throws -> ArtifactDigest? {
+    ) throws -> FreedName {
+        var freed = FreedName()
         let owner = try session.first("SELECT digest FROM model WHERE name = $1", [.text(name)]) {
             try ArtifactDigest(bytes: try $0[0], table: "model")
         }
         let folds = try modelsOfFolds(name, session)
         if !folds.isEmpty {
-            guard moving else { throw StoreError.modelNameOfFolds(name, count: folds.count) }
-            try session.execute(
-                "UPDATE model SET name = NULL WHERE digest = ANY ($1)",
-                [.byteaArray(folds.map(\.digest.bytes).filter { $0 != digest.bytes })])
+            guard moving else { throw StoreError.modelNameTakenByFolds(name, count: folds.count) }
+            let others = folds.filter { $0.digest != digest }
+            try unname(others.map(\.digest), session)
+            freed.folds = others.map { ModelName.ofFold($0.fold, of: name) }
         }
-        guard let owner, owner != digest else { return nil }
+        guard let owner, owner != digest else { return freed }
         guard moving else { throw StoreError.modelNameTaken(name, by: owner) }
-        try session.execute("UPDATE model SET name = NULL WHERE digest = $1", [.bytea(owner.bytes)])
-        return owner
+        try unname([owner], session)
+        freed.owner = owner
+        return freed
+    }
+
+    static func unname(_ digests: [ArtifactDigest], _ session: Session) throws {
+        try session.execute(
+            "UPDATE model SET name = NULL, fold_count = NULL WHERE digest = ANY ($1)",
+            [.byteaArray(digests.map(\.bytes))])
     }
 
     static func digest(ofModel text: String, _ session: Session) throws -> ArtifactDigest {
@@ -184,19 +216,21 @@ extension Store {
 
     /// As the view `models` has them.
     static let modelColumns = """
-        m.digest, m.name, coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture'),
+        m.digest, m.name, m.fold_count, coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture'),
         coalesce(m.card -> 'inputs', jsonb_path_query_array(m.card, '$.channels[*].modality')),
         coalesce(m.card -> 'classes', m.card -> 'outputs'), m.task_id, m.card -> 'metrics', a.size_bytes,
         \(iso8601("m.created_at"))
         """
 
     static func modelSummary(_ row: Row) throws -> ModelSummary {
-        let (digest, name, architecture, inputs, outputs, task, metrics, size, created) = try row.decode(
-            [UInt8].self, String?.self, String?.self, String?.self, String?.self, Int64?.self, String?.self,
+        let (digest, name, folds, architecture, inputs, outputs, task, metrics, size, created) = try row.decode(
+            [UInt8].self, String?.self, Int16?.self, String?.self, String?.self, String?.self, Int64?.self,
+            String?.self,
             Int64.self, String.self)
         func json(_ text: String?) throws -> JSONValue? { try text.map { try StoredJSON.value($0, table: "model") } }
         return ModelSummary(
-            digest: try ArtifactDigest(bytes: digest, table: "model"), name: name, architecture: architecture,
+            digest: try ArtifactDigest(bytes: digest, table: "model"), name: name, foldCount: folds.map { Int($0) },
+            architecture: architecture,
             inputs: try json(inputs), outputs: try json(outputs), source: task == nil ? .imported : .trained,
             task: task.map { TaskID(rawValue: $0) },
             metrics: try json(metrics), sizeBytes: size, createdAt: created)
@@ -209,7 +243,7 @@ extension Store {
             """, [.bytea(digest.bytes)]
         ) { row in
             ModelDetail(
-                summary: try modelSummary(row), card: try StoredJSON.value(try row[9] as String, table: "model"))
+                summary: try modelSummary(row), card: try StoredJSON.value(try row[10] as String, table: "model"))
         }
         guard let found else { throw StoreError.unknownModel(digest.hex, nearest: nil) }
         return found

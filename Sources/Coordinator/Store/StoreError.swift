@@ -23,8 +23,10 @@ package enum StoreError: Error, Sendable, Equatable {
     case modelNameTaken(String, by: ArtifactDigest)
     /// The model has another name, which it would lose.
     case modelHasName(String, ArtifactDigest, wanted: String)
-    /// The name stands for the models of several folds.
+    /// The name stands for the models of several folds, where one model is meant.
     case modelNameOfFolds(String, count: Int)
+    /// The name that a model would get stands for the models of several folds.
+    case modelNameTakenByFolds(String, count: Int)
     /// Of the models that a name stands for some have lost theirs.
     case foldsOfModelMissing(String, missing: [Int], of: Int)
     /// The folds of a run have no models that could be named.
@@ -79,7 +81,10 @@ extension StoreError: CustomStringConvertible {
                 + "rename it with --move (moveName over HTTP)."
         case .modelNameOfFolds(let name, let count):
             "The name \(name) stands for \(count) models, those of the folds of a training; name one of them, such as "
-                + "\(ModelName.ofFold(1, of: name)), or give the name to another model with --move (moveName over HTTP)."
+                + "\(ModelName.ofFold(1, of: name))."
+        case .modelNameTakenByFolds(let name, let count):
+            "The name \(name) stands for \(count) models, those of the folds of a training; choose another, or take it away "
+                + "from all of them with --move (moveName over HTTP)."
         case .foldsOfModelMissing(let name, let missing, let count):
             "Of the \(count) folds that the name \(name) stands for, "
                 + "\(missing.prefix(5).map { "\($0)" }.joined(separator: ", "))\(missing.count > 5 ? ", …" : "") "

@@ -6,6 +6,8 @@ import Workflow
 struct ModelJSON: Encodable {
     var digest: ArtifactDigest
     var name: String?
+    /// Where the name is `GROUP.fold-N`: how many folds the group has.
+    var foldCount: Int?
     var architecture: String?
     var inputs: JSONValue?
     var outputs: JSONValue?
@@ -19,9 +21,13 @@ struct ModelJSON: Encodable {
     var nameTakenFrom: ArtifactDigest?
     /// The name that it had until now.
     var formerName: String?
+    /// The names that models of folds had until now.
+    var foldNamesTaken: [String]?
 
     init(_ summary: ModelSummary) {
-        (digest, name, architecture) = (summary.digest, summary.name, summary.architecture)
+        (digest, name, foldCount, architecture) = (
+            summary.digest, summary.name, summary.foldCount, summary.architecture
+        )
         (inputs, outputs, source, metrics) = (summary.inputs, summary.outputs, summary.source, summary.metrics)
         (run, task) = (summary.task?.run.rawValue, summary.task?.description)
         (sizeBytes, createdAt) = (summary.sizeBytes, summary.createdAt)
@@ -30,6 +36,7 @@ struct ModelJSON: Encodable {
     init(_ detail: ModelDetail) {
         self.init(detail.summary)
         (nameTakenFrom, formerName) = (detail.nameTakenFrom, detail.formerName)
+        foldNamesTaken = detail.foldNamesTaken
     }
 }
 
@@ -41,6 +48,10 @@ extension ModelDetail {
             nameTakenFrom.map {
                 "The name \(name) moved from model \($0.abbreviated), which has none now, to model \(summary.digest.abbreviated); "
                     + "runs submitted before keep what they were given."
+            },
+            foldNamesTaken.map {
+                "The name \(name) stood for the models of \(Counted.text($0.count, "fold", "folds")), which have no names any more "
+                    + "(\($0.prefix(3).joined(separator: ", "))\($0.count > 3 ? ", …" : "")); `qsmflow models name-folds` names them anew."
             },
             formerName.map { "Model \(summary.digest.abbreviated) was called \($0), a name that no model has now." },
         ].compactMap { $0 }

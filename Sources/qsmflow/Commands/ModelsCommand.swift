@@ -73,6 +73,9 @@ struct ModelsCommand: AsyncParsableCommand {
                 }
                 table.printed()
                 if models.isEmpty { Console.note("There is no model yet; `qsmflow models import FILE` brings one.") }
+                for (group, count) in ModelText.groups(models) {
+                    Console.note("\(group) stands for the models of \(Counted.text(count, "fold", "folds")).")
+                }
                 if models.count == limit, let last = models.last { Console.note("More: --after \(last.digest)") }
             }
         }
@@ -272,18 +275,31 @@ struct ModelsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take a model's name away, and an imported model with it.",
             discussion: """
-                What a run trained stays with the results of the run, without its name. Bytes that no run needs are freed \
+                Of a name that stands for the models of folds, all of them lose theirs. What a run trained stays with the results of the run, without its name. Bytes that no run needs are freed \
                 by `qsmflow gc`.
                 """)
         @Argument(help: "Name or digest.", completion: ModelsCommand.names) var model: String
         @OptionGroup var output: JSONOption
         @OptionGroup var connection: ConnectionOptions
 
-        private struct Outcome: Encodable { var digest: ArtifactDigest, status: String }
+        private struct Outcome: Encodable {
+            /// Nil of a name that stood for several.
+            var digest: ArtifactDigest?
+            var status: String
+        }
 
         func run() async throws {
             try await connection.withClient { client in
-                let summary = try await client.model(model).summary
+                let summary: ModelSummary
+                do {
+                    summary = try await client.model(model).summary
+                } catch let error as APIError where error.code == "model_of_folds" {
+                    _ = try await client.removeModel(model)
+                    if try output.printed(Outcome(status: "unnamed")) { return }
+                    return Console.print(
+                        "The models that \(model) stood for have no names any more; they stay with the results of their run."
+                    )
+                }
                 let isGone = try await client.removeModel(model)
                 if try output.printed(Outcome(digest: summary.digest, status: isGone ? "removed" : "unnamed")) {
                     return
@@ -310,9 +326,11 @@ struct ModelsCommand: AsyncParsableCommand {
                 || connection.stateFolder.announced() != nil
             guard isAtWork else { return }
             try await connection.withClient { client in
-                for model in try await client.models(limit: 10_000) {
+                let models = try await client.models(limit: 10_000)
+                for model in models {
                     if let name = model.name { Console.print(name) }
                 }
+                for (group, _) in ModelText.groups(models) { Console.print(group) }
             }
         }
     }
@@ -322,6 +340,18 @@ struct ModelsCommand: AsyncParsableCommand {
 enum ModelText {
     static func source(_ model: ModelSummary) -> String {
         model.task.map { "\(model.source.rawValue) by \($0)" } ?? model.source.rawValue
+    }
+
+    /// Names that stand for the models of several folds, and how many.
+    static func groups(_ models: [ModelSummary]) -> [(name: String, count: Int)] {
+        var counts: [String: Int] = [:]
+        for model in models {
+            guard let name = model.name, let count = model.foldCount,
+                let dot = name.range(of: ".fold-", options: .backwards)
+            else { continue }
+            counts[String(name[..<dot.lowerBound])] = count
+        }
+        return counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
     /// `T1w, Chimap` of a list of texts or of objects with names; anything else as JSON.

@@ -15,6 +15,8 @@ extension WireSchemas {
         "ModelSummary": .object(
             "A network with its weights.",
             .required("digest", digest), .optional("name", .string()),
+            .optional(
+                "foldCount", .integer("Where the name is GROUP.fold-N: how many folds the group has.", minimum: 1)),
             .optional("architecture", .string("As the card names it.")),
             .optional("inputs", .anything("Input channels, as the card states them.")),
             .optional("outputs", .anything("Classes or other outputs, as the card states them.")),
@@ -25,7 +27,10 @@ extension WireSchemas {
             "A model with its card.",
             .required("summary", .reference("ModelSummary")), .required("card", .anything("An object.")),
             .optional("nameTakenFrom", digest),
-            .optional("formerName", .string("Of an answer to PUT: the name that it had until now."))),
+            .optional("formerName", .string("Of an answer to PUT: the name that it had until now.")),
+            .optional(
+                "foldNamesTaken",
+                .list(of: .string(), "Of an answer to PUT: the names that models of folds had until now."))),
         "ModelList": .object("Models, newest first.", .required("models", .list(of: .reference("ModelSummary")))),
     ]
 }

@@ -60,12 +60,14 @@ func modelRoutes(_ parts: CoordinatorParts) -> [APIRoute] {
         },
         APIRoute(
             .delete, "/v1/models/{model}", .operators, operation: "removeModel", tag: tag,
-            summary: "Takes a model's name away, and what an import brought; what a run trained stays with the run.",
+            summary:
+                "Takes a model's name away (of a name that stands for folds, theirs), and what an import brought; what a run "
+                + "trained stays with the run.",
             parameters: [model],
             answers: [.init(200, .json("Status"), "removed; or unnamed: it stays with the run that trained it.")],
             errors: [404, 409]
         ) { _, context in
-            let (_, isGone) = try await parts.store.removeModel(try context.name("model"), by: context.actor)
+            let isGone = try await parts.store.removeModel(try context.name("model"), by: context.actor)
             return try .json(StatusBody(status: isGone ? "removed" : "unnamed"))
         },
     ]
