@@ -3,7 +3,8 @@ extension LoweredConvolution {
     ///
     /// - Parameter packingCounts: whether weights are packed for every application.
     func method(packingCounts: Bool = false) -> any ConvolutionMethod {
-        let direct = directCost
+        let tapwise = TapwiseConvolution(self)
+        let direct = min(directCost, tapwise == nil ? .infinity : tapwiseCost)
         let fast = fastTiles.map { tile in
             let isLate = transformsLate(tile)
             return (
@@ -16,6 +17,7 @@ extension LoweredConvolution {
         {
             return method
         }
+        if let tapwise, tapwiseCost < directCost { return tapwise }
         return DirectConvolution(self)
     }
 
@@ -61,6 +63,23 @@ extension LoweredConvolution {
         let positions = Double(target.batch * phases.map { $0.depth.count * $0.height.count * $0.width.count }.max()!)
         let weights = Double(phases[0].tapCount * min(source.channels, source.blocks * 16) * target.blocks * 16)
         return weights * (max(8, positions) / 30 + 4.0 / 6)
+    }
+
+    /// Positions are counted for each kernel element, by eights as the product takes them; sums are read and written once
+    /// for each.
+    private var tapwiseCost: Double {
+        let phase = phases[0]
+        func reached(_ axis: Axis, _ length: Int) -> [Int] { axis.taps.map { axis.reached(by: $0, length).count } }
+        var cost = 0.0
+        for depth in reached(phase.depth, source.size.depth) {
+            for height in reached(phase.height, source.size.height) {
+                for width in reached(phase.width, source.size.width) {
+                    let rows = target.batch * depth * height * width
+                    cost += Double(rows.divided(by: 8) * 8) / 28 + 4.0 / 6
+                }
+            }
+        }
+        return cost * Double(source.blocks * target.blocks * FeatureShape.lanes * FeatureShape.lanes)
     }
 
     private func tileCount(_ tile: Extent3) -> Int {
