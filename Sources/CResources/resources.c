@@ -39,6 +39,14 @@ static const unsigned char model_groups[] = {
 #embed "../Coordinator/Migrations/SQL/0009_model_groups.sql"
 };
 
+static const unsigned char published_figures[] = {
+#embed "../Coordinator/Migrations/SQL/0010_published_figures.sql"
+};
+
+static const unsigned char decisions[] = {
+#embed "../Coordinator/Migrations/SQL/0011_classification_decisions.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -49,6 +57,8 @@ static const struct qsm_resource migrations[] = {
     {"0007_folds", folds, sizeof folds},
     {"0008_evaluation", evaluation, sizeof evaluation},
     {"0009_model_groups", model_groups, sizeof model_groups},
+    {"0010_published_figures", published_figures, sizeof published_figures},
+    {"0011_classification_decisions", decisions, sizeof decisions},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

@@ -28,10 +28,13 @@ extension ReportInput {
             package var name: String
             /// Whose value it is, and the value.
             package var values: [(participant: String, value: Double)]
-            /// A figure that somebody published, marked as that.
-            package var published: Double?
+            /// Figures that others published, marked as that.
+            package var published: [(source: String, value: Double)]
 
-            package init(name: String, values: [(participant: String, value: Double)], published: Double? = nil) {
+            package init(
+                name: String, values: [(participant: String, value: Double)],
+                published: [(source: String, value: Double)] = []
+            ) {
                 (self.name, self.values, self.published) = (name, values, published)
             }
         }

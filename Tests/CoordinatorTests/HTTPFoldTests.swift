@@ -211,6 +211,50 @@ import Workflow
         }
     }
 
+    /// Lesions of a class are counted in everybody's own table; a table that cannot be read costs nobody else.
+    @Test func foldsShareWhatIsCountedInTables() async throws {
+        try await APIFixture.with { api in
+            let text = Self.workflow.replacing(
+                "stratify: [group]",
+                with:
+                    "stratify: {table: {suffix: lesions, extension: .tsv}, column: class, value: rim, edges: [1, 2, 4]}"
+            )
+            var request = try request(api)
+            request.workflowText = text
+            func planned() async throws -> (status: Int, message: String, folds: PlanReport.Folds?) {
+                let answer = try await api.send(.post, "/v1/plans", json: request)
+                if answer.status == 200 {
+                    return (200, "", try JSONDecoder().decode(PlanReport.self, from: Data(answer.body)).folds)
+                }
+                return (answer.status, try answer.error.message, nil)
+            }
+            let without = try await planned()
+            #expect(
+                without.status == 422
+                    && without.message.contains("rows of tables with the suffix lesions, and nobody has one"))
+            // Rims of seven people who have labels: none of three, one of two, five of one; the last has no header.
+            let rims = [0, 5, 0, 1, 0, 1, 2]
+            func write(column: String) throws {
+                for (n, count) in rims.enumerated() {
+                    let rows = (0..<8).map { "\($0 + 1)\t\($0 < count ? "rim" : "no_rim")\n" }.joined()
+                    let table = n == 6 ? "" : "lesion\t\(column)\n" + rows
+                    try Data(table.utf8).write(
+                        to: URL(fileURLWithPath: request.dataset + "/sub-0\(n + 1)/anat/sub-0\(n + 1)_lesions.tsv"))
+                }
+            }
+            try write(column: "kind")
+            let wrong = try await planned()
+            #expect(
+                wrong.status == 422 && wrong.message.contains("has no column “class” for stratify"), "\(wrong.message)")
+            try write(column: "class")
+            let folds = try #require(try await planned().folds)
+            #expect(folds.count == 3 && folds.people.count == 7)
+            #expect(folds.stratify == [["column": "class", "counted": "rim", "edges": [1, 2, 4]]])
+            #expect(Set(["01", "03", "05"].compactMap { folds.people[$0] }) == [1, 2, 3])
+            #expect(folds.people["04"] != folds.people["06"])
+        }
+    }
+
     @Test func foldsRunOnSeveralWorkersAndAFailedOneIsRetriedAlone() async throws {
         try await APIFixture.with { api in
             let run = try await submit(api, try request(api))

@@ -98,15 +98,32 @@ struct ResultsEvaluationTests {
             step: "model", kind: "evaluate.classification",
             """
             ('rim', 'item', '', 'auc', 0.775), ('rim', 'item', 'ci_low', 'auc', 0.5), ('rim', 'item', 'ci_high', 'auc', 0.9),
-            ('rim', 'item', 'people', 'auc', 6), ('rim', 'person', '', 'auc', 1)
+            ('rim', 'item', 'people', 'auc', 6), ('rim', 'person', '', 'auc', 1),
+            ('all', 'person', '', 'accuracy', 0.75), ('all', 'person', 'fold_mean', 'accuracy', 0.7),
+            ('all', 'person', 'fold_sd', 'accuracy', 0.1), ('all', 'person', 'folds', 'accuracy', 5),
+            ('all', 'person', 'published', 'accuracy', 0.8316), ('rim', 'person', 'flat', 'decided', 1),
+            ('rim', 'person', 'rim', 'decided', 3)
             """)
         let metrics = try await classes.rows(
-            "SELECT level, class, metric, value, ci_low, ci_high, people FROM qsmflow.classification_metrics ORDER BY 1"
-        )
+            """
+            SELECT level, class, metric, value, ci_low, ci_high, people FROM qsmflow.classification_metrics
+            WHERE class = 'rim' ORDER BY 1
+            """)
         #expect(
             metrics == [
                 ["item", "rim", "auc", "0.775", "0.5", "0.9", "6"], ["person", "rim", "auc", "1", nil, nil, nil],
             ])
+        #expect(
+            try await classes.rows(
+                """
+                SELECT metric, value, fold_mean, fold_sd, folds, published FROM qsmflow.classification_metrics
+                WHERE class = 'all'
+                """) == [["accuracy", "0.75", "0.7", "0.1", "5", "0.8316"]])
+        // What was decided is a matrix and no metric.
+        #expect(
+            try await classes.rows(
+                "SELECT level, truth, decision, cases FROM qsmflow.classification_decisions ORDER BY decision")
+                == [["person", "rim", "flat", "1"], ["person", "rim", "rim", "3"]])
         let summary = try await fixture(
             step: "model", kind: "evaluate.summary",
             """
@@ -121,6 +138,31 @@ struct ResultsEvaluationTests {
                 ["caudate", nil, "dice", "9", "0.8", "0.1", nil, "0.81"],
                 ["cmb", "iou_0.1", "f1", nil, nil, nil, "0.5", nil],
             ])
+    }
+
+    @Test("published figures stand one by one beside what was found")
+    func published() async throws {
+        let fixture = try await fixture(
+            step: "model", kind: "evaluate.summary",
+            """
+            ('caudate', '', 'mean', 'dice', 0.8), ('caudate', '', 'sd', 'dice', 0.1), ('caudate', '', 'people', 'dice', 9),
+            ('caudate', '', 'published: A: test', 'dice', 0.81), ('caudate', '', 'published: B', 'dice', 0.78),
+            ('caudate', '', 'mean', 'hd95', 2), ('cmb', 'iou_0.1', 'pooled', 'f1', 0.5), ('cmb', 'iou_0.1', 'published', 'f1', 0.4),
+            ('cmb', 'iou_0.1', 'published: B', 'f1', 0.4)
+            """)
+        let rows = try await fixture.rows(
+            "SELECT label, rule, metric, source, published, mean, sd, pooled, people FROM qsmflow.published_figures ORDER BY 1, 4"
+        )
+        #expect(
+            rows == [
+                ["caudate", nil, "dice", "A: test", "0.81", "0.8", "0.1", nil, "9"],
+                ["caudate", nil, "dice", "B", "0.78", "0.8", "0.1", nil, "9"],
+                ["cmb", "iou_0.1", "f1", "B", "0.4", nil, nil, "0.5", nil],
+            ])
+        // Neither adds a row to the summary, nor stands for its one published figure.
+        let summary = try await fixture.rows(
+            "SELECT label, published FROM qsmflow.evaluation_summary ORDER BY 1, metric")
+        #expect(summary == [["caudate", nil], ["caudate", nil], ["cmb", "0.4"]])
     }
 
     /// Of five folds each has rows of its own, which a column tells apart.

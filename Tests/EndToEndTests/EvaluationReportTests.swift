@@ -1,4 +1,6 @@
+import BIDS
 import Foundation
+import Report
 import Testing
 import Workflow
 
@@ -52,16 +54,43 @@ import Workflow
             try rows(
                 PublishedFigures.columns,
                 [
-                    ["sum-ours", "caudate", "dice", "0.81"], ["sum-theirs", "caudate", "dice", "0.79"],
-                    ["sum-theirs", "putamen", "dice", "0.7"], ["again", "putamen", "dice", "0.6"],
-                    ["again", "caudate", "dice", ""],
+                    ["sum-ours", "caudate", "dice", "A 2020", "0.81"],
+                    ["sum-theirs", "caudate", "dice", "B 2021", "0.79"],
+                    ["sum-theirs", "putamen", "dice", "B 2021", "0.7"],
+                    ["again", "putamen", "dice", "B 2021", "0.7"], ["again", "putamen", "dice", "C 2022", "0.6"],
+                    ["again", "caudate", "dice", "C 2022", ""],
                 ]), files)
-        #expect(figures.figure(of: "caudate", "dice", from: "ours") == 0.81)
-        #expect(figures.figure(of: "caudate", "dice", from: "theirs") == 0.79)
-        #expect(figures.figure(of: "putamen", "dice", from: "ours") == nil)
-        // Two summaries that disagree are named, and neither is drawn.
-        #expect(figures.figure(of: "putamen", "dice", from: "theirs") == nil)
-        #expect(figures.notes(from: "ours").isEmpty)
-        #expect(figures.notes(from: "theirs").map { $0.contains("again and sum-theirs") } == [true])
+        func found(_ label: String, _ step: String) -> [String] {
+            figures.figures(of: label, "dice", from: step).map { "\($0.source) \($0.value)" }
+        }
+        #expect(found("caudate", "ours") == ["A 2020 0.81"])
+        #expect(found("caudate", "theirs") == ["B 2021 0.79"])
+        #expect(found("putamen", "ours").isEmpty)
+        // Several sources each have their figure, once however many summaries name it.
+        #expect(found("putamen", "theirs") == ["B 2021 0.7", "C 2022 0.6"])
+    }
+
+    /// What others found stands in a column of its own, with its source, and nowhere where nobody names any.
+    @Test func publishedFiguresOfClassesStandApart() throws {
+        let columns = [
+            "level", "class", "fold", "metric", "value", "ci_low", "ci_high", "fold_mean", "fold_sd", "folds", "cases",
+            "positives", "people", "published", "published_source",
+        ]
+        func table(_ published: [String]) throws -> ReportInput.Table {
+            let rows = [
+                ["person", "all", "all", "accuracy", "0.75", "0.6", "0.9", "0.74", "0.1", "5", "20", "n/a", "20"]
+                    + published,
+                ["person", "all", "1", "accuracy", "0.5", "n/a", "n/a", "n/a", "n/a", "n/a", "n/a", "n/a", "4"]
+                    + ["n/a", "n/a"],
+            ]
+            let text = ([columns] + rows).map { $0.joined(separator: "\t") + "\n" }.joined()
+            return EvaluationReport.metricsTable(try TabularFile.parse(text, path: "metrics.tsv").0)
+        }
+        let with = try table(["0.8316", "Zabihi 2021"])
+        #expect(with.columns.last == "Published (not ours)" && with.columns.contains("Mean ± SD over folds"))
+        let accuracy = ["person", "all", "accuracy", "0.750", "0.600 to 0.900", "0.740 ± 0.100", "20", "–", "20"]
+        #expect(with.rows == [accuracy + ["0.832 – Zabihi 2021"]])
+        let without = try table(["n/a", "n/a"])
+        #expect(without.columns.last == "People" && without.rows == [accuracy])
     }
 }

@@ -102,6 +102,24 @@ import Workflow
             ])
     }
 
+    @Test func anImageBroughtOverIsNamedByBoth() throws {
+        func read(_ port: String, _ name: String) throws -> ReadFile {
+            let line = ["2", port, "01", "", "", "", "", "", name, "/data/raw/\(name)", Self.digest].joined(
+                separator: ",")
+            let table = try CommaSeparatedTable(
+                Data((ReadFile.columns.joined(separator: ",") + "\n" + line + "\n").utf8))
+            return try ReadFile(try #require(try table.rows(needing: ReadFile.columns).first))
+        }
+        let files = RunFiles(
+            made: [try made(2, "onto", "image.resample", "image", name: "image.nii.gz")],
+            read: [try read("image", "sub-01_T1w.nii.gz"), try read("target", "sub-01_Chimap.nii.gz")])
+        let entry = try #require(
+            DerivativeLayout(files: files, places: SourcePlaces(request), atlases: []).entries().first)
+        #expect(entry.path == "sub-01/anat/sub-01_space-Chimap_T1w.nii.gz")
+        #expect(entry.sidecar?["SpatialReference"] == "bids:raw:sub-01_Chimap.nii.gz")
+        #expect(entry.sidecar?["Sources"] == ["bids:raw:sub-01_T1w.nii.gz", "bids:raw:sub-01_Chimap.nii.gz"])
+    }
+
     @Test func sessionsFusionAndSeveralStepsOfAKindAreToldApart() throws {
         let files = [
             try made(0, "labels", "labels.native", "labels", session: "2"),

@@ -25,4 +25,43 @@ import Workflow
         #expect(view([("command", 1)]) == "outputs")
         #expect(view([("roi.statistics", 0)]) == nil)
     }
+
+    /// A workflow with a training per name, each applied by a step of its own.
+    private func reuse(_ trainings: [String]) throws -> [String] {
+        var text = "name: x\nparameters: {train: true, models: [], more: []}\nfolds: {count: 3}\nsteps:\n"
+        for (n, step) in trainings.enumerated() {
+            text += """
+                  \(step):
+                    kind: network.train
+                    when: "${train}"
+                    each: fold
+                    people: training
+                    inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}
+                  apply-\(step):
+                    kind: network.segment
+                    inputs:
+                      image: {bids: {suffix: Chimap}}
+                      model: [{step: \(step).model}, {model: "${\(n == 0 ? "models" : "more")}"}]
+
+                """
+        }
+        let parsed = WorkflowFile.parse(text, path: "/w.yaml")
+        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        return LocalRun.reuse(of: RunID(rawValue: 4), definition, path: "w.yaml")
+    }
+
+    @Test func everyTrainingIsNamedAndAppliedAtOnce() throws {
+        #expect(
+            try reuse(["train"]) == [
+                "Models:   qsmflow models name-folds 4 NAME names those of the folds; NAME then stands for all",
+                "Apply:    qsmflow run w.yaml OTHER_DATASET --set train=false --set models=NAME",
+            ])
+        #expect(
+            try reuse(["train", "second"]) == [
+                "Models:   qsmflow models name-folds 4 NAME-train --step train names those of the folds; NAME-train then stands "
+                    + "for all",
+                "          qsmflow models name-folds 4 NAME-second --step second",
+                "Apply:    qsmflow run w.yaml OTHER_DATASET --set train=false --set models=NAME-train --set more=NAME-second",
+            ])
+    }
 }

@@ -3,6 +3,7 @@ import Kernels
 import NIfTI
 import Radiomics
 import Segmentation
+import TestSupport
 import Testing
 
 @Suite struct LesionComponentsTests {

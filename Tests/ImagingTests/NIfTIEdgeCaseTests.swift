@@ -1,5 +1,6 @@
 import Kernels
 import NIfTI
+import TestSupport
 import Testing
 
 /// Files of other programs that readers have stumbled over. Sums were computed with nibabel 5.

@@ -52,6 +52,44 @@ struct AugmentationTests {
         #expect((600...900).contains(flipped))
     }
 
+    /// Of a patch about a lesion nothing changes its size, and the lesion stays in it.
+    @Test("lesions are mirrored, turned by quarters and a little, and shifted by 3 mm at most")
+    func lesions() {
+        let spacing = SIMD3(1.0, 2, 0.5)
+        var largest = SIMD3<Double>()
+        var quarters: Set<[Double]> = []
+        for sample in 0..<400 {
+            let draw = SpatialAugmentation.lesions(isFlat: false).draw(
+                size: size, centre: middle, spacingMillimetres: spacing, random: Philox(seed: 5), epoch: 0,
+                sample: sample)
+            let map = draw.map.affine
+            let shift = (map(middle) - middle) * spacing
+            largest = pointwiseMax(largest, pointwiseMax(shift, -shift))
+            // In millimetres a rigid map or one with a reflection: lengths stay.
+            var turn: [Double] = []
+            for axis in 0..<3 {
+                var step = SIMD3<Double>()
+                step[axis] = 1 / spacing[axis]
+                let moved = (map(middle + step) - map(middle)) * spacing
+                #expect(abs((moved * moved).sum() - 1) < 1e-9)
+                // 5° about each of three axes are 8.7° at most: every axis is near one of the old ones.
+                let nearest = max(abs(moved.x), abs(moved.y), abs(moved.z))
+                #expect(nearest > 0.988)
+                turn += [moved.x.rounded(), moved.y.rounded(), moved.z.rounded()]
+            }
+            quarters.insert(turn)
+        }
+        #expect(quarters.count == 48)
+        #expect(largest.max() <= 3 && largest.min() > 2.8, "\(largest)")
+        for sample in 0..<50 {
+            let flat = SpatialAugmentation.lesions(isFlat: true).draw(
+                size: Extent3(1, 13, 14), centre: SIMD3(6.5, 6, 4), spacingMillimetres: spacing,
+                random: Philox(seed: 5),
+                epoch: 0, sample: sample)
+            #expect(abs(flat.map.affine(SIMD3(0, 0, 0)).z - 4) < 1e-12, "slices stay in their plane")
+        }
+    }
+
     @Test("turns keep lengths in millimetres, scaling stays in its range, shifts too")
     func ranges() {
         var spatial = SpatialAugmentation()

@@ -327,6 +327,58 @@ struct SlidingWindowTests {
         #expect(short.memory.accumulators == (8 + 1) * 2 * 40 * 40 * 4)
     }
 
+    /// One prepared member at a time, beside the sums for the volume: forty members take as much as two.
+    @Test("memory does not grow with the number of members")
+    func memoryOfEnsembles() throws {
+        let volume = Extent3(16, 40, 40)
+        var options = SlidingWindowOptions(window: Extent3(8, 16, 16))
+        func memory(_ members: Int) throws -> InferenceMemory {
+            let networks = (0..<members).map { ProbeNetwork(bytesPerVoxel: 100 + $0 % 2) }
+            return try SlidingWindow(volume: volume, members: networks, options: options).memory
+        }
+        let (one, two, forty) = try (memory(1), memory(2), memory(40))
+        #expect(two == forty && two.network == 101 * 8 * 16 * 16)
+        #expect(two.accumulators == one.accumulators + 2 * volume.product * 4)
+        // What one member may take with the sums, all may.
+        options.limitBytes = two.total
+        #expect(try memory(40) == two)
+        options.limitBytes = two.total - 1
+        #expect(throws: InferenceError.memory(neededBytes: two.total, limitBytes: two.total - 1)) { try memory(40) }
+    }
+
+    @Test("an ensemble is the mean of its members, in their order and bit for bit", arguments: [1, 3])
+    func members(threads: Int) throws {
+        let volume = Extent3(7, 6, 9)
+        let channels = randomChannels(volume, count: 2, seed: 12)
+        let options = SlidingWindowOptions(window: Extent3(4, 4, 4), flips: [.depth], batch: 3)
+        let members = [0.9, 0.3, 0.7].map { ProbeNetwork(answer: .meanTimesColumn, scale: Float($0)) }
+        func probabilities(_ members: [ProbeNetwork]) throws -> [Int: [Float]] {
+            try VolumeSegmentation(
+                volume: volume, channels: channels, members: members, options: options, keeping: [0, 1],
+                threads: threads
+            ).probabilities
+        }
+        let apart = try members.map { try probabilities([$0]) }
+        let together = try probabilities(members)
+        for channel in 0..<2 {
+            for n in 0..<volume.product {
+                let mean = (apart[0][channel]![n] + apart[1][channel]![n] + apart[2][channel]![n]) / 3
+                #expect(together[channel]![n] == mean)
+            }
+        }
+        var done: [Int] = []
+        var slices: [Int] = []
+        let run = try SlidingWindow(volume: volume, members: members, options: options, threads: threads)
+        try run.run(
+            channels: channels,
+            progress: {
+                #expect($0.windows == 3 * run.plan.origins.count)
+                done.append($0.windowsDone)
+            }, finish: { slices.append($0.index) })
+        #expect(done.last == 3 * run.plan.origins.count && done == done.sorted())
+        #expect(slices == Array(0..<volume.depth))
+    }
+
     @Test("progress counts every window; what it throws ends the run")
     func progress() throws {
         struct Stop: Error {}

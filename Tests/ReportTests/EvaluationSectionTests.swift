@@ -11,11 +11,13 @@ import Testing
         let names = (0..<people).map { "sub-\($0 + 1)" }
         let strips = ReportInput.Strips(
             title: "Dice by structure", axis: "Dice", range: 0...1,
-            rows: [("caudate", 0.8, 0.81), ("putamen", 0.85, nil), ("red nucleus", 0.68, nil)].map {
-                name, mean, published in
+            rows: [
+                ("caudate", 0.8, [("<Author> 2020", 0.81), ("Other 2021", 0.79)]), ("putamen", 0.85, []),
+                ("red nucleus", 0.68, []),
+            ].map { (name: String, mean: Double, published: [(String, Double)]) in
                 ReportInput.Strips.Row(
                     name: name, values: names.map { ($0, min(1, max(0, mean + 0.06 * random.gaussian()))) },
-                    published: published)
+                    published: published.map { (source: $0.0, value: $0.1) })
             })
         let distances = ReportInput.Strips(
             title: "HD95 by structure", axis: "HD95, mm",
@@ -89,7 +91,8 @@ import Testing
         let section = page[try #require(page.range(of: "<section id=\"evaluation\">")).upperBound...]
         let strip = section[..<(try #require(section.range(of: "</svg>"))).lowerBound]
         #expect(strip.components(separatedBy: "<use ").count - 1 == 90)
-        #expect(strip.components(separatedBy: "class=\"published\"").count - 1 == 1)
+        #expect(strip.components(separatedBy: "class=\"published\"").count - 1 == 2)
+        #expect(strip.contains("<title>published, &lt;Author&gt; 2020: 0.81"))
         // 40 false alarms per person lie beyond the axis; the curve goes on level to its end.
         let plain = CurvePlot(
             ReportInput.Curves(

@@ -156,6 +156,64 @@ import Workflow
         #expect(try table.number("value", where: ["level": "slice", "class": "all", "metric": "accuracy"]) == 0.6)
     }
 
+    /// Log-odds of slices: two sure ones outweigh three that lean the other way.
+    @Test func peopleAreJudgedByTheirSlicesToo() throws {
+        let folder = try TaskFolder()
+        let slices = [[0.95, 0.9, 0.4, 0.4, 0.45], [0.3, 0.6, 0.55, 0.2, 0.5], [0, 1, 1, 0.4, 0.4]]
+        for (n, own) in slices.enumerated() {
+            let context = TaskContext(subject: "0\(n + 1)")
+            try folder.add("tables", "lesion\tclass\tp_HH\nn/a\tHH\t0.7\n", name: "\(n).tsv", context: context)
+            let rows = own.enumerated().map { "\($0.offset)\t\($0.element >= 0.5 ? "HH" : "control")\t\($0.element)\n" }
+            try folder.add("slices", "slice\tclass\tp_HH\n" + rows.joined(), name: "s\(n).tsv", context: context)
+        }
+        let rows = ["HH", "control", "control"].enumerated().map { n, group in
+            #"{"subject": "0\#(n + 1)", "values": {"group": "\#(group)"}}"#
+        }
+        try folder.add(
+            "covariates",
+            #"{"columns": [{"name": "group", "type": "text"}], "rows": [\#(rows.joined(separator: ","))]}"#,
+            name: "covariates.json")
+        let result = try folder.perform(
+            "evaluate.classification",
+            parameters: [
+                "target": "group", "positive": "HH", "bootstrap": 0,
+                "published": [
+                    [
+                        "class": "all", "level": "person", "metric": "accuracy", "value": 0.8316,
+                        "source": "Zabihi 2021",
+                    ],
+                    ["class": "all", "level": "lesion", "metric": "accuracy", "value": 0.5, "source": "Nobody 1900"],
+                ],
+            ])
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let people = try folder.table("people.tsv")
+        func score(_ person: String) throws -> Double {
+            try people.number("score", where: ["participant_id": person, "level": "person_by_slices"])
+        }
+        func odds(_ p: Double) -> Double { log(p / (1 - p)) }
+        let first = slices[0].map(odds).reduce(0, +) / 5
+        #expect(abs(try score("sub-01") - 1 / (1 + exp(-first))) < 1e-12)
+        #expect(try score("sub-01") > 0.5 && score("sub-02") < 0.5)
+        // Certainty has an end: one slice of 0 does not outweigh two of 1, nor the other way round by infinity.
+        #expect(try score("sub-03") > 0.5 && score("sub-03") < 0.99)
+        let table = try folder.table("metrics.tsv")
+        let accuracy = ["level": "person_by_slices", "class": "HH", "metric": "accuracy"]
+        #expect(abs(try table.number("value", where: accuracy) - 2.0 / 3) < 1e-12)
+        // A published figure stands beside the number that it is of and nowhere else.
+        let published = table.rows.filter { $0[table.columns.count - 2] != "n/a" }
+        #expect(published.map { Array($0[0..<4]) } == [["person", "all", "all", "accuracy"]])
+        #expect(published.first?.suffix(2) == ["0.8316", "Zabihi 2021"])
+        #expect(
+            result.warnings == ["The published accuracy of all (lesion) has no counterpart here and is not shown."])
+        let shown = result.measurements.filter { $0.term == "published" }
+        #expect(shown.map(\.value) == [0.8316] && shown.first?.reference == "person")
+        // The matrix in numbers: everybody is called a patient, one is.
+        let decided = result.measurements.filter { $0.metric == "decided" && $0.reference == "person" }
+        #expect(decided.count == 4)
+        #expect(decided.first { $0.region == "control" && $0.term == "HH" }?.value == 2)
+        #expect(decided.first { $0.region == "HH" && $0.term == "HH" }?.value == 1)
+    }
+
     @Test func oneTableOfEverybodyIsEnough() throws {
         let folder = try TaskFolder()
         var text = "participant_id\tidentifier\tknown\trisk\n"

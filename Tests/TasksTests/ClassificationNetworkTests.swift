@@ -1,6 +1,7 @@
 import BIDS
 import Foundation
 import Kernels
+import NIfTI
 import Networks
 import Testing
 import Workflow
@@ -114,7 +115,7 @@ import Workflow
         let result = try folder.perform(
             "network.train",
             parameters: [
-                "network": "resnet18", "patch": [8, 8, 8], "batch": 12, "epochs": 3, "augmentation": "flips",
+                "network": "resnet18", "patch": [8, 8, 8], "batch": 12, "epochs": 14, "augmentation": "flips",
                 "validation": 0.25, "minimum_positives": 3, "loss": ["cross_entropy", "focal"],
                 "class_weights": ["rim": 2], "metric": "balanced_accuracy",
             ], threads: 2, memoryMiB: 2048)
@@ -130,6 +131,73 @@ import Workflow
         #expect(found.map(\.lesion) == (1...6).map(String.init))
         #expect(found.map(\.name) == ["none", "rim", "none", "none", "rim", "rim"])
         _ = folder
+    }
+
+    /// In a cross-validation no fold learns other classes than the next.
+    @Test func classesAreThoseThatAreStated() throws {
+        let folder = try ToyCohort.lesionFolder(people: 1..<5)
+        var third = ToyCohort.lesions(9, rims: [2])
+        third.targets = third.targets.replacing("1\tnone", with: "1\tvein")
+        let context = ToyCohort.context(9)
+        try folder.add("images", third.map, name: "sub-09_Chimap", context: context)
+        try folder.add("labels", third.labels, name: "sub-09_lesions", context: context)
+        try folder.add("targets", third.targets, name: "sub-09_targets.tsv", context: context)
+        func trained(_ folder: TaskFolder, _ further: [String: JSONValue]) throws -> TaskResult {
+            let parameters: [String: JSONValue] = [
+                "network": "resnet18", "patch": [8, 8, 8], "batch": 6, "epochs": 1, "augmentation": "lesions",
+                "validation": 0, "minimum_positives": 2,
+            ]
+            return try folder.perform(
+                "network.train", parameters: .object(parameters.merging(further) { $1 }), threads: 2, memoryMiB: 2048)
+        }
+        let three = try trained(folder, [:])
+        #expect(three.failure?.message.contains("minimum_positives is for two classes, and there are 3") == true)
+        let result = try trained(folder, ["classes": ["rim", "none"], "notes": ["A design of ours."]])
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(result.warnings == ["1 lesion is of the class “vein” and left out: the classes are rim, none."])
+        let card = try Model(path: folder.modelPath).card
+        // The last counts as positive, though it is not the rarer.
+        #expect(card.classes == ["rim", "none"] && card.notes == ["A design of ours."])
+        var spatial = SpatialAugmentation.lesions(isFlat: false)
+        spatial.beyond = .background
+        #expect(card.training?.targeted?.spatial == spatial)
+
+        // A fold whose training has nobody with a rim.
+        let healthy = try TaskFolder()
+        for number in 1..<4 {
+            let (lesions, context) = (ToyCohort.lesions(number, rims: []), ToyCohort.context(number))
+            try healthy.add("images", lesions.map, name: "\(number)_Chimap", context: context)
+            try healthy.add("labels", lesions.labels, name: "\(number)_lesions", context: context)
+            try healthy.add("targets", lesions.targets, name: "\(number)_targets.tsv", context: context)
+        }
+        #expect(
+            try trained(healthy, ["classes": ["none", "rim"]]).failure?.message
+                == "Step step: what is to be told apart has only the class “none” among the people trained on, and nothing of "
+                + "“rim”; a training needs lesions of two classes or more: add people who have them, or let “stratify” of folds "
+                + "give every fold its share")
+        _ = folder
+    }
+
+    /// Whoever lacks the mask that a channel is normalised in takes no part, and stops nobody else.
+    @Test func masksAreNeededWhereChannelsAre() throws {
+        let folder = try ToyCohort.lesionFolder(people: 1..<5)
+        var mask = Mask(grid: ToyCohort.grid)
+        for n in mask.values.indices { mask.values[n] = 1 }
+        try NIfTIFile.write(mask, to: folder.path + "/mask.nii.gz")
+        for number in 1..<4 {
+            folder.add(
+                "masks", path: folder.path + "/mask.nii.gz", name: "mask.nii.gz", context: ToyCohort.context(number))
+        }
+        let result = try folder.perform(
+            "network.train",
+            parameters: [
+                "network": "resnet18", "patch": [8, 8, 8], "batch": 6, "epochs": 1, "augmentation": "none",
+                "validation": 0, "channels": [["modality": "Chimap", "normalise": "zscore_mask"]],
+            ], threads: 2, memoryMiB: 2048)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(
+            result.warnings == ["sub-04 takes no part: it has no brain mask, inside which a channel is normalised."])
+        #expect(try folder.rows("split.tsv").map { $0[0] } == ["sub-01", "sub-02", "sub-03"])
     }
 
     /// Images without anything to see: what is learned is in the features, which need their scaling to be seen.
@@ -270,6 +338,29 @@ import Workflow
             #expect(slices.allSatisfy { $0[2] == name }, "\(slices)")
             #expect(found.outputs.map(\.port) == ["table", "slices"])
         }
+        try onlySlicesOfRegions(folder.modelPath)
         _ = folder
+    }
+
+    /// With regions those slices alone are judged that meet one; a map of another grid is none of them.
+    private func onlySlicesOfRegions(_ model: String) throws {
+        func folder(_ grid: VoxelGrid, regionIn slices: Set<Int>) throws -> TaskFolder {
+            let folder = try TaskFolder()
+            try folder.add("image", ToyCohort.groupMap(20, isBright: true), name: "map")
+            folder.add("model", path: model, name: "model.safetensors")
+            var regions = LabelMap(grid: grid)
+            for k in slices { regions.values[grid.index(4, 4, k)] = 3 }
+            try folder.add("regions", regions, name: "regions")
+            return folder
+        }
+        let some = try folder(ToyCohort.grid, regionIn: [2, 6, 9])
+        try #require(try some.perform("network.classify").failure == nil)
+        #expect(try some.rows("slices.tsv").map { $0[0] } == ["6", "9"])
+        let none = try folder(ToyCohort.grid, regionIn: [2])
+        #expect(
+            try none.perform("network.classify").failure?.message.hasPrefix("no slice of the slab meets a region")
+                == true)
+        let elsewhere = try folder(VoxelGrid(nx: 20, ny: 18, nz: 12, affine: .scaling([1, 1, 1])), regionIn: [6])
+        #expect(try elsewhere.perform("network.classify").failure?.message.contains("regions") == true)
     }
 }

@@ -2,6 +2,7 @@ import BIDS
 import Foundation
 import Kernels
 import NIfTI
+import Networks
 import Testing
 import Workflow
 
@@ -39,7 +40,7 @@ import Workflow
 
     private func apply(_ model: String, _ features: String) throws -> (result: TaskResult, rows: [[String]]) {
         let folder = try TaskFolder()
-        folder.add("model", path: model, name: "model.json")
+        folder.add("model", path: model, name: "model.safetensors")
         try folder.add("features", features, name: "features.tsv")
         let result = try folder.perform("classifier.apply")
         return (result, result.failure == nil ? try folder.rows("table.tsv") : [])
@@ -67,7 +68,7 @@ import Workflow
         #expect(size[0] > 3 * size[1], "\(importance)")
 
         let (features, _, rims) = Self.lesions(30)
-        let (applied, rows) = try apply(folder.path + "/out/model.json", features)
+        let (applied, rows) = try apply(folder.path + "/out/model.safetensors", features)
         #expect(applied.failure == nil, "\(applied.failure?.message ?? "")")
         for row in rows {
             #expect((row[1] == "rim") == rims.contains(Int(row[0])!), "\(row)")
@@ -80,7 +81,7 @@ import Workflow
         // The same training gives the same bytes, whatever the threads.
         let again = try cohort(0..<12)
         _ = try again.perform("classifier.train", parameters: ["method": .string(method), "trees": 60])
-        #expect(try again.output("model.json") == folder.output("model.json"))
+        #expect(try again.bytes("model.safetensors") == folder.bytes("model.safetensors"))
     }
 
     /// Tables as network.classify writes them, so that what reads one reads both.
@@ -88,7 +89,7 @@ import Workflow
         let folder = try cohort(0..<6)
         _ = try folder.perform("classifier.train", parameters: ["trees": 5])
         let other = try TaskFolder()
-        other.add("model", path: folder.path + "/out/model.json", name: "model.json")
+        other.add("model", path: folder.path + "/out/model.safetensors", name: "model.safetensors")
         try other.add("features", Self.lesions(9).features, name: "features.tsv")
         _ = try other.perform("classifier.apply")
         let header = try other.output("table.tsv").split(separator: "\n")[0]
@@ -168,9 +169,79 @@ import Workflow
         let importance = try folder.rows("importance.tsv")
         #expect(importance.map { $0[0] } == ["putamen.mean", "putamen.sd", "caudate.mean", "caudate.sd"])
         for isPatient in [true, false] {
-            let (_, found) = try apply(folder.path + "/out/model.json", table(isPatient, 40))
+            let (_, found) = try apply(folder.path + "/out/model.safetensors", table(isPatient, 40))
             #expect(found.map { $0[0...1] } == [["n/a", isPatient ? "HH" : "control"]])
         }
+    }
+
+    /// Classes that are stated are those of every fold, whoever is in it.
+    @Test func classesAreThoseThatAreStated() throws {
+        let folder = try cohort(0..<6)
+        try folder.add(
+            "features", "lesion\tcontrast\tnoise\tmissing\n1\t0\t0\tn/a\n", name: "vein.tsv",
+            context: .init(subject: "9"))
+        try folder.add("targets", "lesion\tclass\n1\tvein\n", name: "vein_lesions.tsv", context: .init(subject: "9"))
+        func classes(_ parameters: JSONValue) throws -> (TaskResult, [String]) {
+            let result = try folder.perform("classifier.train", parameters: parameters)
+            return (result, try folder.table("predictions.tsv").columns.filter { $0.hasPrefix("p_") })
+        }
+        let (met, all) = try classes(["trees": 3])
+        #expect(met.warnings.isEmpty && all == ["p_no_rim", "p_rim", "p_vein"])
+        let (stated, two) = try classes(["trees": 3, "classes": ["no_rim", "rim"]])
+        #expect(two == ["p_no_rim", "p_rim"])
+        #expect(stated.warnings == ["1 case is of the class “vein” and left out: the classes are no_rim, rim."])
+        // Of two the last is the positive one, be it rarer or not, unless the step says otherwise.
+        #expect(try classes(["trees": 3, "classes": ["rim", "no_rim"]]).1 == ["p_rim", "p_no_rim"])
+        #expect(
+            try classes(["trees": 3, "classes": ["rim", "no_rim"], "positive": "rim"]).1 == ["p_no_rim", "p_rim"])
+
+        let healthy = try TaskFolder()
+        try healthy.add("features", "lesion\tclass\ta\n1\tno_rim\t3\n2\tno_rim\t4\n", name: "f.tsv")
+        #expect(
+            try message(healthy, ["classes": ["no_rim", "rim"]])
+                == "Step step: there are 2 cases, all of class no_rim and none of rim; a classifier learns from two classes or "
+                + "more: add people who have them, or let “stratify” of folds give every fold its share")
+        #expect(try message(healthy, ["classes": ["no_rim"]]).contains("classes names no_rim alone"))
+    }
+
+    /// Whoever was in no fold is judged by the classifiers of all folds: the mean of what they say.
+    @Test func classifiersOfFoldsAreAnEnsemble() throws {
+        let (features, _, _) = Self.lesions(30)
+        let folders = try [0..<6, 6..<12].map { try cohort($0) }
+        for folder in folders {
+            #expect(
+                try folder.perform("classifier.train", parameters: ["trees": 20, "positive": "rim"]).failure == nil)
+        }
+        let paths = folders.map { $0.path + "/out/model.safetensors" }
+        func rims(_ models: [String]) throws -> [Double] {
+            let folder = try TaskFolder()
+            for (fold, path) in models.enumerated() {
+                folder.add(
+                    "model", path: path, name: "model-\(paths.firstIndex(of: path)!).safetensors",
+                    context: .init(fold: fold + 1))
+            }
+            try folder.add("features", features, name: "features.tsv")
+            let result = try folder.perform("classifier.apply")
+            try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+            return try folder.rows("table.tsv").compactMap { Double($0[3]) }
+        }
+        let (one, other, both) = (try rims([paths[0]]), try rims([paths[1]]), try rims(paths))
+        #expect(one != other && both.count == 8)
+        for n in both.indices { #expect(abs(both[n] - (one[n] + other[n]) / 2) < 1e-12) }
+        #expect(try rims(paths.reversed()) == both)
+
+        let turned = try cohort(0..<6)
+        _ = try turned.perform("classifier.train", parameters: ["trees": 3, "positive": "no_rim"])
+        let folder = try TaskFolder()
+        folder.add("model", path: paths[0], name: "model.safetensors", context: .init(fold: 1))
+        folder.add(
+            "model", path: turned.path + "/out/model.safetensors", name: "model.safetensors", context: .init(fold: 2))
+        try folder.add("features", features, name: "features.tsv")
+        let message = try folder.perform("classifier.apply").failure?.message ?? ""
+        #expect(
+            message.contains("model.safetensors of fold") && message.contains("with “classes” and “positive” stated"),
+            "\(message)")
+        withExtendedLifetime((folders, turned)) {}
     }
 
     private func message(_ folder: TaskFolder, _ parameters: JSONValue) throws -> String {
@@ -201,20 +272,160 @@ import Workflow
 
         let trained = try cohort(0..<6)
         _ = try trained.perform("classifier.train", parameters: ["trees": 3])
-        let model = trained.path + "/out/model.json"
+        let model = trained.path + "/out/model.safetensors"
         #expect(
             try apply(model, "lesion\tcontrast\n1\t3\n").result.failure?.message
                 == "features.tsv has no feature “noise”, which the classifier was trained with; add it")
         #expect(
             try apply(model, "name\tcontrast\tnoise\nx\t3\t4\n").result.failure?.message.contains(
-                "the classifier judges lesions")
+                "is a table of people, the classifier judges lesions")
                 == true)
-        let broken = trained.path + "/broken.json"
-        try Data("{}".utf8).write(to: URL(fileURLWithPath: broken))
+        let broken = trained.path + "/broken.safetensors"
+        try SafetensorsWriter.write([], metadata: [Model.classifierKey: "{}"], to: broken)
         #expect(
             try apply(broken, "lesion\tcontrast\n1\t3\n").result.failure?.message.contains(
                 "is no classifier of classifier.train (it lacks “") == true)
+        let network = trained.path + "/network.safetensors"
+        try SafetensorsWriter.write([], metadata: [Model.metadataKey: "{}"], to: network)
+        #expect(
+            try apply(network, "lesion\tcontrast\n1\t3\n").result.failure?.message.contains(
+                "it is a network, which network.classify applies") == true)
+        try Data("{}".utf8).write(to: URL(fileURLWithPath: broken))
+        #expect(
+            try apply(broken, "lesion\tcontrast\n1\t3\n").result.failure?.message.contains(
+                "is no classifier of classifier.train (") == true)
         _ = trained
+    }
+
+    // MARK: Covariates and slices
+
+    /// People whose χ rises with age, patients (even numbers) by another 10 ppb, and who are ten years older.
+    private static func person(_ n: Int) -> (age: Double, chi: Double) {
+        let isPatient = n % 2 == 0
+        let age = 40 + Double(n * 7 % 23) + (isPatient ? 10 : 0)
+        return (age, 0.002 * age + (isPatient ? 0.010 : 0) + 0.0004 * sin(Double(5 * n)))
+    }
+
+    private static func covariates(_ people: Range<Int>, unknown: Int? = nil) -> String {
+        let rows = people.map { n -> JSONValue in
+            [
+                "subject": .string("\(n)"),
+                "values": [
+                    "group": .string(n % 2 == 0 ? "HH" : "control"),
+                    "age": n == unknown ? .null : .number(person(n).age), "site": "a",
+                ],
+            ]
+        }
+        return JSONValue.object([
+            "columns": [
+                ["name": "group", "type": "text"], ["name": "age", "type": "number"], ["name": "site", "type": "text"],
+            ],
+            "rows": .array(rows),
+        ]).canonicalString
+    }
+
+    private static let residualising: JSONValue = [
+        "method": "logistic", "target": "group", "positive": "HH", "residualise": ["age"],
+    ]
+
+    /// The slope on age is that of people of one kind: the ten years that groups differ in are not taken for it.
+    @Test func whatAgeExplainsIsTakenAway() throws {
+        let folder = try TaskFolder()
+        func table(_ n: Int) -> String { "region\treference\tmean\nputamen\twhole_brain\t\(Self.person(n).chi)\n" }
+        for n in 0..<24 {
+            try folder.add("features", table(n), name: "\(n).tsv", context: TaskContext(subject: "\(n)"))
+        }
+        try folder.add("covariates", Self.covariates(0..<24), name: "covariates.json")
+        let result = try folder.perform("classifier.train", parameters: Self.residualising)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        let path = folder.path + "/out/model.safetensors"
+        let classifier = try FeatureClassifier(
+            TaskRequest.StagedInput(
+                input: TaskInput(
+                    port: "model", context: .cohort, name: "m", digest: ArtifactDigest(of: Data()), sizeBytes: 0,
+                    metadata: nil), path: path))
+        let slope = try #require(classifier.preparation.covariates?.slopes[0][0])
+        #expect(abs(slope - 0.002) < 0.00005, "\(slope)")
+        #expect(value(result, "accuracy") == 1)
+        // Without, what age adds hides what the disease does.
+        var plain = Self.residualising
+        plain["residualise"] = []
+        #expect(try #require(value(folder.perform("classifier.train", parameters: plain), "accuracy")) < 1)
+        _ = try folder.perform("classifier.train", parameters: Self.residualising)
+
+        func judged(_ n: Int, age: Int?) throws -> (TaskResult, [[String]]) {
+            let other = try TaskFolder()
+            other.add("model", path: path, name: "model.safetensors")
+            try other.add("features", table(n), name: "f.tsv", context: TaskContext(subject: "\(n)"))
+            if let age { try other.add("covariates", Self.covariates(30..<34, unknown: age), name: "covariates.json") }
+            let result = try other.perform("classifier.apply")
+            return (result, result.failure == nil ? try other.rows("table.tsv") : [])
+        }
+        for n in 30..<34 { #expect(try judged(n, age: 0).1[0][1] == (n % 2 == 0 ? "HH" : "control")) }
+        let (unknown, rows) = try judged(31, age: 31)
+        #expect(unknown.warnings == ["sub-31 has no age: taken as the mean of those trained on."] && rows.count == 1)
+        #expect(
+            try judged(31, age: nil).0.failure?.message
+                == "Step step got no input “covariates”; state it in the workflow file")
+        var wrong = Self.residualising
+        wrong["residualise"] = ["site"]
+        #expect(try message(folder, wrong).contains("“site”, which is no column of numbers"))
+        wrong["residualise"] = ["agee"]
+        #expect(try message(folder, wrong).contains("no column of participants.tsv; did you mean age?"))
+    }
+
+    /// Rows of slices are told apart by the group of their person; what a slice has no part of is no reason to leave it out.
+    @Test func slicesAreToldApart() throws {
+        let folder = try TaskFolder()
+        func table(_ n: Int) -> String {
+            var text = "slice\tz_mm\treference\tputamen\tdentate\n"
+            for k in 3..<9 {
+                let chi = Self.person(n).chi + 0.0003 * cos(Double(3 * n + k))
+                text += "\(k)\t\(2 * k)\tnone\t\(k < 5 ? "n/a" : "\(chi)")\t\(k > 6 ? "n/a" : "\(chi + 0.1)")\n"
+            }
+            return text + "3\t6\twhole_brain\t9\t9\n"
+        }
+        for n in 0..<24 {
+            try folder.add("features", table(n), name: "\(n).tsv", context: TaskContext(subject: "\(n)"))
+        }
+        try folder.add("covariates", Self.covariates(0..<24), name: "covariates.json")
+        var parameters = Self.residualising
+        parameters["reference"] = "none"
+        let result = try folder.perform("classifier.train", parameters: parameters)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(value(result, "cases", term: "HH") == 72 && value(result, "features") == 2)
+        #expect(try #require(value(result, "balanced_accuracy")) > 0.95)
+        #expect(try folder.table("predictions.tsv").columns[2] == "slice")
+        let other = try TaskFolder()
+        other.add("model", path: folder.path + "/out/model.safetensors", name: "model.safetensors")
+        try other.add("features", table(30), name: "f.tsv", context: TaskContext(subject: "30"))
+        try other.add("covariates", Self.covariates(30..<31), name: "covariates.json")
+        let applied = try other.perform("classifier.apply")
+        try #require(applied.failure == nil, "\(applied.failure?.message ?? "")")
+        #expect(try other.output("table.tsv").hasPrefix("slice\tclass\tp_control\tp_HH\n"))
+        #expect(try other.rows("table.tsv").map { $0[0] } == (3..<9).map(String.init))
+        #expect(try other.rows("table.tsv").allSatisfy { $0[1] == "HH" })
+        // In the table alone: they are many.
+        #expect(applied.measurements.isEmpty)
+    }
+
+    /// A classifier is a model: what it is stands in its card, and nobody takes it for a network.
+    @Test func aClassifierIsAModelWithACard() throws {
+        let folder = try cohort(0..<6)
+        let result = try folder.perform("classifier.train", parameters: ["trees": 3])
+        let output = try #require(result.outputs.first { $0.port == "model" })
+        let card = try #require(output.metadata?["card"])
+        #expect(output.metadata?["type"] == "model")
+        #expect(card["architecture"] == "random forest, 3 trees, 2 features of lesions")
+        #expect(card["classes"] == ["no_rim", "rim"] && card["inputs"] == ["contrast", "noise"])
+        #expect(card["split"]?["training"]?.arrayValue?.count == 6 && card["data"]?.arrayValue?.count == 12)
+        #expect(card["metrics"]?[0]?["measuredOn"] == "people not trained on")
+        let file = try SafetensorsFile(path: folder.path + "/out/model.safetensors")
+        #expect(file.metadata[Model.metadataKey] == card.canonicalString && file.tensors.isEmpty)
+        let error = #expect(throws: NetworkError.self) {
+            try StoredModel(path: folder.path + "/out/model.safetensors")
+        }
+        #expect(error.map { "\($0)".contains("apply it with classifier.apply") } == true)
     }
 
     // MARK: Candidates

@@ -82,7 +82,7 @@ import Workflow
         #expect(result.failure?.outcome == .permanent)
         #expect(
             result.failure?.message
-                == "Step step: no label map of the people to be trained on has a voxel of microbleed; check the numbers in “classes” and what is bound to “labels”"
+                == "Step step: no label map of the people to be trained on has a voxel of microbleed; check “classes” and what is bound to “labels”"
         )
     }
 
@@ -93,7 +93,95 @@ import Workflow
         let result = try folder.perform("network.train", parameters: parameters)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
         #expect(result.warnings.contains { $0.contains("have no voxel of infarct") }, "\(result.warnings)")
+        func voxels(_ name: String) -> Double? { result.value("training_voxels", term: name) }
+        #expect(voxels("infarct") == 0 && voxels("microbleed") == 3 * 64)
         #expect(result.measurements.filter { $0.metric == "dice" }.map(\.term).contains("microbleed"))
+    }
+
+    /// Where one warning of many is shown, it is not that somebody has no labels.
+    @Test func whatCannotBeLearnedIsWarnedOfFirst() throws {
+        var parameters = Self.segmentation
+        parameters["classes"] = [["name": "microbleed", "labels": [1]], ["name": "infarct", "labels": [2]]]
+        let folder = try Self.folder(people: 1..<5, hasLesion: { _ in true })
+        try folder.add("images", Volume(grid: Self.grid), name: "09_Chimap", context: Self.context(9))
+        let result = try folder.perform("network.train", parameters: parameters)
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(result.warnings.first?.contains("have no voxel of infarct") == true, "\(result.warnings)")
+        #expect(result.warnings.contains("sub-09 takes no part: it has no label map."), "\(result.warnings)")
+    }
+
+    /// Folds that each go by the first image of their own would give models of different grids.
+    @Test func foldsOfImagesThatDifferInVoxelSizeNeedOne() throws {
+        let folder = try Self.folder(people: 1..<4, hasLesion: { _ in true })
+        let coarse = VoxelGrid(nx: 12, ny: 12, nz: 12, affine: .scaling(SIMD3(1, 1, 2)))
+        var labels = LabelMap(grid: coarse)
+        for n in 700..<710 { labels.values[n] = 1 }
+        try folder.add("images", Volume(grid: coarse), name: "09_Chimap", context: Self.context(9))
+        try folder.add("labels", labels, name: "09_dseg", context: Self.context(9))
+        func result(fold: Int?, _ spacing: JSONValue = []) throws -> TaskResult {
+            var parameters = Self.segmentation
+            parameters["spacing_mm"] = spacing
+            var request = try folder.request("network.train", parameters: parameters)
+            request.context.fold = fold
+            return AttemptRunner.perform(request)
+        }
+        let refused = try result(fold: 2)
+        #expect(refused.failure?.outcome == .permanent)
+        #expect(
+            refused.failure?.message
+                == "Step step: voxels of 1_Chimap.nii.gz have 1.0×1.0×1.0 mm, those of 09_Chimap.nii.gz 1.0×1.0×2.0 mm, and every "
+                + "fold would take the size of its own first image; state spacing_mm, so that the models of all folds are of one grid"
+        )
+        // One training by itself goes by the first image, and folds by what is stated.
+        for other in [try result(fold: nil), try result(fold: 2, [1, 1, 1])] {
+            #expect(other.failure == nil, "\(other.failure?.message ?? "")")
+        }
+    }
+
+    // MARK: Classes by names
+
+    private func byName(_ tables: [Int: String], classes: JSONValue) throws -> (result: TaskResult, folder: TaskFolder)
+    {
+        let folder = try ToyCohort.segmentationFolder(people: 1..<6)
+        for (number, table) in tables.sorted(by: { $0.key < $1.key }) {
+            try folder.add("tables", table, name: "\(number)_dseg.tsv", context: ToyCohort.context(number))
+        }
+        var parameters = NetworkTaskTests.segmentation
+        (parameters["classes"], parameters["epochs"]) = (classes, 1)
+        return (try folder.perform("network.train", parameters: parameters), folder)
+    }
+
+    private static let bright: JSONValue = [
+        ["name": "bright", "regions": ["left_bright", "L_bright"]], ["name": "dark", "regions": ["dark", "dim"]],
+    ]
+
+    /// Whatever a table calls a region and numbers it: weights are those of classes by numbers.
+    @Test func namesOfRegionsStandForTheirNumbers() throws {
+        let (table, other) = ("index\tname\n7\tL_bright\n9\tdim\n", "index\tname\n5\tdark\n9\tdim\n7\tleft_bright\n")
+        let (named, first) = try byName([1: table, 2: other, 3: table, 4: table, 5: other], classes: Self.bright)
+        #expect(named.failure == nil && named.warnings.isEmpty, "\(named)")
+        let (numbered, second) = try byName(
+            [:], classes: [["name": "bright", "labels": [7]], ["name": "dark", "labels": [5, 9]]])
+        #expect(numbered.failure == nil)
+        let (a, b) = (try Model(path: first.modelPath), try Model(path: second.modelPath))
+        #expect(a.card.classes == ["background", "bright", "dark"])
+        #expect(a.weights == b.weights)
+        // What the tables said belongs to what was learned from.
+        #expect(a.card.data.map(\.file).contains("1_dseg.tsv") && a.card.data.count == b.card.data.count + 5)
+    }
+
+    @Test func whoseTableCannotNameAClassIsNotTakenToLackIt() throws {
+        let table = "index\tname\n7\tL_bright\n9\tdim\n"
+        let lacking = "index\tname\n7\tL_bright\n8\tputamen\n"
+        let (refused, one) = try byName([1: table, 2: table, 3: table, 4: lacking, 5: table], classes: Self.bright)
+        #expect(
+            refused.failure?.message
+                == "4_dseg.tsv names no region of class dark (dark, dim); it has L_bright, putamen. Correct “regions” in classes, or "
+                + "leave the class out")
+        let (partly, two) = try byName([1: table, 2: table, 3: table, 5: table], classes: Self.bright)
+        #expect(partly.failure == nil)
+        #expect(partly.warnings == ["sub-04 takes no part: it has no table of the names of its regions."])
+        _ = (one, two)
     }
 
     @Test func theBytesOfAModelDoNotDependOnTheNameOfItsStep() throws {

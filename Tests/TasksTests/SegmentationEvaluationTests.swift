@@ -94,6 +94,21 @@ import Workflow
         let oneSided = try self.folder().perform("evaluate.segmentation", parameters: ["structures": ["red", "green"]])
         #expect(
             oneSided.failure?.message.contains("the table of the prediction names no structure “green”") == true)
+        // What one side cannot name is left out where that is asked for, as long as something is left.
+        let groups: JSONValue = [
+            "caudate": ["L_caudate", "R_caudate"], "nigra": ["L_nigra", "R_nigra"], "green": ["green"],
+        ]
+        let strict = try self.folder().perform("evaluate.segmentation", parameters: ["groups": groups])
+        #expect(strict.failure?.message.contains("of group green the prediction has no region") == true)
+        let shared = try self.folder()
+        let lenient = try shared.perform(
+            "evaluate.segmentation",
+            parameters: ["groups": groups, "structures": ["red", "putamen"], "only_shared": true])
+        #expect(lenient.failure == nil && lenient.warnings.isEmpty)
+        #expect(try shared.table("table.tsv").rows.map { $0[0] } == ["caudate", "red"])
+        let nothing = try self.folder().perform(
+            "evaluate.segmentation", parameters: ["structures": ["green", "putamen"], "only_shared": true])
+        #expect(nothing.failure?.message.contains("prediction and reference share none of green, putamen") == true)
         // Without tables numbers are names, and none of them agree.
         let nameless = try self.folder(tables: false).perform(
             "evaluate.segmentation", parameters: ["structures": ["label-1"]])

@@ -61,4 +61,6 @@ final class TaskFolder {
     }
 
     func output(_ name: String) throws -> String { try String(contentsOfFile: path + "/out/" + name, encoding: .utf8) }
+
+    func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path + "/out/" + name)) }
 }

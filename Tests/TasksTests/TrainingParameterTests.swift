@@ -126,7 +126,7 @@ import Workflow
             (["patch": [15, 16, 16]], "edges are multiples of 2, such as [16, 16, 16]"),
             (["loss": ["hinge"]], "there is no loss “hinge”"),
             (["loss": ["bce"]], "the loss bce is for one class, and 2 are named"),
-            (["network": "resnet18", "loss": ["dice"]], "classes is a parameter of the networks unet"),
+            (["network": "resnet18"], "widths is a parameter of the networks unet"),
             (["channels": [["modality": "Chimap"], ["modality": "T1w"]]], "lacks one of the 2 channels"),
             (["channels": [["modality": "Chimap", "units": "ppb"]]], "units ppm, not ppb"),
             (["class_weights": ["grey": 2]], "class_weights speaks of “grey”; there are background, bright, dark"),

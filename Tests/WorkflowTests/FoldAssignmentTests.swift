@@ -111,6 +111,28 @@ import Workflow
         #expect(assignment.document["stratify"]?[0]?["edges"] == .array(edges.map { .number($0) }))
     }
 
+    /// Numbers of rows are dealt as those of a column are; whoever has none is in a group apart.
+    @Test func countsAreBalanced() throws {
+        let labels = (0..<23).map { "p\($0)" }
+        let item = FoldDefinition.Stratification(
+            column: "class",
+            counted: .init(table: DatasetQuery(query: BIDSQuery(suffixes: ["lesions"])), value: "rim"),
+            rule: .edges([1, 2, 4]))
+        let counts = Dictionary(uniqueKeysWithValues: labels.dropLast(3).enumerated().map { ($1, $0 % 6) })
+        let assignment = try FoldAssignment(
+            FoldDefinition(count: .folds(5), stratify: [item]), cohort: try cohort(labels), participants: nil,
+            counts: [item: counts])
+        func stratum(_ label: String) -> Int { counts[label].map { n in [1, 2, 4].filter { $0 <= n }.count } ?? 9 }
+        for (group, members) in Dictionary(grouping: labels, by: stratum) {
+            var sizes = [Int](repeating: 0, count: 5)
+            for label in members { sizes[assignment.folds[label]! - 1] += 1 }
+            #expect(sizes.max()! - sizes.min()! <= 1, "\(group): \(sizes)")
+        }
+        #expect(
+            assignment.document["stratify"]?.canonicalString
+                == #"[{"column":"class","counted":"rim","edges":[1,2,4]}]"#)
+    }
+
     @Test func whatCannotBeIsSaid() throws {
         let drawn = try FoldCohort(people: 4, seed: 1)
         func message(_ definition: FoldDefinition, table: Bool = true) -> String {

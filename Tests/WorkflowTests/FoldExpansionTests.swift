@@ -158,7 +158,7 @@ import Workflow
         let definition = try definition(Self.text, ["train": false, "models": "net"])
         #expect(definition.folds == nil && definition.steps.map(\.name) == ["segment"])
         #expect(definition.registeredModels.map(\.reference.registeredAs) == ["net"])
-        #expect(definition.reuse == FoldReuse(step: "train", condition: "train", models: "models"))
+        #expect(definition.reuses == [FoldReuse(step: "train", condition: "train", models: "models")])
         let members = (1...3).map { FileReference(path: "/m\($0)") }
         let (tasks, _) = try tasks(definition, drawn, models: ["net": members])
         #expect(tasks.count == drawn.cohort.sessionCount)

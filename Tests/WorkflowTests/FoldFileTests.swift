@@ -35,7 +35,7 @@ import Workflow
         #expect(
             folds.stratify == [.init(column: "group"), .init(column: "lesions", rule: .edges([1, 2, 4]))])
         #expect(definition.steps[0].isPerFold && definition.steps[0].people == .training)
-        #expect(definition.usesFolds && definition.reuse == nil)
+        #expect(definition.usesFolds && definition.reuses.isEmpty)
         let other = parse(Self.folds, ["n": "each-person", "columns": "age"]).definition?.folds
         #expect(other?.count == .eachPerson && other?.stratify == [.init(column: "age")])
         #expect(parse(Self.folds).problems.isEmpty)
@@ -72,6 +72,11 @@ import Workflow
         ("{step: train.model}", "[[{step: train.model}]]", 16, 55, "holds no lists"),
         ("    each: fold", "    when: 3\n    each: fold", 11, 11, "when of step train is 3; write true or false"),
         ("    each: fold", "    when: \"no\"\n    each: fold", 11, 11, "when of step train is “no”"),
+        ("    each: fold", "    when: []\n    each: fold", 11, 11, "when of step train is []; write true or false"),
+        (
+            "    each: fold", "    when: [true, 3]\n    each: fold", 11, 18,
+            "when of step train is 3; write true or false"
+        ),
     ])
     func mistakesAreSaidWithTheirPlace(old: String, new: String, line: Int, column: Int, words: String) throws {
         #expect(Self.folds.contains(old))
@@ -79,6 +84,74 @@ import Workflow
         #expect(
             problems.contains { $0.line == line && $0.column == column && $0.sentence.contains(words) },
             "\(problems.map(\.description))")
+    }
+
+    /// One parameter says which files there are, for folds and for steps.
+    @Test func aParameterMayHoldAQuery() throws {
+        let text = """
+            name: x
+            parameters: {labels: {suffix: dseg, desc: nuclei}, other: {suffix: mask}}
+            folds: {count: 2, among: ["${labels}", {suffix: T1w}]}
+            steps:
+              train:
+                kind: network.train
+                each: fold
+                people: training
+                inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: "${labels}"}, masks: {bids: ["${other}", {suffix: x}]}}
+            """
+        func suffixes(_ parameters: [String: JSONValue]) throws -> [[String]] {
+            let definition = try #require(parse(text, parameters).definition, "\(parse(text, parameters).problems)")
+            return try [#require(definition.folds).among]
+                .map { $0.flatMap(\.query.suffixes) }
+                + ["labels", "masks"].map { port in
+                    guard
+                        case .bids(let queries)? = definition.steps[0].inputs.first(where: { $0.port == port })?.source
+                    else { return [] }
+                    return queries.flatMap(\.query.suffixes)
+                }
+        }
+        #expect(try suffixes([:]) == [["dseg", "T1w"], ["dseg"], ["mask", "x"]])
+        // A parameter may hold several queries as well.
+        #expect(
+            try suffixes(["labels": ["suffix": "seg"], "other": ["suffix": "a"]]) == [
+                ["seg", "T1w"], ["seg"], ["a", "x"],
+            ])
+        #expect(parse(text).problems.isEmpty)
+        let unknown = parse(text.replacing("bids: \"${labels}\"", with: "bids: \"${label}\"")).errors
+        #expect(
+            unknown.map(\.sentence) == ["there is no parameter “label” at the top of the file; did you mean labels?"])
+        let number = parse(text, ["labels": 3]).errors.map(\.sentence)
+        #expect(
+            number == [
+                "the query of among of folds is “3” where a mapping is expected",
+                "the query of input labels of step train is “3” where a mapping is expected",
+            ], "\(number)")
+    }
+
+    private static let counted =
+        "{table: {suffix: lesions, extension: .tsv}, column: class, value: rim, edges: [1, 2, 4]}"
+
+    /// Rows of people's own tables balance folds as columns of participants.tsv do.
+    @Test func rowsToCountAreRead() throws {
+        let text = Self.folds.replacing("{column: lesions, edges: [1, 2, 4]}", with: Self.counted)
+        let folds = try #require(parse(text).definition?.folds, "\(parse(text).problems)")
+        #expect(folds.stratify.count == 2 && folds.stratify[1].rule == .edges([1, 2, 4]))
+        let rows = try #require(folds.stratify[1].counted)
+        #expect(
+            rows.value == "rim" && rows.table.query.suffixes == ["lesions"] && rows.table.query.extensions == [".tsv"])
+        // The same column may be counted for two values, and once each.
+        let two = "[\(Self.counted), {table: {suffix: lesions, extension: .tsv}, column: class, value: iso}]"
+        #expect(parse(Self.folds.replacing("\"${columns}\"", with: two)).errors.map(\.sentence).isEmpty)
+        for (list, words) in [
+            ("[\(Self.counted), \(Self.counted)]", "names number of rows with class “rim” twice"),
+            ("[{table: {suffix: lesions}, column: class}]", "has a table and no value; rows are counted with both"),
+            ("[{column: class, value: rim}]", "has a value and no table"),
+            ("[{table: {desc: x}, column: class, value: rim}]", "the query of stratify of folds has no suffix"),
+            ("[{table: {suffix: lesions}, column: class, valu: rim}]", "did you mean value?"),
+        ] {
+            let errors = parse(Self.folds.replacing("\"${columns}\"", with: list)).errors
+            #expect(errors.contains { $0.sentence.contains(words) && $0.line == 6 }, "\(errors.map(\.description))")
+        }
     }
 
     @Test func stepsAboutFoldsWantFolds() {
@@ -114,6 +187,16 @@ import Workflow
         return definition.step("tell")?.inputs.first { $0.port == "model" }?.source
     }
 
+    /// A step may hang on several conditions, all of which must hold.
+    @Test(arguments: [(true, true), (true, false), (false, true)])
+    func conditionsHoldTogether(train: Bool, network: Bool) throws {
+        let text = Self.conditional.replacing("train: true,", with: "train: true, network: true,")
+            .replacing(#"when: "${train}""#, with: #"when: ["${train}", "${network}"]"#)
+        let parsed = parse(text, ["train": .bool(train), "network": .bool(network), "models": "net"])
+        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        #expect(definition.steps.contains { $0.name == "train" } == (train && network))
+    }
+
     @Test func theFirstSourceThatExistsCounts() throws {
         #expect(try source(parse(Self.conditional)) == .output(step: "train", port: "model"))
         #expect(try source(parse(Self.conditional, ["models": "net"])) == .output(step: "train", port: "model"))
@@ -125,6 +208,88 @@ import Workflow
         }
         #expect(references.map(\.registeredAs) == ["a", "b"])
         #expect(references[0].line == 12 && references[0].column == 44)
+    }
+
+    /// What is applied and judged alone has no folds: nobody was held out of anything.
+    @Test(arguments: [true, false])
+    func foldsOfNothingAreLeftOutWhereTheyMayBe(trains: Bool) throws {
+        let text = """
+            name: x
+            parameters: {train: true, models: []}
+            folds: {count: 3}
+            steps:
+              train:
+                kind: network.train
+                when: "${train}"
+                each: fold
+                people: training
+                inputs: {images: {bids: {suffix: Chimap}}, covariates: {covariates: participants}}
+                parameters: {network: slices, target: group}
+              tell:
+                kind: network.classify
+                inputs:
+                  image: {bids: {suffix: Chimap}}
+                  model: [{step: train.model}, {model: "${models}"}]
+              judge:
+                kind: evaluate.classification
+                inputs:
+                  tables: {step: tell.table}
+                  covariates: {covariates: participants}
+                  folds: {folds: assignment, optional: OPTIONAL}
+            """
+        func parsed(optional: Bool) -> WorkflowFile.Parsed {
+            parse(
+                text.replacing("OPTIONAL", with: "\(optional)"),
+                ["train": .bool(trains), "models": trains ? [] : ["a"]])
+        }
+        let may = try #require(parsed(optional: true).definition, "\(parsed(optional: true).problems)")
+        #expect(may.step("judge")?.inputs.contains { $0.port == "folds" } == trains)
+        #expect((may.folds != nil) == trains)
+        // Who asks for folds gets them, whatever they are good for.
+        let must = try #require(parsed(optional: false).definition)
+        #expect(must.step("judge")?.inputs.contains { $0.port == "folds" } == true && must.folds != nil)
+        #expect(parsed(optional: true).problems.isEmpty)
+    }
+
+    /// A list may end in a source that a parameter is; without a value the step does without.
+    @Test func aSourceOfAListMayBeAParameter() throws {
+        let text = """
+            name: x
+            parameters: {moved: true, other: {bids: {suffix: FLAIR}}}
+            steps:
+              move:
+                kind: image.resample
+                when: "${moved}"
+                inputs: {image: "${other}", target: {bids: {suffix: Chimap}}}
+              tell:
+                kind: network.segment
+                inputs:
+                  image: {bids: {suffix: Chimap}}
+                  image2: [{step: move.image}, "${other}"]
+                  model: {model: net}
+            """
+        func second(_ parameters: [String: JSONValue]) throws -> StepInput.Source? {
+            let parsed = parse(text, parameters)
+            let definition = try #require(parsed.definition, "\(parsed.problems)")
+            return definition.step("tell")?.inputs.first { $0.port == "image2" }?.source
+        }
+        #expect(try second([:]) == .output(step: "move", port: "image"))
+        guard case .bids(let queries)? = try second(["moved": false]) else {
+            Issue.record("no file")
+            return
+        }
+        #expect(queries.map(\.query.suffixes) == [["FLAIR"]])
+        // Steps that are left out may lack it too; those that are not may not.
+        #expect(try second(["moved": false, "other": .null]) == nil)
+        #expect(
+            parse(text, ["other": .null]).errors.map(\.sentence) == [
+                "step move lacks the input image (what is brought over, such as the T1-weighted image)"
+            ])
+        let required = text.replacing("image: {bids: {suffix: Chimap}}\n", with: "image: [\"${other}\"]\n")
+        #expect(
+            parse(required, ["moved": false, "other": .null]).errors.contains {
+                $0.sentence.contains("step tell lacks the input image")
+            })
     }
 
     @Test(arguments: [[], "", .null] as [JSONValue])
@@ -168,6 +333,39 @@ import Workflow
         let errors = parse(text, ["train": false, "models": "a"]).errors
         #expect(errors.contains { $0.line == 7 && $0.sentence.contains("has no input “imags”; did you mean images?") })
         #expect(parse(Self.conditional.replacing("{step: train", with: "{step: tarin")).errors.count == 1)
+    }
+
+    /// A second image that the run has not is none that the channels of a training left out would have to describe.
+    @Test func whatIsOptionalIsNotMissedInStepsLeftOut() throws {
+        let text = """
+            name: x
+            folds: {count: 3}
+            parameters: {train: true, both: false, models: [], channels: [{modality: Chimap}]}
+            steps:
+              onto:
+                kind: image.resample
+                when: "${both}"
+                inputs: {image: {bids: {suffix: T1w}}, target: {bids: {suffix: Chimap}}}
+              train:
+                kind: network.train
+                when: "${train}"
+                each: fold
+                people: training
+                inputs:
+                  images: {bids: {suffix: Chimap}}
+                  images2: {step: onto.image, optional: true}
+                  labels: {bids: {suffix: dseg}}
+                parameters: {channels: "${channels}"}
+              segment:
+                kind: network.segment
+                inputs: {image: {bids: {suffix: Chimap}}, model: [{step: train.model}, {model: "${models}"}]}
+            """
+        for train in [true, false] {
+            let parsed = parse(text, ["train": .bool(train), "models": "a"])
+            #expect(parsed.definition != nil, "\(train): \(parsed.problems)")
+            let both = parse(text, ["train": .bool(train), "models": "a", "both": true]).errors.map(\.sentence)
+            #expect(both.count == 1 && both[0].contains("channels describes 1"), "\(train): \(both)")
+        }
     }
 
     @Test func aParameterMayHoldAWholeSource() throws {

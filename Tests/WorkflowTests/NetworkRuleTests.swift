@@ -50,6 +50,20 @@ import Workflow
             ),
             ("{classes: [{name: a, labels: [1]}, {name: a, labels: [2]}]}", "a is named twice"),
             ("{classes: [{name: background, labels: [1]}]}", "background is a class by itself"),
+            ("{classes: [{name: a, labels: [1], regions: [b]}]}", "class a has labels and regions; keep one of them"),
+            ("{classes: [{name: a, region: [b]}]}", "class a has no “region”; did you mean regions?"),
+            ("{classes: [{name: a, regions: [1]}]}", "class a has the region 1; regions go by their names"),
+            ("{classes: [{name: a, regions: []}]}", "the regions of class a are a list of names, not []"),
+            ("{classes: [{name: a, labels: 1}]}", "the labels of class a are a list of numbers, not 1"),
+            ("{classes: [{name: a}]}", "a class is {name: caudate, labels: [1, 2]} or {name: caudate, regions:"),
+            (
+                "{classes: [{name: a, regions: [x, y]}, {name: b, regions: [y]}]}",
+                "parameter classes of step train: the region y belongs to both a and b"
+            ),
+            (
+                "{classes: [{name: a, regions: [x]}]}",
+                "inputs of step train: classes are given by names of regions; bind tables"
+            ),
             ("{classes: [{name: a, labels: [0]}]}", "labels are whole numbers from 1 to 65535"),
             (
                 "{classes: [{name: left, labels: [1]}], lateral_pairs: [[left, rihgt]]}",
@@ -79,6 +93,52 @@ import Workflow
         let found = problems(parameters)
         let problem = try #require(found.first { $0.sentence.contains(words) }, "\(sentences(found))")
         #expect(problem.isError && problem.line != nil && problem.sentence.contains("step train"))
+    }
+
+    @Test func classesGoByNamesWhereTablesAreBound() {
+        let tables = "tables: {bids: {suffix: dseg, extension: .tsv}}"
+        let images = "images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}"
+        let classes = "{classes: [{name: a, regions: [x, y]}, {name: b, labels: [3]}]}"
+        #expect(problems(classes, inputs: "{\(images), \(tables)}").isEmpty)
+        // Tables are none of what lesions are told apart by.
+        let found = problems(
+            "{network: resnet18}",
+            inputs: "{\(images), \(tables), targets: {bids: {suffix: lesions, extension: .tsv}}}")
+        #expect(
+            found.map(\.sentence) == [
+                "input tables of step train: tables are bound, which networks that segment take; leave them out"
+            ], "\(sentences(found))")
+    }
+
+    private static let ofLesions =
+        "{images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}, targets: {bids: {suffix: l, extension: .tsv}}, "
+        + "features: {bids: {suffix: f, extension: .tsv}}}"
+
+    /// Classes of lesions and people go by their names, of whom each fold then makes the same.
+    @Test(
+        arguments: [
+            ("{network: qsmrim, classes: [no_rim, rim], positive: rim, class_weights: {rim: 2}, notes: [Ours.]}", nil),
+            ("{network: qsmrim, classes: [rim, no_rim], augmentation: lesions}", nil),
+            (
+                "{network: qsmrim, classes: [{name: rim, labels: [1]}]}",
+                "classes to tell people or lesions apart by are names"
+            ),
+            ("{network: qsmrim, classes: [rim]}", "classes names rim alone"),
+            ("{network: qsmrim, classes: [rim, rim]}", "rim is named twice"),
+            ("{network: qsmrim, classes: [rim, no_rim], positive: ring}", "not among the classes; valid: rim, no_rim"),
+            ("{network: qsmrim, classes: [a, b, c]}", "network qsmrim is for two classes, and 3 are named"),
+            ("{network: qsmrim, classes: [rim, no_rim], class_weights: {ring: 2}}", "class_weights speaks of “ring”"),
+            ("{network: qsmrim, notes: [3]}", "notes are sentences, not 3"),
+            ("{network: unet, classes: [caudate, putamen]}", "a class is {name: caudate"),
+        ] as [(String, String?)])
+    func classesAreNamed(parameters: String, words: String?) {
+        let isOfUNet = parameters.contains("unet")
+        let found = isOfUNet ? problems(parameters) : problems(parameters, inputs: Self.ofLesions)
+        guard let words else {
+            #expect(found.isEmpty, "\(sentences(found))")
+            return
+        }
+        #expect(found.contains { $0.sentence.contains(words) }, "\(sentences(found))")
     }
 
     @Test func theMarkIsThatOfTheParameter() throws {

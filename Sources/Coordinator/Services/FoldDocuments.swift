@@ -11,7 +11,9 @@ extension RunDraft {
     /// - Throws: `WorkflowError.folds`.
     mutating func assignFolds() throws(WorkflowError) {
         guard let definition = definition.folds else { return }
-        folds = try FoldAssignment(definition, cohort: cohort, participants: participants)
+        folds = try FoldAssignment(
+            definition, cohort: cohort, participants: participants,
+            counts: try FoldCounts.read(definition, cohort: cohort))
     }
 
     /// The cohort without whoever a step does not read.

@@ -76,6 +76,18 @@ package struct SpatialAugmentation: Sendable, Hashable, Codable {
         return result
     }
 
+    /// For patches about lesions, which lie in any direction: flips and quarter turns, of every patch also a turn up to 5° about
+    /// each axis and a shift up to 3 mm along it. Sizes stay: a lesion's says something of what it is.
+    package static func lesions(isFlat: Bool) -> SpatialAugmentation {
+        var result = SpatialAugmentation()
+        let axes: GridAxes = isFlat ? [.height, .width] : .all
+        (result.flips, result.quarterTurns) = (axes, isFlat ? [.depth] : .all)
+        (result.rotationProbability, result.translationProbability) = (1, 1)
+        result.rotationDegrees = isFlat ? AxisValues(depth: 5) : AxisValues(depth: 5, height: 5, width: 5)
+        result.translationMillimetres = AxisValues(depth: isFlat ? 0 : 3, height: 3, width: 3)
+        return result
+    }
+
     /// - Throws: `TrainingDataError.settings` naming what is out of range.
     package func check() throws {
         if let problem = lateralPairs.problem(classes: 256) { throw TrainingDataError.settings(problem) }

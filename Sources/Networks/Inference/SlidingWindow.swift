@@ -3,8 +3,12 @@ import Kernels
 /// Runs a volume of any size through networks that see one window at a time.
 ///
 /// Made in two steps: `init` decides where the windows lie and states the memory; `run` takes it. Slices are finished in
-/// order and handed out one at a time, so that no more than the slices in progress are ever held for every class. The
-/// result has the same bits for any number of threads.
+/// order and handed out one at a time, so that of one network no more than the slices in progress are ever held for every
+/// class.
+///
+/// The members of an ensemble go over the volume one after the other, and what they say is summed up for all of it: memory
+/// holds one of them, however many there are. It is always done so where there is more than one, in the order they are
+/// given in, so that the result has the same bits whatever memory there is, and for any number of threads.
 package struct SlidingWindow: Sendable {
     package let plan: WindowPlan
     package let memory: InferenceMemory
@@ -40,10 +44,12 @@ package struct SlidingWindow: Sendable {
         func statement(_ options: SlidingWindowOptions) throws -> (WindowPlan, InferenceMemory) {
             let plan = try WindowPlan(volume: volume, options: options)
             let shape = FeatureShape(batch: plan.batch, channels: first.inputChannels, size: plan.window)
-            let network = try members.reduce(0) { $0 + (try $1.bytes(input: shape, threads: threads)) }
+            let network = try members.reduce(0) { max($0, try $1.bytes(input: shape, threads: threads)) }
             return (
                 plan,
-                InferenceMemory(plan: plan, classes: first.classes, network: network, resultBytes: resultBytes)
+                InferenceMemory(
+                    plan: plan, classes: first.classes, network: network, isEnsemble: members.count > 1,
+                    resultBytes: resultBytes)
             )
         }
         var chosen = options
@@ -73,7 +79,7 @@ package struct SlidingWindow: Sendable {
         package let probabilities: UnsafePointer<Float>
     }
 
-    /// How far a run is.
+    /// How far a run is; every member has the windows of its own.
     package struct Progress: Sendable, Hashable {
         package let windowsDone: Int
         package let windows: Int
@@ -99,18 +105,37 @@ package struct SlidingWindow: Sendable {
         }
         let background = background.isEmpty ? channels.map { _ in 0 } : background
         precondition(background.count == channels.count, "one value beyond the volume for each channel")
+        var done = 0
+        func report(_ windows: Int) throws {
+            done += windows
+            try progress(Progress(windowsDone: done, windows: members.count * plan.origins.count))
+        }
+        guard members.count > 1 else {
+            return try run(members[0], channels, background, progress: report, finish: finish)
+        }
+        var ensemble = EnsembleSum(volume: plan.volume, classes: classes)
+        for member in members {
+            try run(member, channels, background, progress: report) { ensemble.add($0, threads: threads) }
+        }
+        for depth in 0..<plan.volume.depth {
+            try ensemble.finish(slice: depth, members: members.count, threads: threads, finish)
+        }
+    }
+
+    /// One network over the volume; all that it holds is free again afterwards.
+    private func run(
+        _ member: any WindowNetwork, _ channels: [[Float]], _ background: [Float],
+        progress: (_ windows: Int) throws -> Void, finish: (Slice) throws -> Void
+    ) throws {
         let shape = FeatureShape(batch: plan.batch, channels: channels.count, size: plan.window)
-        let predictors = try members.map { try $0.predictor(input: shape, threads: threads) }
+        let predictor = try member.predictor(input: shape, threads: threads)
         let filler = WindowFiller(plan: plan, padding: options.padding, background: background)
-        let globalFillers = members.map { member in
-            member.globalScale.map {
-                GlobalWindowFiller(plan: plan, scale: $0, padding: options.padding, background: background)
-            }
+        let globalFiller = member.globalScale.map {
+            GlobalWindowFiller(plan: plan, scale: $0, padding: options.padding, background: background)
         }
         let flips = Flip.combinations(of: options.flips)
         let accumulator = WindowAccumulator(
-            plan: plan, classes: classes, lateral: options.lateralPairs.swapped(classes: classes),
-            copies: flips.count * predictors.count)
+            plan: plan, classes: classes, lateral: options.lateralPairs.swapped(classes: classes), copies: flips.count)
 
         var finished = 0
         func finishSlices(before end: Int) throws {
@@ -124,22 +149,20 @@ package struct SlidingWindow: Sendable {
             // No later window begins before these.
             try finishSlices(before: origins.first!.depth)
             for flip in flips {
-                for (predictor, globalFiller) in zip(predictors, globalFillers) {
-                    filler.fill(predictor.windows, from: channels, origins: origins, flip: flip, threads: threads)
-                    if let globalFiller {
-                        guard let windows = predictor.globalWindows else {
-                            preconditionFailure("a network with a global scale has a place for global windows")
-                        }
-                        globalFiller.fill(windows, from: channels, origins: origins, flip: flip, threads: threads)
+                filler.fill(predictor.windows, from: channels, origins: origins, flip: flip, threads: threads)
+                if let globalFiller {
+                    guard let windows = predictor.globalWindows else {
+                        preconditionFailure("a network with a global scale has a place for global windows")
                     }
-                    let predicted = try predictor.predict()
-                    precondition(
-                        predicted.shape.channels == classes && predicted.shape.size == plan.window,
-                        "a predictor for \(shape) gave \(predicted.shape)")
-                    accumulator.add(predicted, origins: origins, flip: flip, threads: threads)
+                    globalFiller.fill(windows, from: channels, origins: origins, flip: flip, threads: threads)
                 }
+                let predicted = try predictor.predict()
+                precondition(
+                    predicted.shape.channels == classes && predicted.shape.size == plan.window,
+                    "a predictor for \(shape) gave \(predicted.shape)")
+                accumulator.add(predicted, origins: origins, flip: flip, threads: threads)
             }
-            try progress(Progress(windowsDone: origins.endIndex, windows: plan.origins.count))
+            try progress(origins.count)
         }
         try finishSlices(before: plan.padded.depth)
     }

@@ -7,7 +7,7 @@ final class WindowAccumulator {
     private let classes: Int
     /// Where the prediction of a class goes when the window was flipped from left to right.
     private let lateral: [Int]
-    /// Predictions added per place and window: flips times members of the ensemble.
+    /// Predictions added per place and window: one for each flip.
     private let copies: Int
     /// held slices × classes × height × width of the padded volume.
     private var sums: [Float]

@@ -9,6 +9,8 @@ package struct Model: Sendable {
 
     /// The key of the card in the file's metadata.
     package static let metadataKey = "qsmflow.card"
+    /// The key of a classical classifier, whose card is beside it; such a file holds no network.
+    package static let classifierKey = "qsmflow.classifier"
 
     /// - Throws: `ModelCardError.inconsistent` or `NetworkError.weights` where card and weights contradict each other.
     package init(card: ModelCard, weights: Weights) throws {

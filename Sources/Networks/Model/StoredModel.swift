@@ -13,6 +13,11 @@ package struct StoredModel: Sendable {
             throw NetworkError.file(
                 path: path, problem: "holds weights without a model card; import it with a description of its network")
         }
+        guard file.metadata[Model.classifierKey] == nil else {
+            throw NetworkError.file(
+                path: path,
+                problem: "holds a classifier of tables of features and no network; apply it with classifier.apply")
+        }
         let card: ModelCard
         do {
             card = try JSONDecoder().decode(ModelCard.self, from: Data(json.utf8))

@@ -16,7 +16,7 @@ struct StripPlot {
         let rows = strips.rows.map { row in
             (row, row.values.filter { $0.value.isFinite }.sorted { $0.value < $1.value })
         }
-        let all = rows.flatMap { $0.1.map(\.value) } + rows.compactMap(\.0.published)
+        let all = rows.flatMap { $0.1.map(\.value) } + rows.flatMap { $0.0.published.map(\.value) }
         guard !all.isEmpty else { return .empty }
         let pixels = (from: Self.left, to: Self.right)
         let x =
@@ -69,11 +69,11 @@ struct StripPlot {
                 <title>mean of \(values.count): \(Numbers.short(mean))</title></line>
                 """
         }
-        if let published = row.published {
-            let at = x.pixel(published)
+        for published in row.published {
+            let at = x.pixel(published.value)
             body += """
                 <path class="published" d="M\(at) \(y - 7)L\(at + 7) \(y)L\(at) \(y + 7)L\(at - 7) \(y)Z">\
-                <title>published: \(Numbers.short(published))</title></path>
+                <title>published, \(published.source): \(Numbers.short(published.value))</title></path>
                 """
         }
         return body

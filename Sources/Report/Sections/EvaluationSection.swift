@@ -27,7 +27,7 @@ extension ReportInput {
 
     private static func strips(_ strips: Strips) -> HTML {
         let published: HTML =
-            strips.rows.contains { $0.published != nil }
+            strips.rows.contains { !$0.published.isEmpty }
             ? " Diamonds are published figures, which are not results of this run." : .empty
         return """
             <figure class="forest strips"><figcaption><b>\(strips.title)</b> <span class="quiet">one point per person; box: \

@@ -3,8 +3,8 @@ import Workflow
 /// Every task kind that this program can run. A test compares it with `TaskKindCatalog`.
 package enum TaskRegistry {
     static let implementations: [any TaskImplementation.Type] = [
-        ImageCheckTask.self, BrainMaskTask.self, QCPicturesTask.self,
-        WithinSubjectRegistrationTask.self, AtlasRegistrationTask.self, NativeLabelsTask.self,
+        ImageCheckTask.self, BrainMaskTask.self, SlabTask.self, QCPicturesTask.self,
+        WithinSubjectRegistrationTask.self, ImageResampleTask.self, AtlasRegistrationTask.self, NativeLabelsTask.self,
         LabelRefinementTask.self, RegionStatisticsTask.self, SubjectAggregateTask.self,
         RadiomicsTask.self,
         NetworkTrainTask.self, NetworkSegmentTask.self, NetworkClassifyTask.self,

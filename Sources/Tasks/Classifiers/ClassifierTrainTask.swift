@@ -14,6 +14,9 @@ enum ClassifierTrainTask: TaskImplementation {
         let number = cases.classes.count
         let seed = UInt64(environment.integer("seed"))
         let weights: ClassWeights = environment.text("class_weights") == "equal" ? .equal : .balanced
+        let everybody = Array(cases.targets.indices)
+        let preparation = cases.preparation(learnedFrom: everybody)
+        let features = try cases.features(everybody, preparation)
         let content: FeatureClassifier.Content
         let judged: [[Double]]
         let importance: TabSeparatedTable
@@ -27,7 +30,7 @@ enum ClassifierTrainTask: TaskImplementation {
             var options = LogisticRegression.Options()
             (options.inversePenalty, options.weights) = (environment.number("inverse_penalty"), weights)
             let isPositive = cases.targets.map { $0 == 1 }
-            let model = try LogisticRegression.fit(cases.features, isPositive: isPositive, options: options)
+            let model = try LogisticRegression.fit(features, isPositive: isPositive, options: options)
             content = .logistic(model)
             judged = try crossValidated(cases, isPositive, options, folds: environment.integer("folds"), seed: seed)
             importance = TabSeparatedTable(
@@ -41,7 +44,7 @@ enum ClassifierTrainTask: TaskImplementation {
             options.smallestLeaf = environment.integer("smallest_leaf")
             (options.weights, options.seed) = (weights, seed)
             let (forest, assessment) = try RandomForest.fit(
-                cases.features, classes: cases.targets, of: number, groups: cases.people, options: options,
+                features, classes: cases.targets, of: number, groups: cases.people, options: options,
                 permutes: true, threads: environment.threads)
             (content, judged) = (.forest(forest), assessment.outOfBag)
             importance = TabSeparatedTable(
@@ -54,14 +57,16 @@ enum ClassifierTrainTask: TaskImplementation {
                 })
         }
 
+        let measured = try measurements(cases, judged)
         let model = FeatureClassifier(
-            classes: cases.classes, featureNames: cases.features.names, medians: cases.medians,
-            isOfLesions: cases.isOfLesions, columns: environment.texts("columns"),
+            classes: cases.classes, preparation: preparation, unit: cases.unit, columns: environment.texts("columns"),
             reference: environment.text("reference"), content: content)
-        let (path, entry) = environment.output("model")
-        try model.data.write(to: URL(fileURLWithPath: path))
+        let card = card(environment, cases, measured)
+        let (path, entry) = environment.output("model", metadata: .object(["type": "model", "card": card]))
+        try model.write(to: path, card: card)
         let predictions = TabSeparatedTable(
-            columns: ["participant_id", "session_id", "lesion", "target", "class"] + cases.classes.map { "p_\($0)" },
+            columns: ["participant_id", "session_id", cases.unit == .slice ? "slice" : "lesion", "target", "class"]
+                + cases.classes.map { "p_\($0)" },
             rows: judged.enumerated().map { n, probabilities in
                 let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] }
                 return cases.labels[n] + [cases.classes[cases.targets[n]], best.map { cases.classes[$0] } ?? "n/a"]
@@ -71,11 +76,45 @@ enum ClassifierTrainTask: TaskImplementation {
             outputs: [
                 entry, try environment.writeTable(predictions, to: "predictions"),
                 try environment.writeTable(importance, to: "importance"),
-            ], measurements: try measurements(cases, judged), warnings: warnings)
+            ], measurements: measured, warnings: warnings)
     }
 
-    /// Probabilities by models that have not seen the person: people are dealt into folds, those with most positive cases
-    /// first, so that every fold has some.
+    /// What is known of the classifier, in the words of the card of a network.
+    private static func card(
+        _ environment: TaskEnvironment, _ cases: TrainingCases, _ measured: [MeasuredValue]
+    ) -> JSONValue {
+        let isLogistic = environment.text("method") == "logistic"
+        let number = cases.featureNames.count
+        let architecture =
+            (isLogistic ? "logistic regression" : "random forest, \(environment.integer("trees")) trees")
+            + ", \(number) \(number == 1 ? "feature" : "features") of \(cases.unit.plural)"
+        let metrics = measured.filter { !["cases", "features"].contains($0.metric) }.map { value -> JSONValue in
+            [
+                "name": .string(value.metric), "measuredOn": "people not trained on",
+                "value": value.value.map { .number($0) } ?? .null,
+            ]
+        }
+        let items = ["features", "targets"].flatMap { environment.inputs($0) }
+        let data = items.map { item -> JSONValue in
+            var entry: [String: JSONValue] = [
+                "file": .string(item.input.name), "digest": .string(item.input.digest.description),
+            ]
+            entry["subject"] = item.input.context.subject.map { .string($0) }
+            entry["session"] = item.input.context.session.map { .string($0) }
+            return .object(entry)
+        }
+        func texts(_ names: [String]) -> JSONValue { .array(names.map { .string($0) }) }
+        return [
+            "name": .string("\(environment.text("method"))-\(cases.unit.plural)"), "task": "classification",
+            "architecture": .string(architecture), "inputs": texts(cases.featureNames), "classes": texts(cases.classes),
+            "residualised": texts(cases.covariateNames), "source": "trained",
+            "split": ["training": texts(cases.subjects)], "data": .array(data), "metrics": .array(metrics),
+            "training": environment.request.parameters, "softwareVersion": .string(Version.text),
+        ]
+    }
+
+    /// Probabilities by models that have not seen the person, nor has what prepares the features: people are dealt into
+    /// folds, those with most positive cases first, so that every fold has some.
     private static func crossValidated(
         _ cases: TrainingCases, _ isPositive: [Bool], _ options: LogisticRegression.Options, folds: Int, seed: UInt64
     ) throws -> [[Double]] {
@@ -93,10 +132,12 @@ enum ClassifierTrainTask: TaskImplementation {
             let classes = Set(learned.map { isPositive[$0] })
             // Without both classes among the others nothing can be said about these.
             guard !other.isEmpty, classes.count == 2 else { continue }
+            let preparation = cases.preparation(learnedFrom: learned)
             let model = try LogisticRegression.fit(
-                cases.features.selecting(learned), isPositive: learned.map { isPositive[$0] }, options: options)
-            for n in other {
-                let p = model.probability(cases.features.row(n))
+                try cases.features(learned, preparation), isPositive: learned.map { isPositive[$0] }, options: options)
+            let features = try cases.features(other, preparation)
+            for (place, n) in other.enumerated() {
+                let p = model.probability(features.row(place))
                 judged[n] = [1 - p, p]
             }
         }
@@ -108,7 +149,7 @@ enum ClassifierTrainTask: TaskImplementation {
             MeasuredValue(
                 term: name, metric: "cases", value: Double(cases.targets.count { $0 == index }), unit: "1")
         }
-        values.append(MeasuredValue(metric: "features", value: Double(cases.features.names.count), unit: "1"))
+        values.append(MeasuredValue(metric: "features", value: Double(cases.featureNames.count), unit: "1"))
         let known = judged.indices.filter { !judged[$0].isEmpty }
         let truth = known.map { cases.targets[$0] }
         guard Set(truth).count > 1 else { return values }

@@ -1,4 +1,6 @@
+import BIDS
 import Foundation
+import Networks
 import Statistics
 import Workflow
 
@@ -12,32 +14,49 @@ struct FeatureClassifier: Codable, Equatable {
 
     /// What tells this from other JSON, and its version.
     private var format = Self.format
-    private static let format = "qsmflow classifier 1"
+    private static let format = "qsmflow classifier 2"
 
     /// In the order of probabilities; of two the positive one is the last.
     let classes: [String]
-    let featureNames: [String]
-    /// What a missing value becomes, by feature; nil: missing values are refused.
-    let medians: [Double]?
-    /// Whether a table has a row per lesion, or all of it is about a person.
-    let isOfLesions: Bool
+    let preparation: FeaturePreparation
+    /// What it judges.
+    let unit: FeatureSamples.Unit
     /// Names of columns that were asked for, and the reference of the rows.
     let columns: [String]
     let reference: String
     let content: Content
 
     init(
-        classes: [String], featureNames: [String], medians: [Double]?, isOfLesions: Bool, columns: [String],
+        classes: [String], preparation: FeaturePreparation, unit: FeatureSamples.Unit, columns: [String],
         reference: String, content: Content
     ) {
-        (self.classes, self.featureNames, self.medians) = (classes, featureNames, medians)
-        (self.isOfLesions, self.columns, self.reference, self.content) = (isOfLesions, columns, reference, content)
+        (self.classes, self.preparation, self.unit) = (classes, preparation, unit)
+        (self.columns, self.reference, self.content) = (columns, reference, content)
     }
 
+    // MARK: Files
+
+    /// - Throws: a permanent failure naming the file and what is wrong with it.
     init(_ item: TaskRequest.StagedInput) throws {
+        func refuse(_ what: String) -> TaskResult.Failure {
+            .permanent(
+                "\(item.input.name) is no classifier of classifier.train (\(what)); bind the output “model” of such a step, or name "
+                    + "a model that one made")
+        }
+        let text: String
         do {
-            let decoded = try JSONDecoder().decode(
-                FeatureClassifier.self, from: Data(contentsOf: URL(fileURLWithPath: item.path)))
+            let file = try SafetensorsFile(path: item.path)
+            guard let found = file.metadata[Model.classifierKey] else {
+                throw refuse(
+                    file.metadata[Model.metadataKey] == nil
+                        ? "it has none" : "it is a network, which network.classify applies")
+            }
+            text = found
+        } catch let error as NetworkError {
+            throw refuse("\(error)")
+        }
+        do {
+            let decoded = try JSONDecoder().decode(FeatureClassifier.self, from: Data(text.utf8))
             guard decoded.format == Self.format else {
                 throw TaskResult.Failure.permanent(
                     "\(item.input.name) is a classifier of the form “\(decoded.format)”, this program reads “\(Self.format)”; train it again"
@@ -45,10 +64,22 @@ struct FeatureClassifier: Codable, Equatable {
             }
             self = decoded
         } catch let error as DecodingError {
-            throw TaskResult.Failure.permanent(
-                "\(item.input.name) is no classifier of classifier.train (\(Self.words(error))); bind the output “model” of such a step"
-            )
+            throw refuse(Self.words(error))
         }
+    }
+
+    /// A model file without tensors: card and classifier are in its metadata, as text, since their numbers are in double
+    /// precision and few. The same classifier and card give the same
+    /// bytes.
+    func write(to path: String, card: JSONValue) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try SafetensorsWriter.write(
+            [],
+            metadata: [
+                Model.metadataKey: card.canonicalString,
+                Model.classifierKey: String(decoding: try encoder.encode(self), as: UTF8.self),
+            ], to: path)
     }
 
     private static func words(_ error: DecodingError) -> String {
@@ -61,34 +92,52 @@ struct FeatureClassifier: Codable, Equatable {
         }
     }
 
-    /// The same model gives the same bytes.
-    var data: Data {
-        get throws {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return try encoder.encode(self)
-        }
-    }
+    // MARK: Cases
 
-    /// The features of a sample in the order of the model.
+    /// A sample as it comes, its features in the order of `names`.
     ///
-    /// - Throws: a sentence naming a feature that is not there, or is missing where that is refused.
-    static func row(
-        _ sample: FeatureSamples.Sample, names: [String], medians: [Double]?, table: String
-    ) throws -> [Double] {
-        try names.enumerated().map { place, name in
+    /// - Throws: a sentence naming a feature that is not there.
+    static func features(_ sample: FeatureSamples.Sample, names: [String], table: String) throws -> [Double?] {
+        try names.map { name in
             guard let value = sample.values[name] else {
                 throw TaskResult.Failure.permanent(
                     "\(table) has no feature “\(name)”, which the classifier was trained with; add it")
             }
-            if let value { return value }
-            guard let medians else {
-                throw TaskResult.Failure.permanent(
-                    "\(table) has n/a as \(name)\(sample.lesion.map { " of lesion \($0)" } ?? ""); fill it in, leave the column out, or "
-                        + "set “missing” to median")
-            }
-            return medians[place]
+            return value
         }
+    }
+
+    /// Features as a classifier sees them.
+    ///
+    /// - Throws: a sentence naming a feature that is missing where that is refused.
+    static func row(
+        _ one: FeaturePreparation.Case, _ preparation: FeaturePreparation, _ sample: FeatureSamples.Sample,
+        _ unit: FeatureSamples.Unit, table: String
+    ) throws -> [Double] {
+        try zip(preparation.names, preparation.values(one)).map { name, value in
+            guard let value else {
+                throw TaskResult.Failure.permanent(
+                    "\(table) has n/a as \(name)\(sample.number.map { " of \(unit) \($0)" } ?? ""); fill it in, leave the column out, "
+                        + "or set “missing” to median")
+            }
+            return value
+        }
+    }
+
+    /// The first thing in which another classifier judges something else; nil where their probabilities can be averaged.
+    func difference(to other: FeatureClassifier) -> (first: String, second: String)? {
+        func list(_ names: [String]) -> String { names.isEmpty ? "all" : names.joined(separator: ", ") }
+        func covariates(_ one: FeatureClassifier) -> [String] { one.preparation.covariates?.names ?? [] }
+        if classes != other.classes { return ("the classes \(list(classes))", list(other.classes)) }
+        if unit != other.unit { return ("\(unit.plural) to judge", other.unit.plural) }
+        if columns != other.columns { return ("the columns \(list(columns))", list(other.columns)) }
+        if covariates(self) != covariates(other) {
+            func residualised(_ one: FeatureClassifier) -> String {
+                covariates(one).isEmpty ? "nothing to residualise" : "\(list(covariates(one))) to residualise"
+            }
+            return (residualised(self), residualised(other))
+        }
+        return reference == other.reference ? nil : ("the reference \(reference)", other.reference)
     }
 
     /// Probabilities of the classes.

@@ -1,10 +1,19 @@
 import Workflow
 
-/// What a session's table of features says about its lesions, or about the person.
+/// What a session's table of features says about its lesions, about slices, or about the person.
 struct FeatureSamples {
+    /// What a row of a table is about; the raw value is the column that numbers them.
+    enum Unit: String, Codable {
+        case lesion, slice
+        /// All rows together.
+        case person
+
+        var plural: String { self == .person ? "people" : rawValue + "s" }
+    }
+
     struct Sample {
-        /// nil: the person.
-        let lesion: UInt16?
+        /// Of the lesion or slice; nil: the person.
+        let number: UInt16?
         /// By feature name; nil where the table says n/a.
         let values: [String: Double?]
         /// Cell of the column class; nil without.
@@ -14,11 +23,12 @@ struct FeatureSamples {
     /// Names of the features in the order of the table.
     let names: [String]
     let samples: [Sample]
-    let isOfLesions: Bool
+    let unit: Unit
 
     /// Columns that name and place things, and are no features.
     static let descriptive: Set<String> = [
-        "lesion", "index", "name", "region", "centre_region", "reference", "unit", "missing", "class", "polarity",
+        "lesion", "slice", "index", "name", "region", "centre_region", "reference", "unit", "missing", "class",
+        "polarity",
         "subject", "session", "session_id", "participant_id", "x_mm", "y_mm", "z_mm",
     ]
 
@@ -50,22 +60,24 @@ struct FeatureSamples {
             }
         }
         let kinds = table.columns.firstIndex(of: "class")
-        if let lesion = table.columns.firstIndex(of: "lesion") {
+        func samples(_ unit: Unit, _ number: Int, _ rows: [[String]]) throws -> [Sample] {
             var seen: Set<UInt16> = []
-            samples = try table.rows.map { row in
-                guard let number = UInt16(row[lesion]), seen.insert(number).inserted else {
+            return try rows.map { row in
+                guard let own = UInt16(row[number]), seen.insert(own).inserted else {
                     throw TaskResult.Failure.permanent(
-                        "\(name) has “\(row[lesion])” as the number of a lesion, twice or no whole number; give each its own row"
+                        "\(name) has “\(row[number])” as the number of a \(unit), twice or no whole number; give each its own row"
                     )
                 }
                 return Sample(
-                    lesion: number, values: Dictionary(try numbers(row), uniquingKeysWith: { $1 }),
+                    number: own, values: Dictionary(try numbers(row), uniquingKeysWith: { $1 }),
                     kind: kinds.map { row[$0] })
             }
-            (names, isOfLesions) = (places.map(\.name), true)
+        }
+        if let lesion = table.columns.firstIndex(of: "lesion") {
+            (names, unit) = (places.map(\.name), .lesion)
+            self.samples = try samples(.lesion, lesion, table.rows)
             return
         }
-        // All rows describe one person.
         let references = table.columns.firstIndex(of: "reference")
         let rows = table.rows.filter { row in references.map { row[$0] == reference } ?? true }
         guard !rows.isEmpty else {
@@ -73,10 +85,17 @@ struct FeatureSamples {
                 "\(name) has no row\(references == nil ? "" : " with the reference “\(reference)”"); name another with “reference”"
             )
         }
+        if let slice = table.columns.firstIndex(of: "slice") {
+            (names, unit) = (places.map(\.name), .slice)
+            self.samples = try samples(.slice, slice, rows)
+            return
+        }
+        // All rows describe one person.
         let region = table.columns.firstIndex(of: "region") ?? table.columns.firstIndex(of: "name")
         guard region != nil || rows.count == 1 else {
             throw TaskResult.Failure.permanent(
-                "\(name) has \(rows.count) rows and no column lesion, region or name to tell them apart; add one")
+                "\(name) has \(rows.count) rows and no column lesion, slice, region or name to tell them apart; add one"
+            )
         }
         var pairs: [(String, Double?)] = []
         for row in rows { pairs += try numbers(row, prefix: region.map { row[$0] + "." } ?? "") }
@@ -85,7 +104,7 @@ struct FeatureSamples {
             throw TaskResult.Failure.permanent("\(name) names a region twice; give each its own name")
         }
         names = pairs.map(\.0)
-        samples = [Sample(lesion: nil, values: values, kind: kinds.map { rows[0][$0] })]
-        isOfLesions = false
+        self.samples = [Sample(number: nil, values: values, kind: kinds.map { rows[0][$0] })]
+        unit = .person
     }
 }

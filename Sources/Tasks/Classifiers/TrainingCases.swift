@@ -8,14 +8,35 @@ struct TrainingCases {
     let classes: [String]
     /// Index of the class of each case.
     let targets: [Int]
-    let features: FeatureMatrix
-    /// By feature, what a missing value became; nil where those are refused.
-    let medians: [Double]?
+    let featureNames: [String]
+    /// Columns of participants.tsv whose part in the features is taken away.
+    let covariateNames: [String]
     /// Whom each case belongs to, from 0.
     let people: [Int]
-    /// Subject and session, as BIDS tables name them, and lesion of each case.
+    /// Subject and session, as BIDS tables name them, and number of the lesion or slice of each case.
     let labels: [[String]]
-    let isOfLesions: Bool
+    let unit: FeatureSamples.Unit
+    /// Labels of whoever has a case, sorted.
+    let subjects: [String]
+    private let rows: [FeaturePreparation.Case]
+    private let cases: [Case]
+    private let refusesMissing: Bool
+
+    /// What is to be done with features, learned from some of the cases.
+    func preparation(learnedFrom chosen: [Int]) -> FeaturePreparation {
+        FeaturePreparation(
+            chosen.map { rows[$0] }, names: featureNames, covariates: covariateNames,
+            classes: chosen.map { targets[$0] }, refusesMissing: refusesMissing)
+    }
+
+    /// Some of the cases as a classifier sees them.
+    func features(_ chosen: [Int], _ preparation: FeaturePreparation) throws -> FeatureMatrix {
+        let prepared = try chosen.map { n in
+            try FeatureClassifier.row(rows[n], preparation, cases[n].sample, unit, table: cases[n].table)
+        }
+        return try FeatureMatrix(
+            names: featureNames, columns: featureNames.indices.map { feature in prepared.map { $0[feature] } })
+    }
 
     private struct Case {
         var context: TaskContext
@@ -30,29 +51,32 @@ struct TrainingCases {
             try FeatureSamples(
                 $0, columns: environment.texts("columns"), reference: environment.text("reference"))
         }
-        guard let first = tables.first, Set(tables.map(\.isOfLesions)).count == 1 else {
+        guard let first = tables.first, Set(tables.map(\.unit)).count == 1 else {
             throw environment.refuse(
-                "some tables of features have a row per lesion and others none; bind tables of one kind")
+                "tables of features are of \(Set(tables.map(\.unit.plural)).sorted().joined(separator: " and ")); bind tables of one "
+                    + "kind")
         }
         let target = environment.text("target")
-        guard target.isEmpty || !first.isOfLesions else {
+        guard target.isEmpty || first.unit != .lesion else {
             throw environment.refuse(
                 "“target” tells people apart, but the tables of features have a row per lesion; bind classes of lesions to "
                     + "“targets”, or tables without the column lesion")
         }
+        let classes = try environment.settings.classNames()
         let levels = try target.isEmpty ? [:] : Self.levels(target, environment)
         let kinds = try Dictionary(
             environment.inputs("targets").map { ($0.input.context, try Self.classes($0)) },
             uniquingKeysWith: { first, _ in first })
         var cases: [Case] = []
+        var others: [String: Int] = [:]
         for (item, table) in zip(items, tables) {
             let context = item.input.context
             var (own, lacking): ([Case], Int) = ([], 0)
             for sample in table.samples {
                 let name: String? =
-                    if !first.isOfLesions, !target.isEmpty {
+                    if first.unit != .lesion, !target.isEmpty {
                         levels[context.subject ?? ""]
-                    } else if let lesion = sample.lesion, !kinds.isEmpty {
+                    } else if first.unit == .lesion, let lesion = sample.number, !kinds.isEmpty {
                         kinds[context]?[lesion]
                     } else {
                         sample.kind
@@ -61,32 +85,45 @@ struct TrainingCases {
                     lacking += 1
                     continue
                 }
+                guard classes.isEmpty || classes.contains(name) else {
+                    others[name, default: 0] += 1
+                    continue
+                }
                 own.append(Case(context: context, table: item.input.name, sample: sample, target: name))
             }
             if lacking > 0 {
                 warnings.append(
-                    first.isOfLesions
+                    first.unit == .lesion
                         ? "\(lacking) lesions of \(item.input.name) have no class and are left out."
                         : "\(context) takes no part: it has no class.")
             }
             cases += own
         }
-        try self.init(
-            cases, names: first.names, refusesMissing: environment.text("missing") == "refuse",
-            positive: environment.text("positive"), isOfLesions: first.isOfLesions, environment)
+        warnings += others.sorted { $0.key < $1.key }.map { name, count in
+            "\(count) \(count == 1 ? "case is" : "cases are") of the class “\(name)” and left out: the classes are "
+                + "\(classes.joined(separator: ", "))."
+        }
+        try self.init(cases, first, classes: classes, environment, &warnings)
     }
 
     private init(
-        _ cases: [Case], names: [String], refusesMissing: Bool, positive: String, isOfLesions: Bool,
-        _ environment: TaskEnvironment
+        _ cases: [Case], _ first: FeatureSamples, classes stated: [String], _ environment: TaskEnvironment,
+        _ warnings: inout [String]
     ) throws {
-        var counts: [String: Int] = [:]
+        let positive = environment.text("positive")
+        var counts = Dictionary(uniqueKeysWithValues: stated.map { ($0, 0) })
         for item in cases { counts[item.target, default: 0] += 1 }
-        var classes = counts.keys.sorted()
-        guard classes.count > 1 else {
+        var classes = stated.isEmpty ? counts.keys.sorted() : stated
+        let met = classes.filter { counts[$0]! > 0 }
+        guard met.count > 1 else {
+            let others = classes.filter { counts[$0] == 0 }
             throw environment.refuse(
-                "there are \(cases.count) cases, \(classes.isEmpty ? "none with a class" : "all of class \(classes[0])"); a classifier "
-                    + "learns from two classes or more: bind their tables to “targets”, or name a column with “target”")
+                "there are \(cases.count) cases, \(met.isEmpty ? "none with a class" : "all of class \(met[0])")"
+                    + (met.isEmpty || others.isEmpty ? "" : " and none of \(others.joined(separator: ", "))")
+                    + "; a classifier learns from two classes or more: "
+                    + (stated.isEmpty
+                        ? "bind their tables to “targets”, or name a column with “target”"
+                        : "add people who have them, or let “stratify” of folds give every fold its share"))
         }
         if classes.count == 2 {
             guard positive.isEmpty || classes.contains(positive) else {
@@ -94,36 +131,31 @@ struct TrainingCases {
                     "positive is “\(positive)”, but the classes are \(classes.joined(separator: " and ")); name one of them"
                 )
             }
-            let last =
-                positive.isEmpty ? (counts[classes[0]]! < counts[classes[1]]! ? classes[0] : classes[1]) : positive
+            // Of classes that are stated the last, so that folds agree; else the rarer.
+            let isInOrder = !stated.isEmpty || counts[classes[0]]! >= counts[classes[1]]!
+            let last = positive.isEmpty ? classes[isInOrder ? 1 : 0] : positive
             if classes[0] == last { classes.swapAt(0, 1) }
         }
-        let medians =
-            refusesMissing ? nil : names.map { name in Self.median(cases.compactMap { $0.sample.values[name] ?? nil }) }
-        let rows = try cases.map {
-            try FeatureClassifier.row($0.sample, names: names, medians: medians, table: $0.table)
+        let covariates = try CaseCovariates(environment, names: environment.texts("residualise"))
+        rows = try cases.map { item in
+            FeaturePreparation.Case(
+                features: try FeatureClassifier.features(item.sample, names: first.names, table: item.table),
+                covariates: covariates.values(of: item.context))
         }
-        features = try FeatureMatrix(
-            names: names, columns: names.indices.map { feature in rows.map { $0[feature] } })
-        (self.classes, self.medians, self.isOfLesions) = (classes, medians, isOfLesions)
+        warnings += covariates.warnings(of: cases.map(\.context))
+        (self.classes, featureNames, covariateNames, unit) = (classes, first.names, covariates.names, first.unit)
+        (self.cases, refusesMissing) = (cases, environment.text("missing") == "refuse")
         targets = cases.map { item in classes.firstIndex(of: item.target)! }
-        let subjects = Dictionary(
-            uniqueKeysWithValues: Set(cases.map { $0.context.subject ?? "" }).sorted().enumerated().map { ($1, $0) })
-        people = cases.map { subjects[$0.context.subject ?? ""]! }
+        let subjects = Set(cases.map { $0.context.subject ?? "" }).sorted()
+        let places = Dictionary(uniqueKeysWithValues: subjects.enumerated().map { ($1, $0) })
+        self.subjects = subjects
+        people = cases.map { places[$0.context.subject ?? ""]! }
         labels = cases.map { item in
             [
                 item.context.subject.map { "sub-\($0)" } ?? "n/a", item.context.session.map { "ses-\($0)" } ?? "n/a",
-                item.sample.lesion.map { "\($0)" } ?? "n/a",
+                item.sample.number.map { "\($0)" } ?? "n/a",
             ]
         }
-    }
-
-    /// 0 where there is no value at all: the feature then says nothing.
-    private static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        guard !sorted.isEmpty else { return 0 }
-        let middle = sorted.count / 2
-        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
     }
 
     /// The level of a column of participants.tsv by subject.

@@ -3,16 +3,18 @@ import Kernels
 import Statistics
 import Workflow
 
-/// The tables of an evaluation of classes, level by level: `slice`, `item`, `person`.
+/// The tables of an evaluation of classes, level by level: `slice`, `item`, `person`, `person_by_slices`.
 struct ClassificationTables {
     static let all = "all"
+    /// Levels at which a case is a person.
+    private static let ofPeople: Set<String> = ["person", "person_by_slices"]
 
     private let environment: TaskEnvironment
     private let settings: BinaryMetrics.Settings
     private let folds: PeopleFolds
     private var metrics = TabSeparatedTable(columns: [
         "level", "class", "fold", "metric", "value", "ci_low", "ci_high", "fold_mean", "fold_sd", "folds", "cases",
-        "positives", "people",
+        "positives", "people", "published", "published_source",
     ])
     private var roc = TabSeparatedTable(columns: [
         "level", "class", "threshold", "false_positive_rate", "true_positive_rate",
@@ -26,10 +28,14 @@ struct ClassificationTables {
         "participant_id", "fold", "level", "class", "truth", "score", "decision", "true_count", "predicted_count",
     ])
     private var measured: [MeasuredValue] = []
+    private let published: [PublishedFigure]
+    /// Which of these stand beside a number of ours.
+    private var shown: Set<Int> = []
     private(set) var hasScoresBeyondProbabilities = false
 
-    init(_ environment: TaskEnvironment, _ folds: PeopleFolds) {
+    init(_ environment: TaskEnvironment, _ folds: PeopleFolds) throws {
         (self.environment, self.folds) = (environment, folds)
+        published = try PublishedFigure.namedOnce(environment, label: "class", rule: "level")
         settings = BinaryMetrics.Settings(
             threshold: environment.number("threshold"), partialFalsePositiveRate: environment.number("partial_fpr"),
             calibrationBins: environment.integer("calibration_bins"))
@@ -76,7 +82,7 @@ struct ClassificationTables {
                 confusion.rows.append([level, className, truth, decision, "\(matrix.counts[t][d])"])
             }
         }
-        guard level == "person" else { return }
+        guard Self.ofPeople.contains(level) else { return }
         for (item, score) in zip(items, scores) {
             people.rows.append(
                 personCells(item.owner, level, className) + [
@@ -161,6 +167,10 @@ struct ClassificationTables {
         for (t, truth) in classes.enumerated() {
             for (d, decision) in classes.enumerated() {
                 confusion.rows.append([level, Self.all, truth, decision, "\(whole.counts[t][d])"])
+                measured.append(
+                    MeasuredValue(
+                        region: truth, reference: level, term: decision, metric: "decided",
+                        value: Double(whole.counts[t][d]), unit: "1"))
             }
         }
     }
@@ -240,10 +250,16 @@ struct ClassificationTables {
     ) {
         let cell = TabSeparatedTable.cell
         func count(_ number: Int?) -> String { number.map { "\($0)" } ?? "n/a" }
+        // Of everybody: who published a number had not our folds.
+        let place =
+            fold == "all"
+            ? published.firstIndex { $0.fits(label: className, rule: level, metric: metric) } : nil
+        if let place { shown.insert(place) }
+        let figure = place.map { published[$0] }
         metrics.rows.append([
             level, className, fold, metric, cell(value), cell(interval?.lowerBound), cell(interval?.upperBound),
             cell(spread?.mean), cell(spread?.standardDeviation), count(spread?.count), count(cases), count(positives),
-            "\(people)",
+            "\(people)", cell(figure?.value), figure?.source ?? "n/a",
         ])
         guard fold == "all" else { return }
         func add(_ term: String?, _ value: Double?) {
@@ -259,10 +275,12 @@ struct ClassificationTables {
         if let spread {
             add("fold_mean", spread.mean)
             add("fold_sd", spread.standardDeviation)
+            add("folds", Double(spread.count))
         }
         if let cases { add("cases", Double(cases)) }
         if let positives { add("positives", Double(positives)) }
         add("people", Double(people))
+        if let figure { add("published", figure.value) }
     }
 
     func result(warnings: [String], rule: String) throws -> TaskResult {
@@ -282,6 +300,8 @@ struct ClassificationTables {
                 try environment.writeTable(calibration, to: "calibration"),
                 try environment.writeTable(confusion, to: "confusion"),
                 try environment.writeTable(people, to: "people"), try environment.writeJSON(report, to: "report"),
-            ], measurements: measured, warnings: warnings)
+            ], measurements: measured,
+            warnings: warnings
+                + published.indices.filter { !shown.contains($0) }.map { published[$0].withoutCounterpart })
     }
 }

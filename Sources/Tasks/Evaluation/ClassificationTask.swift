@@ -29,7 +29,7 @@ enum ClassificationTask: TaskImplementation {
         }
         var truthIsOfPeople = false
         if case .people = truth { truthIsOfPeople = true }
-        var judged = ClassificationTables(environment, folds)
+        var judged = try ClassificationTables(environment, folds)
         let threshold = environment.number("threshold")
         let rule =
             switch environment.text("person_score") {
@@ -48,6 +48,7 @@ enum ClassificationTask: TaskImplementation {
             warnings += slices.warnings.map { "Slices: \($0)" }
             for name in slices.scored {
                 judged.add(level: "slice", className: name, slices.items)
+                judged.add(level: "person_by_slices", className: name, slices.ofPeopleByLogOdds(positive: name))
             }
             judged.addDecisions(level: "slice", slices.items, classes: slices.classes)
         }

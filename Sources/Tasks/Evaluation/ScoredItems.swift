@@ -1,4 +1,5 @@
 import BIDS
+import Foundation
 import Workflow
 
 /// What was judged: images, slices or lesions, each with what it is and what the prediction says of it.
@@ -230,4 +231,25 @@ struct ScoredItems {
                 scores: [positive: score])
         }
     }
+    /// One item per person of whom something was predicted, where the truth is of people: the mean of the log-odds of all
+    /// that was predicted, as a probability. Empty where scores are no probabilities.
+    ///
+    /// Certainty is taken as a millionth short of certain: one slice alone does not decide.
+    func ofPeopleByLogOdds(positive: String) -> [Item] {
+        let byPerson = Dictionary(grouping: predictions) { $0.owner.subject ?? "" }
+        guard predictions.allSatisfy({ (0...1).contains($0.scores[positive] ?? -1) }) else { return [] }
+        return byPerson.sorted { $0.key < $1.key }.compactMap { person, members in
+            guard let truth = levels[person] else { return nil }
+            let odds = members.map { member -> Double in
+                let p = min(max(member.scores[positive]!, Self.nearlyNever), 1 - Self.nearlyNever)
+                return log(p / (1 - p))
+            }
+            let mean = odds.reduce(0, +) / Double(odds.count)
+            return Item(
+                owner: TaskContext(subject: person), decision: nil, truth: truth,
+                scores: [positive: 1 / (1 + exp(-mean))])
+        }
+    }
+
+    private static let nearlyNever = 1e-6
 }

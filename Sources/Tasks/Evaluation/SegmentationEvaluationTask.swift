@@ -80,9 +80,15 @@ struct StructureList {
             Set((names.0.regions + names.1.regions).map(\.name)).sorted().prefix(40).joined(separator: ", ")
         }
         let groups = environment.map("groups")
+        let isLenient = environment.boolean("only_shared")
+        var leftOut: [String] = []
         for (name, members) in groups.sorted(by: { $0.key < $1.key }) {
             let wanted = Set((members.arrayValue ?? [members]).compactMap(\.stringValue))
             let (a, b) = (labels(names.0, wanted), labels(names.1, wanted))
+            if isLenient, a.isEmpty || b.isEmpty {
+                leftOut.append(name)
+                continue
+            }
             guard !a.isEmpty, !b.isEmpty else {
                 throw TaskResult.Failure.permanent(
                     "Step \(step): of group \(name) the \(a.isEmpty ? "prediction" : "reference") has no region; "
@@ -91,9 +97,13 @@ struct StructureList {
             all.append(Structure(name: name, prediction: a, reference: b))
         }
         let wanted = environment.texts("structures")
-        if !wanted.isEmpty {
+        if !wanted.isEmpty || !groups.isEmpty {
             for name in wanted where groups[name] == nil {
                 let (a, b) = (labels(names.0, [name]), labels(names.1, [name]))
+                if isLenient, a.isEmpty || b.isEmpty {
+                    leftOut.append(name)
+                    continue
+                }
                 guard !a.isEmpty || !b.isEmpty else {
                     throw TaskResult.Failure.permanent(
                         "Step \(step): neither side has a structure “\(name)”; there are \(known())")
@@ -108,9 +118,16 @@ struct StructureList {
                 }
                 all.append(Structure(name: name, prediction: a, reference: b))
             }
+            guard !all.isEmpty else {
+                throw TaskResult.Failure.permanent(
+                    "Step \(step): prediction and reference share none of \(leftOut.joined(separator: ", ")); name regions such "
+                        + "as \(known())")
+            }
+            if !leftOut.isEmpty {
+                environment.say("not compared, for a side names no region of it: \(leftOut.joined(separator: ", "))")
+            }
             return
         }
-        guard groups.isEmpty else { return }
         let predicted = Set(names.0.regions.map(\.name))
         for region in names.1.regions where predicted.contains(region.name) {
             guard !all.contains(where: { $0.name == region.name }) else { continue }

@@ -7,7 +7,7 @@ enum SummaryTask: TaskImplementation {
     static let kind = "evaluate.summary"
 
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
-        let published = try PublishedFigure.all(environment)
+        let published = try PublishedFigures(environment)
         let people = try EvaluatedPeople(environment)
         var rows: [SummaryRow] = []
         var curves = TabSeparatedTable(columns: ["label", "rule", "threshold", "fp_per_person", "sensitivity"])
@@ -19,14 +19,8 @@ enum SummaryTask: TaskImplementation {
             rows += curve.rows
             curves.rows += curve.points
         }
-        let unmatched = published.filter { figure in !rows.contains { figure.fits($0) } }
-        let table = TabSeparatedTable(
-            columns: SummaryRow.columns, rows: rows.map { $0.cells(published.first(where: $0.isMetBy)) })
-        let warnings =
-            people.warnings + lesions.warnings
-            + unmatched.map {
-                "The published \($0.metric) of \($0.label) has no counterpart here and is not shown."
-            }
+        let table = TabSeparatedTable(columns: SummaryRow.columns, rows: rows.map { $0.cells(published.lone(of: $0)) })
+        let warnings = people.warnings + lesions.warnings + published.warnings(rows)
         let missing = environment.request.missing.map { item in
             JSONValue.object(["context": .string(item.context.description), "reason": .string(item.reason)])
         }
@@ -37,50 +31,10 @@ enum SummaryTask: TaskImplementation {
         return TaskResult(
             outputs: [
                 try environment.writeTable(table, to: "table"), try environment.writeTable(people.table, to: "people"),
-                try environment.writeTable(curves, to: "froc"), try environment.writeJSON(report, to: "report"),
-            ], measurements: rows.flatMap { $0.measurements(published.first(where: $0.isMetBy)) }, warnings: warnings)
-    }
-}
-
-/// A figure that somebody has published, to be shown beside ours and never as ours.
-struct PublishedFigure {
-    var label: String
-    var rule: String?
-    var metric: String
-    var value: Double
-    var source: String
-
-    static func all(_ environment: TaskEnvironment) throws -> [PublishedFigure] {
-        let figures = try environment.list("published").map { entry in
-            guard let label = entry["label"]?.stringValue, let metric = entry["metric"]?.stringValue,
-                let value = entry["value"]?.doubleValue, let source = entry["source"]?.stringValue, !source.isEmpty
-            else {
-                throw TaskResult.Failure.permanent(
-                    "Step \(environment.request.step): each row of “published” has label, metric, value and source, such as "
-                        + "{label: caudate, metric: dice, value: 0.81, source: Author 2020}; \(entry.canonicalString) has not"
-                )
-            }
-            return PublishedFigure(
-                label: label, rule: entry["rule"]?.stringValue, metric: metric, value: value, source: source)
-        }
-        // A row has room for one, and which of two it is must not depend on their order.
-        for (place, figure) in figures.enumerated() {
-            guard let other = figures[..<place].first(where: figure.meets) else { continue }
-            throw TaskResult.Failure.permanent(
-                "Step \(environment.request.step): “published” names two figures for the \(figure.metric) of "
-                    + "\(figure.label), \(other.value) (\(other.source)) and \(figure.value) (\(figure.source)); keep one, "
-                    + "or show the other in a summary step of its own")
-        }
-        return figures
-    }
-
-    /// Some row could be the counterpart of both.
-    private func meets(_ other: PublishedFigure) -> Bool {
-        label == other.label && metric == other.metric && (rule == nil || other.rule == nil || rule == other.rule)
-    }
-
-    func fits(_ row: SummaryRow) -> Bool {
-        label == row.label && metric == row.metric && (rule == nil || rule == row.rule)
+                try environment.writeTable(curves, to: "froc"),
+                try environment.writeTable(published.table(beside: rows), to: "published"),
+                try environment.writeJSON(report, to: "report"),
+            ], measurements: rows.flatMap { $0.measurements(published) }, warnings: warnings)
     }
 }
 
@@ -104,7 +58,7 @@ struct SummaryRow {
     var interval: ClosedRange<Double>?
     var folds: Spread?
 
-    func isMetBy(_ figure: PublishedFigure) -> Bool { figure.fits(self) }
+    func isMetBy(_ figure: PublishedFigure) -> Bool { figure.fits(label: label, rule: rule, metric: metric) }
 
     func cells(_ published: PublishedFigure?) -> [String] {
         let cell = TabSeparatedTable.cell
@@ -118,16 +72,18 @@ struct SummaryRow {
         ]
     }
 
-    func measurements(_ published: PublishedFigure?) -> [MeasuredValue] {
-        let values: [(String, Double?, String)] = [
-            ("people", spread.map { Double($0.count) }, "1"), ("mean", spread?.mean, unit),
-            ("sd", spread?.standardDeviation, unit), ("sem", spread?.standardError, unit),
-            ("median", spread?.median, unit), ("min", spread?.minimum, unit), ("max", spread?.maximum, unit),
-            ("empty", empty.map(Double.init), "1"), ("pooled", pooled, unit), ("ci_low", interval?.lowerBound, unit),
-            ("ci_high", interval?.upperBound, unit), ("folds", folds.map { Double($0.count) }, "1"),
-            ("fold_mean", folds?.mean, unit), ("fold_sd", folds?.standardDeviation, unit),
-            ("published", published?.value, unit),
-        ]
+    func measurements(_ published: PublishedFigures) -> [MeasuredValue] {
+        let values: [(String, Double?, String)] =
+            [
+                ("people", spread.map { Double($0.count) }, "1"), ("mean", spread?.mean, unit),
+                ("sd", spread?.standardDeviation, unit), ("sem", spread?.standardError, unit),
+                ("median", spread?.median, unit), ("min", spread?.minimum, unit), ("max", spread?.maximum, unit),
+                ("empty", empty.map(Double.init), "1"), ("pooled", pooled, unit),
+                ("ci_low", interval?.lowerBound, unit),
+                ("ci_high", interval?.upperBound, unit), ("folds", folds.map { Double($0.count) }, "1"),
+                ("fold_mean", folds?.mean, unit), ("fold_sd", folds?.standardDeviation, unit),
+                ("published", published.lone(of: self)?.value, unit),
+            ] + published.all(of: self).map { (PublishedFigures.term($0.source), $0.value, unit) }
         return values.compactMap { term, value, unit in
             value.map {
                 MeasuredValue(

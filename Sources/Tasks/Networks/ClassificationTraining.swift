@@ -19,7 +19,7 @@ struct ClassificationTraining {
         let learned = try targets.samples(people.training, features: features, &warnings)
         let judged = try targets.samples(people.validation, features: features, &warnings)
         warnings += try Self.census(targets, people, learned: learned, judged: judged)
-        let classes = try Self.classes(parameters, learned: learned, judged: judged, advice: targets.advice)
+        let classes = try Self.classes(parameters, targets, learned: learned, judged: judged)
         let standardisation =
             features.isEmpty ? nil : FeatureStandardisation(names: features, samples: learned.map(\.features))
 
@@ -116,19 +116,22 @@ struct ClassificationTraining {
         return census.warnings(unit: ("person", "people"))
     }
 
-    /// Names of the classes; of two of which one counts as positive, that one last.
+    /// Names of the classes, those stated or else those met; of two of which one counts as positive, that one last.
     private static func classes(
-        _ parameters: TrainingParameters, learned: [TrainingTargets.Sample], judged: [TrainingTargets.Sample],
-        advice: String
+        _ parameters: TrainingParameters, _ targets: TrainingTargets, learned: [TrainingTargets.Sample],
+        judged: [TrainingTargets.Sample]
     ) throws -> [String] {
         let environment = parameters.environment
         let trained = Set(learned.map(\.name))
         guard trained.count >= 2 else {
+            let others = targets.classes.filter { !trained.contains($0) }.map { "“\($0)”" }
             throw environment.refuse(
-                "what is to be told apart has \(trained.first.map { "only the class “\($0)”" } ?? "no class") among the people trained on; "
-                    + advice)
+                "what is to be told apart has \(trained.first.map { "only the class “\($0)”" } ?? "no class") among the people trained on"
+                    + (others.isEmpty || trained.isEmpty ? "" : ", and nothing of \(others.joined(separator: ", "))")
+                    + "; "
+                    + targets.advice)
         }
-        var names = trained.union(judged.map(\.name)).sorted()
+        var names = targets.classes.isEmpty ? trained.union(judged.map(\.name)).sorted() : targets.classes
         let needsPositive = parameters.network.hasOneLogit || environment.integer("minimum_positives") > 0
         guard names.count <= 256, names.count == 2 || !needsPositive else {
             throw environment.refuse(
@@ -142,7 +145,9 @@ struct ClassificationTraining {
         }
         guard needsPositive || !stated.isEmpty else { return names }
         func count(_ name: String) -> Int { learned.count { $0.name == name } }
-        let positive = stated.isEmpty ? (count(names[0]) < count(names[1]) ? names[0] : names[1]) : stated
+        // Of classes that are stated the last, so that folds agree; else the rarer.
+        let isLast = !targets.classes.isEmpty || count(names[0]) >= count(names[1])
+        let positive = stated.isEmpty ? names[isLast ? 1 : 0] : stated
         guard count(positive) > 0 || environment.integer("minimum_positives") == 0 else {
             throw StepFinding(
                 "minimum_positives",

@@ -50,8 +50,14 @@ enum NetworkClassifyTask: TaskImplementation {
             }
             measured.append(MeasuredValue(region: region, metric: "decision", value: Double(best), unit: "1"))
             if judgesSlices {
-                outputs.append(
-                    try environment.writeTable(slices(answer, card.classes, slabs[0], input), to: "slices"))
+                let table = slices(
+                    answer, card.classes, slabs[0], input, meeting: try slicesOfRegions(environment, input))
+                guard !table.rows.isEmpty else {
+                    throw TaskResult.Failure.permanent(
+                        "no slice of the slab meets a region; the regions of step \(environment.request.step) lie elsewhere in the "
+                            + "image than what the model looks at")
+                }
+                outputs.append(try environment.writeTable(table, to: "slices"))
             }
         }
         let table = TabSeparatedTable(columns: ["lesion", "class"] + card.classes.map { "p_\($0)" }, rows: rows)
@@ -104,15 +110,32 @@ enum NetworkClassifyTask: TaskImplementation {
         }
     }
 
+    /// Slices of the model's grid that meet a region; nil where no regions are bound.
+    private static func slicesOfRegions(_ environment: TaskEnvironment, _ input: ModelInput) throws -> Set<Int>? {
+        guard let item = environment.optionalInput("regions") else { return nil }
+        var map = try NIfTIFile.readLabelMap(item.path)
+        guard map.grid.matches(input.original) else {
+            throw ModelCardError.grid(
+                image: item.input.name, found: "\(map.grid)", first: "the image", expected: "\(input.original)")
+        }
+        if input.wasResampled { map = try map.resampled(to: input.grid, threads: environment.threads) }
+        let plane = map.grid.nx * map.grid.ny
+        return Set(
+            (0..<map.grid.nz).filter { k in map.values[(k * plane)..<((k + 1) * plane)].contains { $0 != 0 } })
+    }
+
     /// Every slice of the slab that lies in the image, with the height of its middle in world mm.
+    ///
+    /// - Parameter wanted: the others are left out; nil: none are.
     private static func slices(
-        _ answer: Classifier.Answer, _ classes: [String], _ slab: Extent3, _ input: ModelInput
+        _ answer: Classifier.Answer, _ classes: [String], _ slab: Extent3, _ input: ModelInput,
+        meeting wanted: Set<Int>?
     ) -> TabSeparatedTable {
         let middle = input.size.middle(of: slab)
         let first = Int(middle.z - Double(slab.depth - 1) / 2)
         let rows = answer.slices.enumerated().compactMap { n, probabilities -> [String]? in
             let k = first + n
-            guard k >= 0, k < input.size.depth else { return nil }
+            guard k >= 0, k < input.size.depth, wanted?.contains(k) ?? true else { return nil }
             let z = input.grid.affine(SIMD3(middle.x, middle.y, Double(k))).z
             return ["\(k)", TabSeparatedTable.cell(z), classes[best(probabilities)]] + probabilities.map { "\($0)" }
         }

@@ -16,17 +16,18 @@ enum NetworkSegmentTask: TaskImplementation {
         let input = try ModelImages.input(environment, for: ensemble.members[0])
         options.overlap = environment.number("overlap")
         options.flips = GridAxes(try environment.settings.flips().compactMap(GridAxis.init(rawValue:)))
-        // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
-        // What is held besides counts: the images on the grid of the model.
-        let held = MemoryLayout<Float>.stride * input.channels.count * input.size.product
-        let limit = environment.request.memoryMiB << 20
-        options.limitBytes = max(0, limit - held)
-        options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
-
         // Where classes stand alone, background is none of the network's.
         let names = card.output == .sigmoid ? ["background"] + card.classes : card.classes
         let channels = card.classes.indices
         let keeping = environment.boolean("probabilities") ? Set(channels) : []
+        // Windows or not is never decided by memory, on which the result would then depend; too little is an error.
+        // What is held besides counts: the images on the grid of the model, and probabilities on that of the images.
+        let restored = keeping.isEmpty || !input.wasResampled ? 0 : keeping.count * input.original.count
+        let held = MemoryLayout<Float>.stride * (input.channels.count * input.size.product + restored)
+        let limit = environment.request.memoryMiB << 20
+        options.limitBytes = max(0, limit - held)
+        options.wholeVolumeBytes = environment.boolean("whole_volume") ? Int.max : nil
+
         let segmentation: VolumeSegmentation
         do {
             segmentation = try VolumeSegmentation(
@@ -45,8 +46,10 @@ enum NetworkSegmentTask: TaskImplementation {
                     + (options.wholeVolumeBytes == nil ? "" : " or leave out whole_volume"))
         }
         var labels = try input.restored(segmentation.labels, threads: environment.threads)
-        let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres
-        if smallest > 1 { dropSmallPieces(&labels, classes: names.count, smallestVoxels: smallest) }
+        let tidying = RegionTidying(
+            keepsLargestOnly: environment.boolean("largest_piece"), fillsHoles: environment.boolean("fill_holes"),
+            smallestVoxels: environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres)
+        tidying.apply(to: &labels, classes: names.count)
 
         var counts = [Int](repeating: 0, count: names.count)
         for label in labels.values { counts[Int(label)] += 1 }
@@ -85,16 +88,5 @@ enum NetworkSegmentTask: TaskImplementation {
         var rest = Volume(grid: classes[0].grid)
         for n in rest.values.indices { rest.values[n] = 1 - classes.reduce(0) { max($0, $1.values[n]) } }
         return rest
-    }
-
-    /// Pieces of a class with fewer voxels become background; pieces touch by faces, edges or corners.
-    private static func dropSmallPieces(_ labels: inout LabelMap, classes: Int, smallestVoxels: Double) {
-        for label in 1..<classes {
-            let mask = Mask(grid: labels.grid, values: labels.values.map { $0 == label ? 1 : 0 })
-            let components = mask.components()
-            for n in labels.values.indices where components.labels[n] > 0 {
-                if Double(components.sizes[Int(components.labels[n]) - 1]) < smallestVoxels { labels.values[n] = 0 }
-            }
-        }
     }
 }

@@ -14,8 +14,12 @@ enum NetworkTrainTask: TaskImplementation {
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let parameters = try TrainingParameters(environment)
         let targets = parameters.network.segments ? nil : try TrainingTargets(environment, parameters.network)
+        let isByName = parameters.classes.contains { !$0.regions.isEmpty }
+        let masks: [TrainingPeople.Need] =
+            parameters.channels.contains { $0.normalisation.needsMask } ? [.masks] : []
         let people = try TrainingPeople(
-            environment, channels: parameters.channels.count, needs: targets?.needs ?? [.labels],
+            environment, channels: parameters.channels.count,
+            needs: masks + (targets?.needs ?? (isByName ? [.labels, .tables] : [.labels])),
             fraction: environment.number("validation"), seed: parameters.seed,
             unless: { try targets?.reason(against: $0) })
         let geometry = try geometry(environment, people)
@@ -33,6 +37,8 @@ enum NetworkTrainTask: TaskImplementation {
         var metric: ValidationMetric
         var settings: TrainingSettings
         var warnings: [String] = []
+        /// Of a segmentation, how many voxels of each class there are to learn from, by name.
+        var classVoxels: [(name: String, voxels: Int)] = []
         /// Of one batch, per input of the network.
         var batch: [FeatureShape] = []
         /// Volumes kept in memory, at most.
@@ -47,6 +53,7 @@ enum NetworkTrainTask: TaskImplementation {
             return ModelCard.Geometry(spacingMillimetres: spacing, orientation: "RAS", otherGrids: .resample)
         }
         let first = try TrainingGrid.spacing(of: people.training[0].images[0])
+        if environment.request.context.fold != nil { try TrainingGrid.checkIsCommon(people, environment) }
         return ModelCard.Geometry(spacingMillimetres: first, orientation: "RAS", otherGrids: .resample)
     }
 
@@ -56,6 +63,8 @@ enum NetworkTrainTask: TaskImplementation {
         var card = training.card
         let memory = try TrainingMemory(training, threads: environment.threads)
         environment.say("the training takes \(memory)")
+        // A class that cannot be learned is better known before days of training than after.
+        for warning in training.warnings { environment.say(warning) }
         try memory.check(limitMiB: environment.request.memoryMiB, step: environment.request.step)
         let checkpoint = environment.keptFile("checkpoint.safetensors")
         let trainer = try trainer(environment, training, people, checkpoint: checkpoint)
@@ -83,6 +92,7 @@ enum NetworkTrainTask: TaskImplementation {
 
         card.split = people.split
         card.data = people.data
+        card.notes += environment.texts("notes")
         // Averaged weights are those of no epoch.
         let best = result.averagedMetric == nil ? result.bestEpoch : nil
         let judged = best.flatMap { best in result.history.first { $0.epoch == best } }
@@ -118,6 +128,10 @@ enum NetworkTrainTask: TaskImplementation {
             measured.append(
                 MeasuredValue(term: training.metric.name, metric: "validation_metric", value: metric, unit: "1"))
         }
+        for one in training.classVoxels {
+            measured.append(
+                MeasuredValue(term: one.name, metric: "training_voxels", value: Double(one.voxels), unit: "1"))
+        }
         for one in judgement ?? [] {
             measured.append(MeasuredValue(term: one.name, metric: "dice", value: one.value, unit: "1"))
         }
@@ -126,7 +140,7 @@ enum NetworkTrainTask: TaskImplementation {
                 entry, try environment.writeTable(curve(result.history, training.metric.name), to: "curve"),
                 try environment.writeTable(split(people), to: "split"),
             ],
-            measurements: measured, warnings: people.warnings + training.warnings + (unsaved.map { [$0] } ?? []))
+            measurements: measured, warnings: training.warnings + people.warnings + (unsaved.map { [$0] } ?? []))
     }
 
     /// Goes on from the checkpoint that an earlier attempt of the same task left on this worker; else begins.

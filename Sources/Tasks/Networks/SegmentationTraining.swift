@@ -51,6 +51,7 @@ struct SegmentationTraining {
         training.batch = network.inputs.map { input in
             FeatureShape(batch: environment.integer("batch"), channels: input.channels, size: parameters.patch)
         }
+        training.classVoxels = zip(names, index.counts).dropFirst().map { ($0, $1) }
         training.cachedBytes = source.keptBytes
         if !people.validation.isEmpty {
             let judged = samples.source(people.validation, share: 4)
@@ -82,12 +83,12 @@ struct SegmentationTraining {
         let absent = zip(names, index.counts).dropFirst().filter { $0.1 == 0 }.map(\.0)
         guard absent.count < names.count - 1 else {
             throw environment.refuse(
-                "no label map of the people to be trained on has a voxel of \(listed(names)); check the numbers "
-                    + "in “classes” and what is bound to “labels”")
+                "no label map of the people to be trained on has a voxel of \(listed(names)); check “classes” and what is "
+                    + "bound to “labels”")
         }
         return absent.map {
-            "The label maps of the people trained on have no voxel of \($0): the model cannot learn it; check its numbers in "
-                + "“classes”."
+            "The label maps of the people trained on have no voxel of \($0): the model cannot learn it; check what “classes” "
+                + "says of it."
         }
     }
 

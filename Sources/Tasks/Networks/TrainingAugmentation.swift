@@ -26,6 +26,7 @@ struct TrainingAugmentation {
         case "standard":
             (spatial, intensity) = (.standard(isFlat: isFlat), .standard)
             try strengths(settings)
+        case "lesions": spatial = .lesions(isFlat: isFlat)
         case "deepmir": deepmir = DEEPMIRAugmentation()
         default: break
         }

@@ -11,4 +11,22 @@ enum TrainingGrid {
             .regridded(orientation: Orientation("RAS"), spacingMillimetres: nil)
         return (grid.spacingMillimetres * 100).rounded(.toNearestOrEven) / 100
     }
+
+    /// Refuses people whose images differ in voxel size. A fold goes by the first of its own people, who is another in other
+    /// folds: their models would be of different grids, and be found out only when they are to be applied together.
+    ///
+    /// - Throws: a permanent failure naming two images that differ, or what is wrong with a file.
+    static func checkIsCommon(_ people: TrainingPeople, _ environment: TaskEnvironment) throws {
+        let items = (people.training + people.validation).sorted { $0.context < $1.context }.map { $0.images[0] }
+        let first = try spacing(of: items[0])
+        for item in items.dropFirst() {
+            let other = try spacing(of: item)
+            guard other != first else { continue }
+            func text(_ size: SIMD3<Double>) -> String { "\(size.x)×\(size.y)×\(size.z) mm" }
+            throw environment.refuse(
+                "voxels of \(items[0].input.name) have \(text(first)), those of \(item.input.name) \(text(other)), and every fold "
+                    + "would take the size of its own first image; state spacing_mm, so that the models of all folds are of "
+                    + "one grid")
+        }
+    }
 }

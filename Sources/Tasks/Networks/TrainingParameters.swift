@@ -9,7 +9,7 @@ struct TrainingParameters {
     let environment: TaskEnvironment
     var network: NetworkChoice
     var channels: [ModelCard.Channel]
-    /// Beside background; empty: one class of all that is labelled.
+    /// Of a segmentation, beside background; empty: one class of all that is labelled.
     var classes: [TrainingClass]
     var patch: Extent3
     var rank: Int
@@ -28,7 +28,7 @@ struct TrainingParameters {
             try given.isEmpty
             ? [ModelCard.Channel(modality: "Chimap", units: "ppm", normalisation: Self.chi)]
             : given.enumerated().map { n, value in try Self.channel(value, number: n, environment.refuse) }
-        classes = try TrainingClass.all(settings)
+        classes = network.segments ? try TrainingClass.all(settings) : []
         rank = try settings.trainingRank()
         let sizes = try settings.trainingPatch()
         patch = Extent3(rank == 2 ? 1 : sizes[2], sizes[1], sizes[0])

@@ -10,6 +10,8 @@ struct TrainingSession: Sendable {
     var images: [TaskRequest.StagedInput]
     var mask: TaskRequest.StagedInput?
     var labels: TaskRequest.StagedInput?
+    /// Names of the regions in it.
+    var table: TaskRequest.StagedInput?
     var targets: TaskRequest.StagedInput?
     var features: TaskRequest.StagedInput?
 
@@ -26,11 +28,13 @@ struct TrainingPeople {
 
     /// What a session may have to have.
     enum Need: String {
-        case labels, targets, features
+        case masks, labels, tables, targets, features
 
         var words: String {
             switch self {
+            case .masks: "brain mask, inside which a channel is normalised"
             case .labels: "label map"
+            case .tables: "table of the names of its regions"
             case .targets: "table of targets"
             case .features: "table of features"
             }
@@ -53,7 +57,7 @@ struct TrainingPeople {
             Dictionary(environment.inputs(port).map { ($0.input.context, $0) }, uniquingKeysWith: { first, _ in first })
         }
         let images = ports.prefix(channels).map(byContext)
-        let (masks, labels) = (byContext("masks"), byContext("labels"))
+        let (masks, labels, tables) = (byContext("masks"), byContext("labels"), byContext("tables"))
         let (targets, features) = (byContext("targets"), byContext("features"))
         let checks = Set(environment.inputs("checks").map(\.input.context))
         let isChecked = !environment.inputs("checks").isEmpty
@@ -71,7 +75,8 @@ struct TrainingPeople {
                 continue
             }
             let has: [Need: Bool] = [
-                .labels: labels[context] != nil, .targets: targets[context] != nil, .features: features[context] != nil,
+                .masks: masks[context] != nil, .labels: labels[context] != nil, .tables: tables[context] != nil,
+                .targets: targets[context] != nil, .features: features[context] != nil,
             ]
             if let lacking = needs.first(where: { has[$0] == false }) {
                 warnings.append("\(context) takes no part: it has no \(lacking.words).")
@@ -79,7 +84,7 @@ struct TrainingPeople {
             }
             let session = TrainingSession(
                 context: context, images: [first] + further, mask: masks[context], labels: labels[context],
-                targets: targets[context], features: features[context])
+                table: tables[context], targets: targets[context], features: features[context])
             if let reason = try reason(session) {
                 warnings.append("\(context) takes no part: \(reason).")
                 continue
@@ -126,7 +131,8 @@ struct TrainingPeople {
     /// Every file by what it holds.
     var data: [ModelCard.DataItem] {
         (training + validation).flatMap { session in
-            (session.images + [session.mask, session.labels, session.targets, session.features].compactMap { $0 }).map {
+            let further = [session.mask, session.labels, session.table, session.targets, session.features]
+            return (session.images + further.compactMap { $0 }).map {
                 ModelCard.DataItem(
                     subject: session.subject, session: session.context.session, file: $0.input.name,
                     digest: $0.input.digest.description)

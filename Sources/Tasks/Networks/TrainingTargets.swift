@@ -19,6 +19,8 @@ struct TrainingTargets {
     let needs: [TrainingPeople.Need]
     /// Of participants.tsv; empty for lesions.
     let column: String
+    /// The classes that there are, where the step names them; others are not learned.
+    let classes: [String]
     /// By subject; nil for lesions.
     private let levels: [String: String]?
     private let table: String
@@ -27,6 +29,7 @@ struct TrainingTargets {
 
     init(_ environment: TaskEnvironment, _ network: NetworkChoice) throws {
         column = environment.text("target")
+        classes = try environment.settings.classNames()
         guard !column.isEmpty else {
             needs = [.labels, .targets] + (network == .qsmrim ? [.features] : [])
             (levels, table) = (nil, "")
@@ -53,22 +56,29 @@ struct TrainingTargets {
 
     /// Why a session cannot be learned from; nil where it can.
     func reason(against session: TrainingSession) throws -> String? {
-        if let levels { return levels[session.subject] == nil ? "\(table) has no \(column) for it" : nil }
+        if let levels {
+            guard let level = levels[session.subject] else { return "\(table) has no \(column) for it" }
+            return isLearned(level) ? nil : "its \(column) is “\(level)”, which is not among the classes"
+        }
         guard let targets = session.targets else { return nil }
         let lesions = try targets.readTable()
-        let classes = try lesions.column("class", of: targets.input.name)
-        return lesions.rows.contains { Self.isClass($0[classes]) }
-            ? nil : "\(targets.input.name) names no lesion with a class"
+        let column = try lesions.column("class", of: targets.input.name)
+        return lesions.rows.contains { Self.isClass($0[column]) && isLearned($0[column]) }
+            ? nil
+            : "\(targets.input.name) names no lesion with a class\(classes.isEmpty ? "" : " among those to be learned")"
     }
 
     /// Whether a cell names a class.
     private static func isClass(_ text: String) -> Bool { !text.isEmpty && text != "n/a" }
 
-    /// Where the classes come from, for a message that there are too few.
+    private func isLearned(_ name: String) -> Bool { classes.isEmpty || classes.contains(name) }
+
+    /// How to have more classes, for a message that there are too few.
     var advice: String {
         column.isEmpty
-            ? "bind tables of lesions to “targets”, or name a column with “target”"
-            : "the column \(column) needs two or more levels"
+            ? "a training needs lesions of two classes or more: add people who have them, or let “stratify” of folds give every "
+                + "fold its share"
+            : "the column \(column) needs two or more levels among the people of every training"
     }
 
     /// Lesions without a class are left out with a warning.
@@ -81,25 +91,34 @@ struct TrainingTargets {
             return sessions.indices.map { Sample(session: $0, name: levels[sessions[$0].subject]!) }
         }
         var samples: [Sample] = []
+        var others: [String: Int] = [:]
         for (n, session) in sessions.enumerated() {
             // Sessions without have been left out.
             guard let labels = session.labels, let targets = session.targets else { continue }
             let centres = LesionCentres(try NIfTIFile.readLabelMap(labels.path))
             let table = try LesionTable(targets, lesions: centres, map: labels.input.name)
-            let classes = try table.column("class")
+            let column = try table.column("class")
             let features =
                 try names.isEmpty
                 ? nil : session.features.map { try LesionTable($0, lesions: centres, map: labels.input.name) }
             for (lesion, row) in table.rows.sorted(by: { $0.key < $1.key }) {
-                guard Self.isClass(row[classes]) else {
+                guard Self.isClass(row[column]) else {
                     warnings.append("Lesion \(lesion) of \(targets.input.name) has no class and is left out.")
+                    continue
+                }
+                guard isLearned(row[column]) else {
+                    others[row[column], default: 0] += 1
                     continue
                 }
                 samples.append(
                     Sample(
-                        session: n, name: row[classes], centre: centres.worldMillimetres[lesion],
+                        session: n, name: row[column], centre: centres.worldMillimetres[lesion],
                         features: try features?.numbers(names, lesion: lesion) ?? []))
             }
+        }
+        warnings += others.sorted { $0.key < $1.key }.map { name, count in
+            "\(count) \(count == 1 ? "lesion is" : "lesions are") of the class “\(name)” and left out: the classes are "
+                + "\(classes.joined(separator: ", "))."
         }
         return samples
     }

@@ -54,7 +54,9 @@ struct TrainingVolumes: Sendable {
             return grid.matches(original) ? mask : try mask.resampled(to: grid, threads: threads)
         }
         let labels = try classes.flatMap { classes in
-            try session.labels.map { item in try self.labels(item, classes, first: name, original, grid) }
+            try session.labels.map { item in
+                try self.labels(item, try classes.numbered(by: session.table), first: name, original, grid)
+            }
         }
         return try TrainingVolume(
             name: name, channels: try images.map { try moved($0.volume) }, normalisation: channels.map(\.normalisation),
@@ -77,5 +79,32 @@ struct TrainingVolumes: Sendable {
         }
         for n in map.values.indices { map.values[n] = numbers[Int(map.values[n])] }
         return grid.matches(original) ? map : try map.resampled(to: grid, threads: threads)
+    }
+}
+
+extension [TrainingClass] {
+    /// The same classes, those of named regions with the numbers that a label map's own table gives these.
+    ///
+    /// - Throws: a permanent failure naming the table that has none of a class's regions: what it cannot name is not known
+    ///   to be absent.
+    func numbered(by item: TaskRequest.StagedInput?) throws -> [TrainingClass] {
+        guard contains(where: { !$0.regions.isEmpty }) else { return self }
+        // Whoever has no table takes no part in a training by names.
+        guard let item else { preconditionFailure("classes of named regions without a table") }
+        let table = try RegionTable(try item.readTable(), name: item.input.name)
+        return try map { one in
+            guard !one.regions.isEmpty else { return one }
+            var one = one
+            one.labels = Set(table.regions.filter { one.regions.contains($0.name) }.map(\.index))
+            guard !one.labels.isEmpty else {
+                let known = table.regions.map(\.name)
+                let shown = known.prefix(40).joined(separator: ", ") + (known.count > 40 ? ", …" : "")
+                throw TaskResult.Failure.permanent(
+                    "\(item.input.name) names no region of class \(one.name) (\(one.regions.sorted().joined(separator: ", "))); "
+                        + "it has \(shown.isEmpty ? "none" : shown). Correct “regions” in classes, or leave the class out"
+                )
+            }
+            return one
+        }
     }
 }

@@ -49,8 +49,9 @@ enum RegionStatisticsTask: TaskImplementation {
             }
         }
 
+        let wanted = try RegionChoice.regions(environment, of: table, name: tableItem.input.name, &warnings)
         let (regions, values) = try RegionStatistics.measure(
-            map, in: labels, within: mask, labels: table.regions.map(\.index), references: references,
+            map, in: labels, within: mask, labels: wanted.map(\.index), references: references,
             highSubregion: .meanPlusDeviations(environment.number("high_deviations")))
         for value in values where value.subtracted == nil {
             warnings.append("The reference \(value.name) has no voxel with a value and is left out.")
@@ -91,8 +92,13 @@ enum RegionStatisticsTask: TaskImplementation {
                 "index", "region", "reference", "voxels", "volume", "missing_fraction", "mean", "sd", "median", "p5",
                 "p25", "p75", "p95", "high_mean", "reference_value", "high_volume",
             ], rows: rows)
-        return TaskResult(
-            outputs: [try environment.writeTable(statistics, to: "table")], measurements: measured, warnings: warnings)
+        var outputs = [try environment.writeTable(statistics, to: "table")]
+        if environment.boolean("slices") {
+            let slices = try SliceMeans(map, labels, within: mask, of: wanted.map(\.index))
+            outputs.append(
+                try environment.writeTable(slices.table(names: wanted.map(\.name), references: values), to: "slices"))
+        }
+        return TaskResult(outputs: outputs, measurements: measured, warnings: warnings)
     }
 
     /// The mask that came with the map; else the one of the T1w image, moved to the map; nil where there is neither.

@@ -49,6 +49,28 @@ struct RegionTable: Sendable, Equatable {
     func name(of index: UInt16) -> String? { regions.first { $0.index == index }?.name }
     func index(of name: String) -> UInt16? { regions.first { $0.name == name }?.index }
 
+    /// The regions that are called so, or whose names have these words: `caudate` is both `L_caudate` and `right_caudate`, and
+    /// `red_nucleus` is `Red-Nucleus-L`.
+    ///
+    /// - Returns: regions in the order of the table, and what is the name of none.
+    func matching(_ wanted: [String]) -> (regions: [Region], unknown: [String]) {
+        let words = regions.map { Self.words($0.name) }
+        var isChosen = regions.map { _ in false }
+        var unknown: [String] = []
+        for name in wanted {
+            let own = Self.words(name)
+            let exact = regions.indices.filter { regions[$0].name == name }
+            let found = exact.isEmpty && !own.isEmpty ? regions.indices.filter { words[$0].contains(own) } : exact
+            for place in found { isChosen[place] = true }
+            if found.isEmpty { unknown.append(name) }
+        }
+        return (zip(regions, isChosen).filter(\.1).map(\.0), unknown)
+    }
+
+    private static func words(_ name: String) -> [String] {
+        name.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init)
+    }
+
     /// Every label that occurs in the image but not in the table becomes a region `label-N`, so that none is lost.
     func completed(with labels: some Sequence<UInt16>) -> RegionTable {
         let known = Set(regions.map(\.index))

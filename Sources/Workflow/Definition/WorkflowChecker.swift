@@ -5,6 +5,8 @@ struct WorkflowChecker {
     let draft: WorkflowDraft
     let path: String
     var problems: [WorkflowProblem]
+    /// Only looks at steps that the run leaves out: they may lack what parameters without a value would bring.
+    private var isOfStepsLeftOut = false
 
     init(draft: WorkflowDraft, path: String, problems: [WorkflowProblem]) {
         self.draft = draft
@@ -31,8 +33,9 @@ struct WorkflowChecker {
         return checkFolds(definition)
     }
 
-    /// Looks for mistakes within some steps, and at nothing else.
+    /// Looks for mistakes within steps that the run leaves out, and at nothing else.
     mutating func checkSteps(_ isMeant: (String) -> Bool) {
+        isOfStepsLeftOut = true
         for step in draft.steps where isMeant(step.name) { _ = check(step) }
     }
 
@@ -142,6 +145,7 @@ struct WorkflowChecker {
                     isGathered: port.cardinality.gathers))
         }
         for port in kind.inputs where port.cardinality.isRequired {
+            if isOfStepsLeftOut, step.portsWithoutValue.contains(port.name) { continue }
             if !step.inputs.contains(where: { $0.port == port.name }) {
                 error(
                     step.inputsMark ?? step.mark,
@@ -247,8 +251,8 @@ struct WorkflowChecker {
             let none = outputs.isEmpty ? "; it declares no outputs" : clause
             error(reference.mark, "step \(stepName) (\(producerKind.name)) has no output “\(parts[1])”\(none)")
             return nil
-        } else if outputs.count == 1 {
-            output = outputs[0]
+        } else if let main = TaskPort.main(outputs) {
+            output = main
         } else {
             let names = outputs.map { "\(stepName).\($0.name)" }.joined(separator: ", ")
             error(reference.mark, "step \(stepName) has \(outputs.count) outputs; say which: \(names)")

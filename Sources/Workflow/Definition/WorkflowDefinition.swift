@@ -11,12 +11,12 @@ package struct WorkflowDefinition: Hashable, Sendable {
     package var steps: [StepDefinition]
     /// How people are put into folds; nil where no step asks for it.
     package var folds: FoldDefinition?
-    /// How models trained over the folds are applied to others; nil where the file does not provide for it.
-    package var reuse: FoldReuse?
+    /// How models trained over the folds are applied to others, step by step; empty where the file does not provide for it.
+    package var reuses: [FoldReuse]
 
     package init(
         name: String, version: String, description: String, atlases: [AtlasReference], steps: [StepDefinition],
-        folds: FoldDefinition? = nil, reuse: FoldReuse? = nil
+        folds: FoldDefinition? = nil, reuses: [FoldReuse] = []
     ) {
         self.name = name
         self.version = version
@@ -24,7 +24,7 @@ package struct WorkflowDefinition: Hashable, Sendable {
         self.atlases = atlases
         self.steps = steps
         self.folds = folds
-        self.reuse = reuse
+        self.reuses = reuses
     }
 
     package func step(_ name: String) -> StepDefinition? { steps.first { $0.name == name } }

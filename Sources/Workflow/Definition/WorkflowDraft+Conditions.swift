@@ -5,16 +5,17 @@ extension WorkflowDraft {
     /// - Parameter report: told of inputs that are left without a source.
     func settled(report: (SourceMark, String) -> Void) -> WorkflowDraft {
         let leftOut = Set(steps.filter { $0.condition?.holds == false }.map(\.name))
+        let hasFolds = steps.contains { $0.isPerFold != nil && !leftOut.contains($0.name) }
         var settled = self
         settled.steps = steps.filter { !leftOut.contains($0.name) }.map { step in
             var step = step
             step.inputs = step.inputs.compactMap { input in
                 let sources = input.alternatives.isEmpty ? [input] : input.alternatives
-                if var chosen = sources.first(where: { $0.exists(without: leftOut) }) {
+                if var chosen = sources.first(where: { $0.exists(without: leftOut, hasFolds: hasFolds) }) {
                     chosen.port = input.port
                     return chosen
                 }
-                let isOptional = sources.contains { $0.isOptional?.value == true }
+                let isOptional = input.canBeAbsent || sources.contains { $0.isOptional?.value == true }
                 // That the kind needs the input is said where inputs are checked.
                 if isOptional, step.kind?.input(input.port)?.cardinality.isRequired != true { return nil }
                 let reasons = sources.compactMap(\.absence).joined(separator: ", and ")
@@ -32,25 +33,42 @@ extension WorkflowDraft {
     /// With every step, for checks of those that are left out.
     var whole: WorkflowDraft {
         var whole = self
-        for index in steps.indices { whole.steps[index].condition = nil }
+        let conditions = Dictionary(
+            steps.filter { $0.condition?.holds == false }.map { ($0.name, $0.condition?.parameter) }
+        ) { first, _ in first }
+        for index in steps.indices {
+            let own = steps[index].condition?.parameter
+            whole.steps[index].condition = nil
+            // What a step could do without stays away where it is left out for a reason of its own: parameters that describe
+            // the input would be said to lack it.
+            whole.steps[index].inputs.removeAll { input in
+                guard input.isOptional?.value == true, case .step(let reference) = input.source,
+                    let condition = conditions[WorkflowDraft.stepName(reference.value)]
+                else { return false }
+                return condition == nil || condition != own
+            }
+        }
         return whole.settled { _, _ in }
     }
 
-    /// How what a step per fold trains is applied to others: the step can be left out, and what reads its output then has a
-    /// parameter that names models.
-    var reuse: FoldReuse? {
+    /// How what steps per fold train is applied to others: such a step can be left out, and what reads its output then has a
+    /// parameter that names models. In the order of the steps that read.
+    var reuses: [FoldReuse] {
+        var found: [FoldReuse] = []
         for step in steps {
             for input in step.inputs {
                 guard let models = input.alternatives.lazy.compactMap(\.modelParameter).first else { continue }
                 for case .step(let reference) in input.alternatives.compactMap(\.source) {
                     let producer = steps.first { $0.name == Self.stepName(reference.value) }
-                    if let producer, producer.isPerFold != nil, let condition = producer.condition?.parameter {
-                        return FoldReuse(step: producer.name, condition: condition, models: models)
+                    if let producer, producer.isPerFold != nil, let condition = producer.condition?.parameter,
+                        !found.contains(where: { $0.step == producer.name })
+                    {
+                        found.append(FoldReuse(step: producer.name, condition: condition, models: models))
                     }
                 }
             }
         }
-        return nil
+        return found
     }
 
     /// Some step is about folds, be it left out or not.
@@ -68,8 +86,12 @@ extension WorkflowDraft {
 
 extension InputDraft {
     /// Whether there is such a source in a run without some steps. What could not be read counts: it is reported already.
-    fileprivate func exists(without leftOut: Set<String>) -> Bool {
+    ///
+    /// - Parameter hasFolds: some step of the run has one task per fold. Without, folds are of nothing that was trained, and
+    ///   an input that can do without them does.
+    fileprivate func exists(without leftOut: Set<String>, hasFolds: Bool) -> Bool {
         switch source {
+        case .folds: hasFolds || isOptional?.value != true
         case .step(let reference): !leftOut.contains(WorkflowDraft.stepName(reference.value))
         case .model(let references): !references.isEmpty
         default: true

@@ -31,6 +31,8 @@ struct StepDraft {
     var condition: Condition?
     var inputs: [InputDraft] = []
     var inputsMark: SourceMark?
+    /// Ports whose source is a parameter without a value: the step does without.
+    var portsWithoutValue: Set<String> = []
     var parameters: [String: Marked<JSONValue>] = [:]
     var resources: TaskResources?
     var timeoutSeconds: Double?
@@ -41,7 +43,7 @@ struct StepDraft {
 /// `when:` of a step.
 struct Condition {
     var holds: Bool
-    /// The parameter that it is, where it is nothing else.
+    /// The parameter that it is, where it is nothing else; of several the first.
     var parameter: String?
 }
 
@@ -69,4 +71,6 @@ struct InputDraft {
     var modelParameter: String?
     /// Sources of which the first that exists counts, in place of `source`; empty where there is one.
     var alternatives: [InputDraft] = []
+    /// One of the alternatives is a parameter without a value: where no other exists the step does without.
+    var canBeAbsent = false
 }

@@ -41,7 +41,7 @@ package enum WorkflowFile {
         let settled = draft.settled { mark, sentence in reader.error(mark, sentence) }
         var checker = WorkflowChecker(draft: settled, path: path, problems: reader.problems)
         var definition = checker.check()
-        definition.reuse = draft.reuse
+        definition.reuses = draft.reuses
         // What this run leaves out has its mistakes told all the same.
         var whole = WorkflowChecker(draft: draft.whole, path: path, problems: [])
         whole.checkSteps { step in !settled.steps.contains { $0.name == step } }

@@ -36,14 +36,14 @@ extension WorkflowReader {
                 let value = substituted(value.json, value.mark)
                 for item in value.arrayValue ?? (value == .null ? [] : [value]) {
                     guard let read = stratification(item, member.value.mark) else { continue }
-                    if folds.stratify.contains(where: { $0.column == read.column }) {
-                        error(member.value.mark, "stratify of folds names \(read.column) twice; keep one")
+                    if folds.stratify.contains(where: { $0.column == read.column && $0.counted == read.counted }) {
+                        error(member.value.mark, "stratify of folds names \(read.words) twice; keep one")
                     }
                     folds.stratify.append(read)
                 }
             case "among":
                 if value.isNull { break }
-                folds.among = (value.elements ?? [value]).compactMap { readQuery($0, what: "among of folds") }
+                folds.among = readQueries(value, what: "among of folds") ?? []
             default: break
             }
         }
@@ -59,16 +59,43 @@ extension WorkflowReader {
             error(
                 mark,
                 "stratify of folds is a list of columns of participants.tsv, each a name or {column: name, edges: [1, 2, 4]}, "
-                    + "not \(said(value))")
+                    + "or of rows to count, {table: {suffix: lesions, extension: .tsv}, column: class, value: rim}, not \(said(value))"
+            )
             return nil
         }
-        if let other = members.keys.sorted().first(where: { !["column", "edges", "groups"].contains($0) }) {
+        let keys = ["column", "edges", "groups", "table", "value"]
+        if let other = members.keys.sorted().first(where: { !keys.contains($0) }) {
             error(
                 mark,
-                "the column \(column) of stratify has no key “\(other)”"
-                    + Suggestion.clause(for: other, among: ["column", "edges", "groups"]))
+                "the column \(column) of stratify has no key “\(other)”" + Suggestion.clause(for: other, among: keys))
             return nil
         }
+        guard members["table"] == nil, members["value"] == nil else {
+            return counting(members, column, mark).flatMap { rule(members, column, mark, $0) }
+        }
+        return rule(members, column, mark, nil)
+    }
+
+    /// Rows of which tables count.
+    private mutating func counting(
+        _ members: [String: JSONValue], _ column: String, _ mark: SourceMark
+    ) -> FoldDefinition.RowCount? {
+        guard let table = members["table"], let value = members["value"], table != .null, value != .null else {
+            error(
+                mark,
+                "the column \(column) of stratify has \(members["table"] == nil ? "a value and no table" : "a table and no value"); rows "
+                    + "are counted with both: {table: {suffix: lesions, extension: .tsv}, column: \(column), value: rim}"
+            )
+            return nil
+        }
+        guard let query = readQuery(YAMLNode(table, at: mark), what: "stratify of folds") else { return nil }
+        return FoldDefinition.RowCount(table: query, value: value.stringValue ?? value.canonicalString)
+    }
+
+    /// Into which groups the numbers of a column are put.
+    private mutating func rule(
+        _ members: [String: JSONValue], _ column: String, _ mark: SourceMark, _ counted: FoldDefinition.RowCount?
+    ) -> FoldDefinition.Stratification? {
         if members["edges"] != nil, members["groups"] != nil {
             error(mark, "the column \(column) of stratify has edges and groups; keep one of them")
             return nil
@@ -84,7 +111,7 @@ extension WorkflowReader {
                         + "[1, 2, 4] makes the groups below 1, 1 to below 2, 2 to below 4, and from 4 on")
                 return nil
             }
-            return FoldDefinition.Stratification(column: column, rule: .edges(numbers))
+            return FoldDefinition.Stratification(column: column, counted: counted, rule: .edges(numbers))
         }
         if let groups = members["groups"] {
             guard let count = groups.integerValue, (2...100).contains(count) else {
@@ -93,9 +120,9 @@ extension WorkflowReader {
                     "groups of the column \(column) of stratify is \(said(groups)); write a whole number from 2 to 100")
                 return nil
             }
-            return FoldDefinition.Stratification(column: column, rule: .groups(Int(count)))
+            return FoldDefinition.Stratification(column: column, counted: counted, rule: .groups(Int(count)))
         }
-        return FoldDefinition.Stratification(column: column)
+        return FoldDefinition.Stratification(column: column, counted: counted)
     }
 
     mutating func readPeople(_ node: YAMLNode, what: String) -> Marked<FoldPeople>? {
@@ -106,11 +133,22 @@ extension WorkflowReader {
         return nil
     }
 
+    /// True or false, or a list of which all must be true.
     mutating func readCondition(_ node: YAMLNode, what: String) -> Condition? {
-        let value = substituted(node.json, node.mark)
-        if let holds = value.boolValue { return Condition(holds: holds, parameter: parameterName(node)) }
-        error(node.mark, "when of \(what) is \(said(value)); write true or false, or a parameter that is one of them")
-        return nil
+        var condition = Condition(holds: true)
+        // An empty list says nothing, and is told so as what it is.
+        for node in node.elements.flatMap({ $0.isEmpty ? nil : $0 }) ?? [node] {
+            let value = substituted(node.json, node.mark)
+            guard let holds = value.boolValue else {
+                error(
+                    node.mark,
+                    "when of \(what) is \(said(value)); write true or false, or a parameter that is one of them")
+                return nil
+            }
+            condition.holds = condition.holds && holds
+            condition.parameter = condition.parameter ?? parameterName(node)
+        }
+        return condition
     }
 
     /// The parameter of a text that is `${name}` and nothing else.

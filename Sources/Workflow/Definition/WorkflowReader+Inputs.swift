@@ -6,12 +6,17 @@ extension WorkflowReader {
     static let sourceKeys = ["bids", "step", "file", "atlas", "covariates", "folds", "model"]
     static let queryKeys = ["suffix", "extension", "datatype", "dataset"]
 
-    mutating func readInput(_ member: YAMLNode.Member, step: String) -> InputDraft {
+    /// - Returns: nil for a list of nothing but parameters without a value: the step does without the input.
+    mutating func readInput(_ member: YAMLNode.Member, step: String) -> InputDraft? {
         let what = "input \(member.key) of step \(step)"
         var input = InputDraft(port: member.key, mark: member.keyMark)
         if let elements = member.value.elements {
             if elements.isEmpty { error(member.value.mark, "\(what) is an empty list; add a source") }
-            input.alternatives = elements.map { element in
+            input.alternatives = elements.compactMap { element in
+                guard let element = parameterValue(element) else {
+                    input.canBeAbsent = true
+                    return nil
+                }
                 guard element.elements == nil else {
                     error(element.mark, "\(what): a list of sources holds no lists")
                     return InputDraft(port: member.key, mark: element.mark)
@@ -19,7 +24,7 @@ extension WorkflowReader {
                 return readInput(
                     YAMLNode.Member(key: member.key, keyMark: element.mark, value: element), step: step)
             }
-            return input
+            return input.canBeAbsent && input.alternatives.isEmpty ? nil : input
         }
         guard member.value.members != nil else {
             error(
@@ -58,10 +63,9 @@ extension WorkflowReader {
     private mutating func readSource(_ entry: YAMLNode.Member, what: String) -> InputDraft.Source? {
         switch entry.key {
         case "bids":
-            let nodes = entry.value.elements ?? [entry.value]
-            if nodes.isEmpty { error(entry.value.mark, "\(what): the list of queries is empty; add {suffix: …}") }
-            let queries = nodes.compactMap { readQuery($0, what: what) }
-            return queries.count == nodes.count && !queries.isEmpty ? .bids(queries) : nil
+            guard let queries = readQueries(entry.value, what: what) else { return nil }
+            if queries.isEmpty { error(entry.value.mark, "\(what): the list of queries is empty; add {suffix: …}") }
+            return queries.isEmpty ? nil : .bids(queries)
         case "step":
             return text(entry.value, of: "step of \(what)").map { .step(Marked(value: $0, mark: entry.value.mark)) }
         case "file": return label(entry.value, of: "file of \(what)").map { .file(resolved($0)) }
@@ -119,6 +123,26 @@ extension WorkflowReader {
             "“\(text)” cannot be a model of \(what); write a name or at least \(ModelName.leastDigits) digits of a digest "
                 + "(`qsmflow models` lists both), or the path of a file with a / or the extension .safetensors")
         return nil
+    }
+
+    /// A query, or a list of them; a parameter may hold the whole or any of them.
+    ///
+    /// - Returns: nil where one cannot be read, which is reported.
+    mutating func readQueries(_ node: YAMLNode, what: String) -> [DatasetQuery]? {
+        guard let node = filled(node) else { return nil }
+        let nodes = node.elements ?? [node]
+        let queries = nodes.compactMap { node in filled(node).flatMap { readQuery($0, what: what) } }
+        return queries.count == nodes.count ? queries : nil
+    }
+
+    /// What a parameter holds that a node names and nothing else, or the node itself.
+    ///
+    /// - Returns: nil where there is no such parameter, which is reported.
+    private mutating func filled(_ node: YAMLNode) -> YAMLNode? {
+        guard let name = parameterName(node) else { return node }
+        let before = problems.count
+        let value = substituted(.string("${\(name)}"), node.mark)
+        return problems.count > before ? nil : YAMLNode(value, at: node.mark)
     }
 
     mutating func readQuery(_ node: YAMLNode, what: String) -> DatasetQuery? {

@@ -202,6 +202,16 @@ struct WorkflowReader {
         return .string(result + rest)
     }
 
+    /// A node as it is, or the value of the parameter that it is and nothing else.
+    ///
+    /// - Returns: nil where the parameter has no value, or none is of that name, which is reported.
+    mutating func parameterValue(_ node: YAMLNode) -> YAMLNode? {
+        guard let name = parameterName(node) else { return node }
+        let before = problems.count
+        let value = substituted(.string("${\(name)}"), node.mark)
+        return value == .null || problems.count > before ? nil : YAMLNode(value, at: node.mark)
+    }
+
     // MARK: - Steps
 
     private mutating func readStep(_ member: YAMLNode.Member) -> StepDraft {
@@ -240,14 +250,12 @@ struct WorkflowReader {
                 step.inputsMark = entry.keyMark
                 if value.isNull { break }
                 step.inputs = members(value, of: "inputs of \(what)").compactMap { input in
-                    // A whole source may be a parameter's; without a value the step does without the input.
                     var input = input
-                    if let name = parameterName(input.value) {
-                        let before = problems.count
-                        let value = substituted(.string("${\(name)}"), input.value.mark)
-                        if value == .null || problems.count > before { return nil }
-                        input.value = YAMLNode(value, at: input.value.mark)
+                    guard let source = parameterValue(input.value) else {
+                        step.portsWithoutValue.insert(input.key)
+                        return nil
                     }
+                    input.value = source
                     return readInput(input, step: member.key)
                 }
             case "parameters": parameterNode = value

@@ -49,7 +49,7 @@ package enum WorkflowSchema {
     private static func definitions(_ kinds: [TaskKind]) -> JSONValue {
         [
             "label": ["type": ["string", "number"]],
-            "query": described("Files of the task's subject and session.", query),
+            "query": described("Files of the task's subject and session.", ["anyOf": [query, reference]]),
             "source": source,
             "sources": [
                 "anyOf": [
@@ -57,7 +57,10 @@ package enum WorkflowSchema {
                     reference,
                     described(
                         "Sources of which the first that exists in the run counts.",
-                        ["type": "array", "items": ["$ref": "#/$defs/source"], "minItems": 1]),
+                        [
+                            "type": "array", "items": ["anyOf": [["$ref": "#/$defs/source"], reference]],
+                            "minItems": 1,
+                        ]),
                 ]
             ],
             "folds": folds,
@@ -122,6 +125,10 @@ package enum WorkflowSchema {
                     "type": "object", "required": ["column"], "additionalProperties": false,
                     "properties": [
                         "column": ["type": "string"],
+                        "table": described(
+                            "Tables of people's own, in place of participants.tsv: their rows with value in the column are "
+                                + "counted.", ["$ref": "#/$defs/query"]),
+                        "value": described("What a row says that counts.", ["type": ["string", "number", "boolean"]]),
                         "edges": described(
                             "Numbers from edge to edge: [1, 2] makes the groups below 1, 1 to below 2, and from 2 on.",
                             ["type": "array", "items": ["type": "number"], "minItems": 1]),
@@ -147,7 +154,7 @@ package enum WorkflowSchema {
                     ["anyOf": [["type": "integer", "minimum": 0], reference]]),
                 "stratify": described(
                     "Columns of participants.tsv of whose values every fold gets its share: texts by value, numbers in three "
-                        + "groups of about equal size unless it says otherwise.",
+                        + "groups of about equal size unless it says otherwise; or numbers of rows of people's own tables.",
                     ["anyOf": [["type": "array", "items": column], column, ["type": "null"]]]),
                 "among": described(
                     "Only people who have such a file are put into folds.", oneOrMore(["$ref": "#/$defs/query"])),
@@ -171,7 +178,8 @@ package enum WorkflowSchema {
                         + "the task's fold), folds (all in folds); folds also limits whom another step has tasks for.",
                     ["enum": .array(FoldPeople.allCases.map { .string($0.rawValue) })]),
                 "when": described(
-                    "False leaves the step out.", ["anyOf": [["type": "boolean"], reference]]),
+                    "False leaves the step out, and so does a list in which one is false.",
+                    oneOrMore(["anyOf": [["type": "boolean"], reference]])),
                 "inputs": ["type": ["object", "null"]],
                 "parameters": ["type": ["object", "null"]],
                 "resources": [

@@ -19,14 +19,17 @@ package struct FoldAssignment: Hashable, Sendable {
     ///
     /// Whoever cannot be used at all (every session has a problem) is in no fold.
     ///
-    /// - Parameter participants: `participants.tsv`; needed where the definition names columns of it.
+    /// - Parameters:
+    ///   - participants: `participants.tsv`; needed where the definition names columns of it.
+    ///   - counts: by what is counted in tables of people's own, and by label.
     /// - Throws: `WorkflowError.folds` where there are too few people, or a column cannot be stratified by.
     package init(
-        _ definition: FoldDefinition, cohort: Cohort, participants: CovariateTable?
+        _ definition: FoldDefinition, cohort: Cohort, participants: CovariateTable?,
+        counts: [FoldDefinition.Stratification: [String: Int]] = [:]
     ) throws(WorkflowError) {
         self.definition = definition
         let people = cohort.subjects.filter { Self.takesPart($0, among: definition.among) }.map(\.label).sorted()
-        let strata = try Strata(definition.stratify, of: people, participants)
+        let strata = try Strata(definition.stratify, of: people, participants, counts)
         self.strata = strata.description
         switch definition.count {
         case .eachPerson:

@@ -9,12 +9,28 @@ package struct FoldDefinition: Hashable, Sendable {
         case eachPerson
     }
 
-    /// A column of `participants.tsv` whose values every fold gets its share of.
+    /// A column of `participants.tsv` whose values every fold gets its share of, or a number of rows of a person's own tables.
     package struct Stratification: Hashable, Sendable {
         package var column: String
+        /// Count rows of such tables in which the column says this; nil: the column is one of `participants.tsv`.
+        package var counted: RowCount?
         package var rule: Rule
 
-        package init(column: String, rule: Rule = .automatic) { (self.column, self.rule) = (column, rule) }
+        package init(column: String, counted: RowCount? = nil, rule: Rule = .automatic) {
+            (self.column, self.counted, self.rule) = (column, counted, rule)
+        }
+
+        /// What it is, for people.
+        package var words: String { counted.map { "number of rows with \(column) “\($0.value)”" } ?? column }
+    }
+
+    /// Which rows of which tables of a person count, such as lesions of a class.
+    package struct RowCount: Hashable, Sendable {
+        package var table: DatasetQuery
+        /// What a cell of the column says.
+        package var value: String
+
+        package init(table: DatasetQuery, value: String) { (self.table, self.value) = (table, value) }
     }
 
     package enum Rule: Hashable, Sendable {

@@ -1,18 +1,24 @@
 import BIDS
 
-/// Groups of people who are alike in some columns of `participants.tsv`.
+/// Groups of people who are alike in some columns of `participants.tsv`, or in numbers of rows of their tables.
 struct Strata {
     /// Number of the group per column, by label.
     private var ranks: [String: [Int]] = [:]
-    /// Per column what its groups are: `{"column": "group", "values": […]}` or `{"column": "age", "edges": […]}`.
+    /// Per column what its groups are: `{"column": "group", "values": […]}` or `{"column": "age", "edges": […]}`, of rows that
+    /// are counted with the cell that counts, `{"column": "class", "counted": "rim", "edges": […]}`.
     private(set) var description: [JSONValue] = []
 
     /// - Throws: `WorkflowError.folds` for a column that is not there or is not of numbers where edges are given.
     init(
-        _ stratify: [FoldDefinition.Stratification], of people: [String], _ participants: CovariateTable?
+        _ stratify: [FoldDefinition.Stratification], of people: [String], _ participants: CovariateTable?,
+        _ counts: [FoldDefinition.Stratification: [String: Int]]
     ) throws(WorkflowError) {
         for label in people { ranks[label] = [] }
         for item in stratify {
+            if item.counted != nil {
+                add(numbers: people.map { (counts[item]?[$0]).map(Double.init) }, of: people, item)
+                continue
+            }
             guard let participants else {
                 throw .folds("stratify names the column \(item.column), but the dataset has no participants.tsv")
             }
@@ -22,7 +28,7 @@ struct Strata {
             }
             let values = people.map { participants.rows[$0]?[item.column] }
             if column.type.isNumeric {
-                add(numbers: values, of: people, item)
+                add(numbers: values.map { $0?.doubleValue }, of: people, item)
             } else if item.rule == .automatic {
                 add(texts: values.map { $0?.description }, of: people, item.column)
             } else {
@@ -44,10 +50,7 @@ struct Strata {
         description.append(["column": .string(column), "values": .array(levels.map { .string($0) })])
     }
 
-    private mutating func add(
-        numbers: [CovariateValue?], of people: [String], _ item: FoldDefinition.Stratification
-    ) {
-        let numbers = numbers.map { $0?.doubleValue }
+    private mutating func add(numbers: [Double?], of people: [String], _ item: FoldDefinition.Stratification) {
         let edges =
             switch item.rule {
             case .edges(let edges): edges
@@ -57,7 +60,11 @@ struct Strata {
         for (label, number) in zip(people, numbers) {
             ranks[label]?.append(number.map { number in edges.filter { $0 <= number }.count } ?? edges.count + 1)
         }
-        description.append(["column": .string(item.column), "edges": .array(edges.map { .number($0) })])
+        var said: [String: JSONValue] = [
+            "column": .string(item.column), "edges": .array(edges.map { .number($0) }),
+        ]
+        if let counted = item.counted { said["counted"] = .string(counted.value) }
+        description.append(.object(said))
     }
 
     /// Edges between values that cut the numbers into groups as equal as their repetitions allow.

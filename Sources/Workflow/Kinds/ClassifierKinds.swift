@@ -4,23 +4,26 @@ extension TaskKindCatalog {
     /// Classical classifiers on tables of features, and candidates for them.
     static let classifierKinds = [
         TaskKind(
-            name: "classifier.train", version: 2,
+            name: "classifier.train", version: 3,
             summary:
-                "Trains a random forest or a logistic regression on tables of features, to tell lesions or people apart.",
+                "Trains a random forest or a logistic regression on tables of features, to tell lesions, slices or people apart.",
             scopes: [.cohort],
             inputs: [
                 TaskPort(
                     "features", .table, .many,
-                    "One table per session: a row per lesion (column lesion), or one per region (column name or region), whose "
-                        + "numbers all describe the person."),
+                    "One table per session: a row per lesion (column lesion) or slice (column slice), or one per region (column "
+                        + "name or region), whose numbers all describe the person."),
                 TaskPort(
                     "targets", .table, .any,
                     "Classes of lesions: columns lesion and class; without, the tables of features have the column class."
                 ),
-                TaskPort("covariates", .json, .optional, "Columns of participants.tsv: classes of people."),
+                TaskPort(
+                    "covariates", .json, .optional,
+                    "Columns of participants.tsv: classes of people and of their slices, and what features are residualised for."
+                ),
             ],
             outputs: [
-                TaskPort("model", .json, .one, "The classifier, for classifier.apply."),
+                TaskPort("model", .model, .one, "The classifier with its card, for classifier.apply."),
                 TaskPort(
                     "predictions", .table, .one,
                     "One row per case: class and probabilities by what was not trained on its person."),
@@ -32,14 +35,23 @@ extension TaskKindCatalog {
                     "Random forest (Breiman 2001), or logistic regression of two classes with a quadratic penalty."),
                 TaskParameter("target", .text, default: "", "Column of participants.tsv to tell people apart by."),
                 TaskParameter(
+                    "classes", .list, default: [],
+                    "Names of the classes, [no_rim, rim], of which folds then never disagree; of two the last counts as positive, "
+                        + "cases of others are left out. None named means those met."),
+                TaskParameter(
                     "positive", .text, default: "",
-                    "Of two classes the one that counts as positive; empty: the rarer."),
+                    "Of two classes the one that counts as positive; empty: the last of classes, or the rarer of those met."
+                ),
                 TaskParameter(
                     "columns", .list, default: [],
                     "Columns of the tables to use; none named means all but names and positions."),
                 TaskParameter(
                     "reference", .text, default: "whole_brain",
                     "Of tables with the column reference the rows to use."),
+                TaskParameter(
+                    "residualise", .list, default: [],
+                    "Columns of numbers of participants.tsv, such as age, whose part in every feature is taken away: by their slopes "
+                        + "within the classes trained on, so that what classes differ in stays."),
                 TaskParameter(
                     "missing", .choice(["median", "refuse"]), default: "median",
                     "What n/a becomes: the median of the training cases, or a reason to stop."),
@@ -71,23 +83,31 @@ extension TaskKindCatalog {
                 MeasurementDeclaration(
                     "average_precision", unit: "1", "Area under the curve of precision and recall, of two classes."),
             ],
-            resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 86400),
+            resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 86400, rules: .trainingClassifier),
         TaskKind(
-            name: "classifier.apply", version: 1,
-            summary: "Applies a classifier of classifier.train to a session's table of features.",
+            name: "classifier.apply", version: 2,
+            summary: "Applies a classifier of classifier.train, or an ensemble, to a session's table of features.",
             scopes: [.session],
             inputs: [
                 TaskPort("features", .table, .one, "Table with the features that the classifier was trained with."),
-                TaskPort("model", .json, .one, "Classifier of classifier.train."),
+                TaskPort(
+                    "covariates", .json, .optional,
+                    "Columns of participants.tsv, where the classifier residualises features for some."),
+                TaskPort(
+                    "model", .model, .many,
+                    "Classifier of classifier.train; of several that were made alike, the folds of a cross-validation say, "
+                        + "probabilities are averaged."),
             ],
             outputs: [
                 TaskPort(
                     "table", .table, .one,
-                    "One row per lesion, or one of the person: class and probabilities, as network.classify has them.")
+                    "One row per lesion or slice, or one of the person: class and probabilities, as network.classify has them."
+                )
             ],
             measurements: [
                 MeasurementDeclaration(
-                    "probability", unit: "1", "Probability of a class (term names it; region names the lesion)."),
+                    "probability", unit: "1",
+                    "Probability of a class (term names it; region names the lesion); none of slices."),
                 MeasurementDeclaration("decision", unit: "1", "Index of the most probable class."),
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 3600),

@@ -33,6 +33,10 @@ extension TaskKindCatalog {
                 "groups", .map, default: [:],
                 "Structures made of several regions, or named otherwise on the two sides: {caudate: [L_caudate, R_caudate]}."
             ),
+            TaskParameter(
+                "only_shared", .boolean, default: false,
+                "Leave out structures and groups of which a side's table has no region, as long as there are others; else they "
+                    + "are refused."),
         ],
         measurements: [
             MeasurementDeclaration(

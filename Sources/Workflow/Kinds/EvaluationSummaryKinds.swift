@@ -6,7 +6,7 @@ extension TaskKindCatalog {
         "Folds of a cross-validation: {folds: k, people: {LABEL: fold}}; means and deviations over folds are added.")
 
     static let classificationEvaluation = TaskKind(
-        name: "evaluate.classification", version: 2,
+        name: "evaluate.classification", version: 3,
         summary: "Predicted against true classes over the cohort: curves, decisions, calibration, numbers per person.",
         scopes: [.cohort],
         inputs: [
@@ -15,7 +15,9 @@ extension TaskKindCatalog {
                 "Predictions: one row per image or lesion, with a score per class (p_CLASS) and perhaps the decision (class); "
                     + "a table of everybody has the column participant_id, perhaps session_id."),
             TaskPort(
-                "slices", .table, .any, "Predictions of slices, judged by what is true of their person."),
+                "slices", .table, .any,
+                "Predictions of slices, judged by what is true of their person; a person by slices has the mean of their log-odds."
+            ),
             TaskPort(
                 "truth", .table, .any,
                 "True classes of items, in a column, by the column that names the item in both tables."),
@@ -61,11 +63,15 @@ extension TaskKindCatalog {
                 "Repeats of the bootstrap, which draws people with all that is theirs; 0 leaves intervals out."),
             TaskParameter("confidence", .number(0.5...0.999), default: 0.95, "Coverage of the intervals."),
             TaskParameter("seed", .integer(0...1_000_000_000), default: 1, "Of the bootstrap."),
+            TaskParameter(
+                "published", .list, default: [],
+                "Published figures to show beside ours, never as ours: {class, metric, value, source}, perhaps level."),
         ],
         measurements: [
             MeasurementDeclaration(
                 "auc", unit: "1",
-                "Area under the ROC curve (region names the class, reference the level: slice, item or person)."),
+                "Area under the ROC curve (region names the class, reference the level: slice, item, person or person_by_slices)."
+            ),
             MeasurementDeclaration("partial_auc", unit: "1", "Area up to partial_fpr, as it is."),
             MeasurementDeclaration(
                 "partial_auc_normalised", unit: "1", "Divided by partial_fpr: the mean sensitivity there."),
@@ -92,11 +98,14 @@ extension TaskKindCatalog {
             MeasurementDeclaration("count_bias", unit: "1", "Mean difference, predicted minus true."),
             MeasurementDeclaration("count_limit_low", unit: "1", "Lower limit of agreement."),
             MeasurementDeclaration("count_limit_high", unit: "1", "Upper limit of agreement."),
+            MeasurementDeclaration(
+                "decided", unit: "1",
+                "Cases of a class (region names it) that were decided to be of another or the same (term names that)."),
         ],
         resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 3600)
 
     static let evaluationSummary = TaskKind(
-        name: "evaluate.summary", version: 2,
+        name: "evaluate.summary", version: 3,
         summary:
             "Evaluations of regions or lesions over people: mean and spread, pooled, agreement, published figures beside.",
         scopes: [.cohort],
@@ -104,18 +113,25 @@ extension TaskKindCatalog {
             TaskPort("tables", .table, .many, "Tables of evaluate.segmentation, or of evaluate.detection."),
             TaskPort(
                 "lesions", .table, .any, "Tables of lesions of evaluate.detection, for free-response curves."),
+            TaskPort(
+                "published", .table, .optional,
+                "Published figures beside those of the parameter: columns label, metric, value, source, perhaps rule."),
             folds,
         ],
         outputs: [
             TaskPort("table", .table, .one, "One row per structure, or class and rule, and metric."),
             TaskPort("people", .table, .one, "Everybody's rows, whose each in front."),
             TaskPort("froc", .table, .one, "Points of the free-response curves; empty where there are no scores."),
+            TaskPort(
+                "published", .table, .one,
+                "One row per published figure that has a counterpart here, with that beside it."),
             TaskPort("report", .json, .one, "Who is in it and who is missing."),
         ],
         parameters: [
             TaskParameter(
                 "published", .list, default: [],
-                "Published figures to show beside ours, never as ours: {label, metric, value, source}, perhaps rule.")
+                "Published figures to show beside ours, never as ours: {label, metric, value, source}, perhaps rule; several of "
+                    + "one metric where their sources tell them apart.")
         ],
         measurements: [
             MeasurementDeclaration(

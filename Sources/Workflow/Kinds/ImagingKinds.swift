@@ -59,6 +59,56 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1536), timeoutSeconds: 900),
         TaskKind(
+            name: "image.slab", version: 1,
+            summary: "Brings a person's images to a slab: a box about regions, upright in an atlas or in the scanner.",
+            scopes: [.session],
+            inputs: [
+                TaskPort("chimap", .volume, .one, "Susceptibility map."),
+                TaskPort("labels", .labelMap, .one, "Regions on the grid of the map."),
+                TaskPort("table", .table, .one, "Their numbers and names."),
+                TaskPort("t1w", .volume, .optional, "T1-weighted image."),
+                TaskPort("brain", .mask, .optional, "Brain mask on the grid of the T1-weighted image."),
+                TaskPort("mask", .mask, .optional, "Brain mask on the grid of the map."),
+                TaskPort(
+                    "transform", .transform, .optional,
+                    "Rigid map, χ world mm to T1w world mm; without it the two are one world."),
+                TaskPort(
+                    "affine", .transform, .any,
+                    "Affine map of registration.atlas: the slab lies in the atlas, of several in the first. Without, the slab is "
+                        + "upright in the world of the map, about the person's own regions."),
+                TaskPort("atlas_labels", .labelMap, .any, "Regions of the atlas, which the slab is laid about."),
+                TaskPort("atlas_table", .table, .any, "Their numbers and names."),
+            ],
+            outputs: [
+                TaskPort("chimap", .volume, .one, "Susceptibility, ppm; 0 outside the brain."),
+                TaskPort("labels", .labelMap, .one, "The regions that are named, and no others."),
+                TaskPort("t1w", .volume, .optional, "T1-weighted image, where there is one."),
+                TaskPort("mask", .mask, .optional, "Brain mask, where there is one."),
+            ],
+            parameters: [
+                TaskParameter(
+                    "units", .choice(["sidecar", "ppm", "ppb"]), default: "sidecar",
+                    "Unit of the susceptibility map: as its sidecar says, or stated here."),
+                TaskParameter(
+                    "regions", .list, default: [],
+                    "Regions that the slab is laid about, by name or by words of their names: caudate is L_caudate and "
+                        + "right_caudate; none named means all."),
+                TaskParameter("spacing_mm", .number(0.2...10), default: 1, "Edge of its voxels, mm."),
+                TaskParameter(
+                    "size", .list, default: [128, 128, 72],
+                    "Its voxels along left–right, back–front and down–up; its middle is that of the regions."),
+                TaskParameter(
+                    "reference", .choice(["whole_brain", "none"]), default: "whole_brain",
+                    "What χ is taken against: the mean of the brain, or nothing."),
+            ],
+            measurements: [
+                MeasurementDeclaration("slices", unit: "1", "Slices of the slab that meet a region."),
+                MeasurementDeclaration("volume", unit: "mm3", "Volume of the regions in the person's own map."),
+                MeasurementDeclaration("slab_volume", unit: "mm3", "Their volume in the slab."),
+            ],
+            resources: TaskResources(cores: 1, memoryMiB: 1536), timeoutSeconds: 600,
+            rules: StepRules([{ step in _ = try step.slabSize() }])),
+        TaskKind(
             name: "qc.pictures", version: 1,
             summary: "Mosaics with label outlines, for people to look at, and the numbers that flag outliers.",
             scopes: [.session],
@@ -92,4 +142,14 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 600),
     ]
+}
+
+extension StepSettings {
+    /// Voxels of a slab along left–right, back–front and down–up.
+    package func slabSize() throws(StepFinding) -> [Int] {
+        let what = "three whole numbers from 1 to 1024: left–right, back–front and down–up"
+        let size = try numbers("size", what) { $0 == $0.rounded() && (1...1024).contains($0) }
+        guard size.count == 3 else { throw StepFinding("size", "size is \(what)") }
+        return size.map { Int($0) }
+    }
 }

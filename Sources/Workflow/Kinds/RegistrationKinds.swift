@@ -22,6 +22,26 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1536), timeoutSeconds: 900),
         TaskKind(
+            name: "image.resample", version: 1,
+            summary: "Brings an image of a person to the grid of another one of theirs, by trilinear interpolation.",
+            scopes: [.session],
+            inputs: [
+                TaskPort("image", .volume, .one, "What is brought over, such as the T1-weighted image."),
+                TaskPort("target", .volume, .one, "Image whose grid is wanted, such as the susceptibility map."),
+                TaskPort(
+                    "transform", .transform, .optional,
+                    "Map from world mm of the target to world mm of the image, as registration.within-subject makes it; "
+                        + "without it the two are one world."),
+                TaskPort("check", .json, .optional, "Report of image.check."),
+            ],
+            outputs: [
+                TaskPort("image", .volume, .one, "The image on the grid of the target; 0 where it does not reach.")
+            ],
+            measurements: [
+                MeasurementDeclaration("covered_fraction", unit: "1", "Share of the target's voxels that it reaches.")
+            ],
+            resources: TaskResources(cores: 1, memoryMiB: 1536), timeoutSeconds: 600),
+        TaskKind(
             name: "registration.atlas", version: 2,
             summary: "Registration of a person to an atlas: rigid and affine by mutual information, then a "
                 + "diffeomorphism by local cross-correlation, with its inverse.",

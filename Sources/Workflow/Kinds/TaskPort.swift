@@ -67,4 +67,10 @@ package struct TaskPort: Codable, Hashable, Sendable {
     package init(_ name: String, _ format: Format, _ cardinality: Cardinality = .one, _ summary: String) {
         (self.name, self.format, self.cardinality, self.summary) = (name, format, cardinality, summary)
     }
+
+    /// The output that a step's name by itself means: the one that is always there, or the only one.
+    static func main(_ outputs: [TaskPort]) -> TaskPort? {
+        let certain = outputs.filter(\.cardinality.isRequired)
+        return certain.count == 1 ? certain[0] : outputs.count == 1 ? outputs[0] : nil
+    }
 }

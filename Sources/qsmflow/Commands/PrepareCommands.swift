@@ -112,7 +112,11 @@ extension PlanCommand {
         } else {
             let shown = sizes.prefix(20).map { "\($0)" }.joined(separator: ", ") + (sizes.count > 20 ? ", …" : "")
             text += "of \(shown) people (seed \(folds.seed))"
-            let columns = folds.stratify.compactMap { $0["column"]?.stringValue }
+            let columns = folds.stratify.compactMap { item in
+                item["column"]?.stringValue.map { column in
+                    item["counted"]?.stringValue.map { "rows with \(column) \($0)" } ?? column
+                }
+            }
             if !columns.isEmpty { text += ", balanced by \(columns.joined(separator: " and "))" }
         }
         let others = subjects - folds.people.count

@@ -80,6 +80,10 @@ struct DerivativeLayout: Sendable {
     private func path(of file: MadeFile) -> String? {
         switch (file.kind, file.port) {
         case ("brain.mask", "mask"): anatomical(file, ["space": "T1w", "desc": "brain"], "mask", ".nii.gz")
+        case ("image.slab", "chimap"): anatomical(file, ["space": "slab"], "Chimap", ".nii.gz")
+        case ("image.slab", "t1w"): anatomical(file, ["space": "slab"], "T1w", ".nii.gz")
+        case ("image.slab", "mask"): anatomical(file, ["space": "slab", "desc": "brain"], "mask", ".nii.gz")
+        case ("image.slab", "labels"): anatomical(file, ["space": "slab"], "dseg", ".nii.gz")
         // Wanted on the T1-weighted image itself, they are the file of the next port.
         case ("labels.native", "labels") where isWantedOnT1w(file),
             ("labels.native", "table") where isWantedOnT1w(file):
@@ -89,6 +93,9 @@ struct DerivativeLayout: Sendable {
         case ("labels.native", "labels_t1w"): anatomical(file, ["space": "T1w"], "dseg", ".nii.gz")
         case ("labels.native", "table"): anatomical(file, ["space": "Chimap"], "dseg", ".tsv")
         case ("registration.within-subject", "transform"): transform(file, from: "Chimap", to: "T1w", "rigid", ".json")
+        case ("image.resample", "image"):
+            anatomical(
+                file, ["space": imageSuffix(of: file, port: "target")], imageSuffix(of: file), ".nii.gz")
         case ("registration.atlas", "affine"): transform(file, from: "T1w", to: atlas(file), "affine", ".json")
         case ("registration.atlas", "warp"): transform(file, from: "T1w", to: atlas(file), "warp", ".nii.gz")
         case ("registration.atlas", "inverse_warp"): transform(file, from: atlas(file), to: "T1w", "warp", ".nii.gz")
@@ -100,8 +107,12 @@ struct DerivativeLayout: Sendable {
             anatomical(file, ["space": imageSuffix(of: file), "desc": "network"], "probseg", ".nii.gz")
         case ("network.classify", "table"): anatomical(file, ["desc": "network"], "classes", ".tsv")
         case ("network.classify", "slices"): anatomical(file, ["desc": "network"], "slices", ".tsv")
+        case ("classifier.apply", "table"): anatomical(file, ["desc": "classifier"], "classes", ".tsv")
+        case ("classifier.train", _): "models/\(place(of: file))_\(file.port)\(suffix(of: file))"
         case ("network.train", "model"): "models/\(place(of: file)).safetensors"
         case ("network.train", _): "models/\(place(of: file))_\(file.port)\(suffix(of: file))"
+        case ("roi.statistics", "slices"):
+            anatomical(file, ["space": "Chimap", "desc": "slices"], "roistats", ".tsv")
         case ("roi.statistics", "table"): anatomical(file, ["space": "Chimap", "desc": "regions"], "roistats", ".tsv")
         case ("radiomics.extract", "table"):
             anatomical(file, ["space": imageSuffix(of: file), "desc": "radiomics"], "features", ".tsv")
@@ -135,9 +146,9 @@ struct DerivativeLayout: Sendable {
         return origin.kind == "network.segment" || isOfNetwork(origin)
     }
 
-    /// What the image is that a network was shown, as its name says: Chimap, T1w.
-    private func imageSuffix(of file: MadeFile) -> String {
-        let name = files.inputs(of: file).first { $0.port == "image" }?.name ?? ""
+    /// What the image is that a task was shown, as its name says: Chimap, T1w.
+    private func imageSuffix(of file: MadeFile, port: String = "image") -> String {
+        let name = files.inputs(of: file).first { $0.port == port }?.name ?? ""
         // A name that is not BIDS says nothing.
         return (try? BIDSName(parsing: name))?.suffix ?? "image"
     }
@@ -229,10 +240,26 @@ struct DerivativeLayout: Sendable {
             return described(
                 labelText("susceptibility map"), ["target", "t1w", "affine", "warp", "atlas_labels"],
                 reference: reference("target"))
+        case ("image.resample", "image"):
+            return described(
+                "Brought to the grid of another image", ["image", "target", "transform"],
+                reference: reference("target"))
         case ("labels.refine", "labels"):
             return described(
                 "Regions with the borders that the susceptibility map shows", ["image", "labels", "mask"],
                 reference: reference("image"))
+        case ("image.slab", let port):
+            let what = [
+                "chimap": "Susceptibility", "t1w": "T1-weighted image", "mask": "Brain mask",
+                "labels": "Regions that the slab is laid about",
+            ]
+            if port == "mask" { further["Type"] = "Brain" }
+            if port == "chimap" || port == "t1w" { further["SkullStripped"] = .bool(port == "chimap") }
+            let map = exported[ReadFile.Maker(ordinal: file.ordinal, port: "chimap")]
+            return described(
+                "\(what[port] ?? port) on a slab upright in the space of the atlas, or of the scanner where there was none",
+                ["chimap", "t1w", "brain", "mask", "labels", "transform", "affine", "atlas_labels"],
+                reference: map.map { DerivativeDataset.uri(dataset: "", path: $0) })
         case ("network.train", "model"):
             // The card says all that there is to say, and is for people who have no reader of the format at hand.
             return [

@@ -29,7 +29,7 @@ struct EvaluationReport {
     }
 
     private func published() async throws -> PublishedFigures {
-        let rows = try await reader.table("evaluation_summary").rows(needing: PublishedFigures.columns)
+        let rows = try await reader.table("published_figures").rows(needing: PublishedFigures.columns)
         return PublishedFigures(rows, files)
     }
 
@@ -71,7 +71,8 @@ struct EvaluationReport {
                             ReportInput.Strips.Row(
                                 name: name,
                                 values: rows.compactMap { row in row.number(column).map { (Self.person(row), $0) } },
-                                published: published.figure(of: name, metric, from: step))
+                                published: published.figures(of: name, metric, from: step).map { ($0.source, $0.value) }
+                            )
                         }))
             }
             return ReportInput.Evaluation(
@@ -79,7 +80,7 @@ struct EvaluationReport {
                 notes: [
                     "Dice is 1 where both sides are empty and 0 where one is. HD95: 95th percentile of the surface distances of "
                         + "both directions pooled."
-                ] + published.notes(from: step),
+                ],
                 plots: [
                     strips("dice", "Dice by structure", "Dice", 0...1, metric: "dice"),
                     strips("hd95_mm", "HD95 by structure", "HD95, mm", nil, metric: "hd95"),
@@ -186,7 +187,10 @@ struct EvaluationReport {
                     notes: [
                         "Means over people who have the value, ± standard deviation and, in brackets, standard error; pooled: over "
                             + "everybody together. Published figures are named as such and are not results of this run."
-                    ], plots: plots, tables: [Self.summaryTable(table)]))
+                    ], plots: plots,
+                    tables: [
+                        Self.summaryTable(table), try await Self.publishedTable(self.table(made.byPort["published"])),
+                    ].compactMap { $0 }))
         }
         return evaluations
     }
@@ -267,6 +271,33 @@ struct EvaluationReport {
             ] + (hasFolds ? ["Over folds"] : []) + (hasPublished ? ["Published (not ours)"] : []), rows: rows)
     }
 
+    /// Every published figure with what was found here beside it; nil where there is none.
+    private static func publishedTable(_ table: TabularFile?) -> ReportInput.Table? {
+        guard let table, !table.rows.isEmpty else { return nil }
+        let place = Dictionary(table.columns.enumerated().map { ($1, $0) }) { first, _ in first }
+        func text(_ row: TabularFile.Row, _ column: String) -> String? {
+            place[column].map { row.fields[$0] }.flatMap { $0 == "n/a" ? nil : $0 }
+        }
+        func number(_ row: TabularFile.Row, _ column: String) -> String? {
+            text(row, column).flatMap { Double($0) }.map(short)
+        }
+        let hasRules = table.rows.contains { text($0, "rule") != nil }
+        return ReportInput.Table(
+            title: "Beside published figures",
+            columns: ["Label"] + (hasRules ? ["Rule"] : []) + [
+                "Metric", "Unit", "This run, mean ± SD", "People", "Pooled", "Published (not ours)", "Published by",
+            ],
+            rows: table.rows.map { row in
+                let mean = number(row, "mean").map { $0 + (number(row, "sd").map { " ± \($0)" } ?? "") }
+                return [text(row, "label") ?? ""] + (hasRules ? [text(row, "rule") ?? ""] : []) + [
+                    (text(row, "metric") ?? "").replacing("_", with: " "),
+                    text(row, "unit").flatMap { $0 == "1" ? nil : $0 } ?? "", mean ?? "–", text(row, "people") ?? "–",
+                    number(row, "pooled") ?? "–", number(row, "published") ?? "–",
+                    text(row, "published_source") ?? "",
+                ]
+            })
+    }
+
     /// Three significant digits.
     private static func short(_ value: Double) -> String {
         guard value != 0 else { return "0" }
@@ -307,7 +338,7 @@ struct EvaluationReport {
                     step: made.step, title: made.title("Classification"),
                     notes: [
                         "Intervals are percentiles of a bootstrap that draws people with everything that is theirs; that of "
-                            + "count r fisher is Fisher's."
+                            + "count r fisher is Fisher's. Published figures are named as such and are not results of this run."
                     ], plots: plots,
                     tables: [
                         Self.metricsTable(metrics), try await Self.confusionTable(table(files["confusion"])),
@@ -335,27 +366,34 @@ struct EvaluationReport {
         return plots.map { .agreement($0) }
     }
 
-    private static func metricsTable(_ table: TabularFile) -> ReportInput.Table {
+    /// Of an evaluation of classes.
+    static func metricsTable(_ table: TabularFile) -> ReportInput.Table {
         let place = Dictionary(table.columns.enumerated().map { ($1, $0) }) { first, _ in first }
         func text(_ row: TabularFile.Row, _ column: String) -> String { place[column].map { row.fields[$0] } ?? "n/a" }
         func number(_ row: TabularFile.Row, _ column: String) -> String? { Double(text(row, column)).map(short) }
         let whole = table.rows.filter { text($0, "fold") == "all" }
         let hasFolds = whole.contains { text($0, "folds") != "n/a" }
+        let hasPublished = whole.contains { text($0, "published") != "n/a" }
         return ReportInput.Table(
             title: "Metrics",
-            columns: ["Level", "Class", "Metric", "Value", "Interval"] + (hasFolds ? ["Over folds"] : []) + [
+            columns: ["Level", "Class", "Metric", "Value", "Interval"] + (hasFolds ? ["Mean ± SD over folds"] : []) + [
                 "Cases", "Positive", "People",
-            ],
+            ] + (hasPublished ? ["Published (not ours)"] : []),
             rows: whole.map { row in
                 let interval = number(row, "ci_low").flatMap { low in
                     number(row, "ci_high").map { "\(low) to \($0)" }
                 }
                 let folds = number(row, "fold_mean").map { $0 + (number(row, "fold_sd").map { " ± \($0)" } ?? "") }
-                return [
-                    text(row, "level"), text(row, "class"), text(row, "metric").replacing("_", with: " "),
-                    number(row, "value") ?? "–", interval ?? "–",
-                ] + (hasFolds ? [folds ?? "–"] : [])
-                    + ["cases", "positives", "people"].map { text(row, $0) == "n/a" ? "–" : text(row, $0) }
+                var cells = [
+                    text(row, "level").replacing("_", with: " "), text(row, "class"),
+                    text(row, "metric").replacing("_", with: " "), number(row, "value") ?? "–", interval ?? "–",
+                ]
+                if hasFolds { cells.append(folds ?? "–") }
+                cells += ["cases", "positives", "people"].map { text(row, $0) == "n/a" ? "–" : text(row, $0) }
+                if hasPublished {
+                    cells.append(number(row, "published").map { "\($0) – \(text(row, "published_source"))" } ?? "")
+                }
+                return cells
             })
     }
 

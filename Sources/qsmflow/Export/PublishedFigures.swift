@@ -1,12 +1,16 @@
 /// Published figures that steps which summarise name, for the evaluation steps whose tables they read.
 struct PublishedFigures {
-    /// What is read of the view evaluation_summary.
-    static let columns = ["step", "label", "metric", "published"]
+    /// What is read of the view published_figures.
+    static let columns = ["step", "label", "metric", "source", "published"]
+
+    struct Figure: Hashable {
+        var source: String
+        var value: Double
+    }
 
     private struct Key: Hashable { var evaluation: String, label: String, metric: String }
 
-    /// What each summary names.
-    private var figures: [Key: [(summary: String, value: Double)]] = [:]
+    private var figures: [Key: [Figure]] = [:]
 
     init(_ rows: [CommaSeparatedTable.Row], _ files: RunFiles) {
         var evaluations: [String: Set<String>] = [:]
@@ -17,30 +21,17 @@ struct PublishedFigures {
         }
         for row in rows {
             guard let value = row.number("published") else { continue }
-            let summary = row.text("step")
-            for evaluation in evaluations[summary] ?? [] {
+            let figure = Figure(source: row.text("source"), value: value)
+            for evaluation in evaluations[row.text("step")] ?? [] {
                 let key = Key(evaluation: evaluation, label: row.text("label"), metric: row.text("metric"))
-                // Every fold of a summary names the same.
-                if figures[key]?.contains(where: { $0 == (summary, value) }) != true {
-                    figures[key, default: []].append((summary, value))
-                }
+                // Every fold of a summary names the same, and so may several summaries.
+                if figures[key]?.contains(figure) != true { figures[key, default: []].append(figure) }
             }
         }
     }
 
-    /// nil where nobody names one, or two summaries name different ones.
-    func figure(of label: String, _ metric: String, from evaluation: String) -> Double? {
-        let values = Set((figures[Key(evaluation: evaluation, label: label, metric: metric)] ?? []).map(\.value))
-        return values.count == 1 ? values.first : nil
-    }
-
-    /// Why figures of an evaluation step are not drawn.
-    func notes(from evaluation: String) -> [String] {
-        figures.filter { $0.key.evaluation == evaluation && Set($0.value.map(\.value)).count > 1 }
-            .sorted { ($0.key.label, $0.key.metric) < ($1.key.label, $1.key.metric) }
-            .map { key, named in
-                let summaries = Set(named.map(\.summary)).sorted().joined(separator: " and ")
-                return "The published \(key.metric) of \(key.label) is another in \(summaries); see their tables."
-            }
+    /// In the order of the rows.
+    func figures(of label: String, _ metric: String, from evaluation: String) -> [Figure] {
+        figures[Key(evaluation: evaluation, label: label, metric: metric)] ?? []
     }
 }

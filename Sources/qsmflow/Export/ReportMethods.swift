@@ -22,7 +22,7 @@ enum ReportMethods {
     }
 
     private static func text(_ folds: FoldDefinition) -> String {
-        let columns = folds.stratify.map(\.column).joined(separator: " and ")
+        let columns = folds.stratify.map(\.words).joined(separator: " and ")
         let how =
             switch folds.count {
             case .eachPerson: "Every person was left out once"
@@ -68,9 +68,17 @@ enum ReportMethods {
                 "The brain was found in the T1-weighted image with a deformable surface [Smith 2002], or taken from a "
                 + "mask that the dataset supplies."
         case "registration.within-subject":
+            var moving = "T1-weighted"
+            if case .bids(let queries)? = source("t1w"), let suffix = queries.first?.query.suffixes.first,
+                suffix != "T1w"
+            {
+                moving = suffix
+            }
             return
-                "The T1-weighted image was aligned rigidly to the space of the susceptibility map by maximising mutual "
+                "The \(moving) image was aligned rigidly to the space of the susceptibility map by maximising mutual "
                 + "information [Mattes 2003]."
+        case "image.resample":
+            return "Images of another grid were brought to that of the first by trilinear interpolation."
         case "registration.atlas":
             let contrast =
                 value("contrast") == "hybrid" && hasMap
@@ -96,6 +104,10 @@ enum ReportMethods {
                 "Borders of regions that stand out from their surroundings by at least \(value("separability")) standard "
                 + "deviations were moved, by at most \(value("reach_mm")) mm, to where the susceptibility map shows them: regions and "
                 + "surroundings compete by their local means [Lankton 2008] with the atlas labels as prior [Ledig 2015]."
+        case "image.slab":
+            return
+                "Images were brought to a slab of \(value("size")) voxels of \(value("spacing_mm")) mm about these regions, upright in the "
+                + "space of the atlas by the affine map or, without one, in the scanner: \(value("regions").isEmpty ? "all" : value("regions"))."
         case "roi.statistics":
             return
                 "Susceptibility was summarised per region, relative to each of: \(value("references")). The sub-region of high "
@@ -111,6 +123,11 @@ enum ReportMethods {
                     + "[Zwanenburg 2020]; directions and slices were merged as \(value("aggregation"))."
             default: return "Radiomic features of each region followed PyRadiomics [van Griethuysen 2017]."
             }
+        case "classifier.train":
+            return value("method") == "logistic"
+                ? "Step \(step.name) trained a logistic regression with a quadratic penalty."
+                : "Step \(step.name) trained a random forest of \(value("trees")) trees [Breiman 2001], each of which was drawn people, "
+                    + "with all cases that are theirs."
         case "lesions.components":
             return
                 "Lesions are pieces of a class that touch (\(value("connectivity")) neighbours), measured one by one; peak "
@@ -235,6 +252,10 @@ enum ReportMethods {
                 "van Griethuysen 2017",
                 "van Griethuysen et al. Computational radiomics system to decode the radiographic phenotype. Cancer Res 77 (2017) e104–e107.",
                 "10.1158/0008-5472.CAN-17-0339"
+            ),
+            (
+                "Breiman 2001", "Breiman. Random forests. Mach Learn 45 (2001) 5–32.",
+                "10.1023/A:1010933404324"
             ),
             (
                 "Zhang 2022",

@@ -34,6 +34,13 @@ struct TrainingReports: Sendable {
             for (metric, label) in [("parameters", "parameters"), ("epochs", "epochs trained")] {
                 if let number = value(metric) { facts.append(ReportInput.Fact(label, String(format: "%.0f", number))) }
             }
+            let unlearned = own.filter { $0["metric"] == "training_voxels" && $0.number("value") == 0 }
+            if !unlearned.isEmpty {
+                facts.append(
+                    ReportInput.Fact(
+                        "without a voxel to learn from",
+                        unlearned.map { $0.text("term") }.sorted().joined(separator: ", ")))
+            }
             if let loss = value("training_loss") {
                 facts.append(ReportInput.Fact("final training loss", String(format: "%.4g", loss)))
             }

@@ -120,19 +120,36 @@ struct LocalRun {
         let definition = WorkflowFile.parse(
             request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases
         ).definition
-        guard let definition, let step = definition.steps.first(where: { $0.isPerFold && $0.trainsModels }) else {
+        guard let lines = definition.map({ reuse(of: run, $0, path: request.workflowPath) }), !lines.isEmpty else {
             return
         }
         Console.print("")
-        Console.print(
-            "Models:   qsmflow models name-folds \(run) NAME names those of the folds; NAME then stands for all")
-        if let reuse = definition.reuse, reuse.step == step.name {
-            Console.print(
-                "Apply:    qsmflow run \(request.workflowPath) OTHER_DATASET --set \(reuse.condition)=false --set "
-                    + "\(reuse.models)=NAME")
-        } else {
-            Console.print("Apply:    {model: NAME} as an input of a step that takes several models")
+        for line in lines { Console.print(line) }
+    }
+
+    /// One line for every step that trains models by folds, and one that applies them all; none where none does.
+    static func reuse(of run: RunID, _ definition: WorkflowDefinition, path: String) -> [String] {
+        let steps = definition.steps.filter { $0.isPerFold && $0.trainsModels }.map(\.name)
+        // Each has a name of its own.
+        func name(_ step: String) -> String { steps.count == 1 ? "NAME" : "NAME-\(step)" }
+        var lines = steps.enumerated().map { n, step in
+            let option = steps.count == 1 ? "" : " --step \(step)"
+            return (n == 0 ? "Models:   " : "          ") + "qsmflow models name-folds \(run) \(name(step))\(option)"
+                + (n == 0 ? " names those of the folds; \(name(step)) then stands for all" : "")
         }
+        let reuses = definition.reuses.filter { steps.contains($0.step) }
+        if !reuses.isEmpty {
+            var settings: [String] = []
+            for reuse in reuses where !settings.contains("\(reuse.condition)=false") {
+                settings.append("\(reuse.condition)=false")
+            }
+            settings += reuses.map { "\($0.models)=\(name($0.step))" }
+            lines.append(
+                "Apply:    qsmflow run \(path) OTHER_DATASET \(settings.map { "--set \($0)" }.joined(separator: " "))")
+        } else if !steps.isEmpty {
+            lines.append("Apply:    {model: NAME} as an input of a step that takes several models")
+        }
+        return lines
     }
 }
 

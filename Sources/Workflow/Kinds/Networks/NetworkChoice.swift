@@ -18,7 +18,7 @@ package enum NetworkChoice: String, CaseIterable, Sendable {
 
     /// Parameters that mean something to some networks only.
     private static let limited: [(parameter: String, networks: Set<NetworkChoice>)] = [
-        ("classes", segmenting), ("lateral_pairs", segmenting), ("target", [.resnet18, .slices]),
+        ("lateral_pairs", segmenting), ("target", [.resnet18, .slices]),
         ("positive", classifying), ("minimum_positives", classifying), ("widths", segmenting.union([.slices])),
         ("normalisation", segmenting), ("upsampling", segmenting), ("dropout", segmenting),
         ("level_dropout", segmenting), ("head_activation", [.unet, .resunet, .deepmir]),

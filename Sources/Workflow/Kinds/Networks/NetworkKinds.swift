@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that train networks and apply them.
     static let networkKinds = [
         TaskKind(
-            name: "network.train", version: 2,
+            name: "network.train", version: 3,
             summary: "Trains a network on the cohort's images: to segment them, or to tell people or lesions apart.",
             scopes: [.cohort],
             inputs: [TaskPort("images", .volume, .many, "First channel, one image per session.")]
@@ -16,6 +16,9 @@ extension TaskKindCatalog {
                         "labels", .labelMap, .any,
                         "What is to be found, on the grid of the images: regions for a segmentation, lesions by number for "
                             + "their classification. Sessions without are left out."),
+                    TaskPort(
+                        "tables", .table, .any,
+                        "Names of the regions in the label maps (index, name), for classes that are given by them."),
                     TaskPort("targets", .table, .any, "Classes of lesions: columns lesion (its number) and class."),
                     TaskPort(
                         "features", .table, .any,
@@ -46,11 +49,14 @@ extension TaskKindCatalog {
                     "Dice coefficient of a class (term names it) on whole images of the validation people, mean over people."
                 ),
                 MeasurementDeclaration("parameters", unit: "1", "Trainable parameters."),
+                MeasurementDeclaration(
+                    "training_voxels", unit: "1",
+                    "Voxels of a class (term names it) in the label maps of the people trained on: 0 is not learned."),
             ],
             resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true,
             rules: .training),
         TaskKind(
-            name: "network.segment", version: 3,
+            name: "network.segment", version: 4,
             summary: "Applies a segmentation model, or several as an ensemble, to a person's images.",
             scopes: [.session],
             inputs: imagePorts + [
@@ -76,6 +82,12 @@ extension TaskKindCatalog {
                     "whole_volume", .boolean, default: false,
                     "Take the volume as one window; fails, saying what it needs, where that exceeds the step's memory."),
                 TaskParameter(
+                    "largest_piece", .boolean, default: false,
+                    "Of every class keep the largest piece; for classes that are one piece each, such as nuclei of one side."
+                ),
+                TaskParameter(
+                    "fill_holes", .boolean, default: false, "Background that a class encloses becomes that class."),
+                TaskParameter(
                     "smallest_mm3", .number(0...1_000_000), default: 0,
                     "Pieces of a class that are smaller become background."),
             ],
@@ -93,12 +105,17 @@ extension TaskKindCatalog {
                 TaskPort(
                     "features", .table, .optional,
                     "Column lesion and the columns of numbers that the model was trained with, where it takes any."),
+                TaskPort(
+                    "regions", .labelMap, .optional,
+                    "Regions on the grid of the image: slices that meet none are left out of the table of slices."),
                 modelPort,
                 TaskPort("check", .json, .optional, "Report of image.check."),
             ],
             outputs: [
                 TaskPort("table", .table, .one, "One row per image or lesion: class and probabilities."),
-                TaskPort("slices", .table, .optional, "One row per slice, of models that judge slices one by one."),
+                TaskPort(
+                    "slices", .table, .optional,
+                    "One row per slice, of models that judge slices one by one; with regions, of slices that meet one."),
             ],
             parameters: [units],
             measurements: [

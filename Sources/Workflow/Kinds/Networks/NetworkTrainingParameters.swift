@@ -23,13 +23,15 @@ extension TaskKindCatalog {
                 + "clip, zscore, zscore_mask or percentiles."),
         TaskParameter(
             "classes", .list, default: [],
-            "Of a segmentation, beside background: {name: caudate, labels: [1, 2]}; empty: one class of all that is labelled."
-        ),
+            "Of a segmentation, beside background: {name: caudate, labels: [1, 2]}, or by the names that tables give, of which each "
+                + "table has one or more: {name: caudate, regions: [left_caudate, right_caudate]}; empty: one class of all that is "
+                + "labelled. Of people or lesions their names, [no_rim, rim], of which folds then never disagree (of two the last "
+                + "counts as positive); empty: those met."),
         TaskParameter("target", .text, default: "", "Column of participants.tsv to tell people apart by."),
         TaskParameter(
             "positive", .text, default: "",
-            "Of two classes to be told apart, the one whose probability is given and that counts as positive; empty: the rarer "
-                + "of the training samples."),
+            "Of two classes to be told apart, the one whose probability is given and that counts as positive; empty: the last of "
+                + "classes, or the rarer of the training samples."),
         TaskParameter(
             "spacing_mm", .list, default: [],
             "Voxel size along left–right, back–front and down–up that images are brought to; empty: as the first image."
@@ -38,6 +40,9 @@ extension TaskKindCatalog {
             "validation", .number(0...0.9), default: 0.2, "Share of the people that are only judged by, not trained on."
         ),
         TaskParameter("seed", .integer(0...Int(Int32.max)), default: 1, "Of everything random."),
+        TaskParameter(
+            "notes", .list, default: [],
+            "Sentences for the model's card, such as where its recipe is from and what of it is not published."),
     ]
 
     private static let architectureParameters = [
@@ -116,8 +121,9 @@ extension TaskKindCatalog {
 
     private static let augmentationParameters = [
         TaskParameter(
-            "augmentation", .choice(["none", "flips", "standard", "deepmir"]), default: "standard",
-            "Random changes of patches: none, mirroring, standard (also turns, scaling, noise, blur, bias), or for sampling slices deepmir "
+            "augmentation", .choice(["none", "flips", "standard", "lesions", "deepmir"]), default: "standard",
+            "Random changes of patches: none, mirroring, standard (also turns, scaling, noise, blur, bias), lesions (mirrored, "
+                + "turned by quarters and up to 5° about each axis, shifted up to 3 mm), or for sampling slices deepmir "
                 + "(mirrored, turned and shifted as Rashid et al. 2021)."),
         TaskParameter(
             "rotation_degrees", .list, default: [],

@@ -95,7 +95,7 @@ extension StepSettings {
 
     /// Binary cross-entropy trains one logit per voxel in place of one per class.
     package func segmentationHasOneLogit() throws(StepFinding) -> Bool {
-        guard try trainingLosses().contains("bce") else { return false }
+        guard NetworkChoice(self).segments, try trainingLosses().contains("bce") else { return false }
         let classes = try TrainingClass.all(self).count
         guard classes <= 1 else {
             throw StepFinding("loss", "the loss bce is for one class, and \(classes) are named; take cross_entropy")
@@ -129,7 +129,7 @@ extension StepSettings {
 
     /// Pairs of classes that swap when an image is mirrored, by their numbers in label maps of the model.
     package func lateralPairs() throws(StepFinding) -> [(first: Int, second: Int)] {
-        let names = try TrainingClass.all(self).map(\.name)
+        let names = NetworkChoice(self).segments ? try TrainingClass.all(self).map(\.name) : []
         var pairs: [(first: Int, second: Int)] = []
         for value in list("lateral_pairs") {
             guard let pair = value.arrayValue, pair.count == 2, let one = pair[0].stringValue,

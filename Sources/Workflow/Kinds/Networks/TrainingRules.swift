@@ -9,7 +9,10 @@ extension StepRules {
         { step in _ = try step.trainingSpacingMillimetres() },
         { step in try architecture(step) },
         { step in try patch(step) },
-        { step in _ = try TrainingClass.all(step) },
+        { step in
+            // Of a segmentation with their labels, of a classification by name.
+            if NetworkChoice(step).segments { _ = try TrainingClass.all(step) } else { _ = try step.classNames() }
+        },
         { step in _ = try step.segmentationHasOneLogit() },
         { step in try weights(step) },
         { step in _ = try step.trainingMetric() },
@@ -21,6 +24,11 @@ extension StepRules {
         { step in try TrainingChannels.check(step) },
         { step in try people(step) },
         { step in try lesions(step) },
+        { step in
+            if let other = step.list("notes").first(where: { $0.stringValue == nil }) {
+                throw StepFinding("notes", "notes are sentences, not \(other.canonicalString)")
+            }
+        },
     ]
 
     private static func architecture(_ settings: StepSettings) throws(StepFinding) {
@@ -60,9 +68,14 @@ extension StepRules {
     }
 
     private static func weights(_ settings: StepSettings) throws(StepFinding) {
-        let names = NetworkChoice(settings).segments ? try TrainingClass.names(settings) : nil
+        guard NetworkChoice(settings).segments else {
+            let names = try settings.classNames()
+            _ = try settings.trainingClassWeights(names.isEmpty ? nil : names)
+            return
+        }
+        let names = try TrainingClass.names(settings)
         _ = try settings.trainingClassWeights(names)
-        if let names { _ = try settings.weights("foreground_weights", of: Array(names.dropFirst())) }
+        _ = try settings.weights("foreground_weights", of: Array(names.dropFirst()))
     }
 
     private static func augmentation(_ settings: StepSettings) throws(StepFinding) {
@@ -104,6 +117,14 @@ extension StepRules {
     }
 
     private static func positives(_ settings: StepSettings) throws(StepFinding) {
+        let network = NetworkChoice(settings)
+        let needsPositive = network.hasOneLogit || settings.integer("minimum_positives") > 0
+        if !network.segments, needsPositive, try settings.classNames().count > 2 {
+            throw StepFinding(
+                "classes",
+                "\(network.hasOneLogit ? "network \(network.rawValue)" : "minimum_positives") is for two classes, and "
+                    + "\(settings.list("classes").count) are named")
+        }
         let (least, batch) = (settings.integer("minimum_positives"), settings.integer("batch"))
         guard least == 0 || least < batch else {
             throw StepFinding(
@@ -163,8 +184,17 @@ extension StepRules {
         if network != .qsmrim { try refuses("features", "which only network qsmrim takes") }
         if network.segments {
             try needs("labels", "label maps of what is to be found")
+            if settings.isBound("tables") == false,
+                try TrainingClass.all(settings).contains(where: { !$0.regions.isEmpty })
+            {
+                throw StepFinding(
+                    .inputs,
+                    "classes are given by names of regions; bind tables, which give the numbers of these in the label maps"
+                )
+            }
             return try refuses("targets", "which networks that classify lesions take")
         }
+        try refuses("tables", "which networks that segment take")
         guard settings.text("target").isEmpty else {
             return try refuses("targets", "and people are told apart by the column \(settings.text("target"))")
         }
