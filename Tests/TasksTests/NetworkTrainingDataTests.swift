@@ -328,10 +328,15 @@ import Workflow
         }
         let source = volumes(nil).source(people.training, limitBytes: 1 << 30)
         for n in 0..<3 { _ = try source.volume(n) }
-        let kept = try volumes(nil).keptBytes(people.training, limitBytes: 1 << 30)
-        #expect(kept == source.keptBytes && kept == 3 * 4 * (10 * 9 * 8))
-        #expect(try volumes([]).keptBytes(people.training, limitBytes: 1 << 30) == 3 * 5 * (10 * 9 * 8))
-        #expect(try volumes(nil).keptBytes(people.training, limitBytes: 4000) == 4000)
+        let (one, three) = (4 * 10 * 9 * 8, 3 * 4 * 10 * 9 * 8)
+        let held = try volumes(nil).heldBytes(people.training, limitBytes: 1 << 30)
+        #expect(held == three && source.heldBytes(threads: 1) == three)
+        #expect(try volumes([]).heldBytes(people.training, limitBytes: 1 << 30) == three / 4 * 5)
+        // Beyond what is kept, two volumes are held while samples are read from them.
+        #expect(try volumes(nil).heldBytes(people.training, limitBytes: 4000) == 4000 + 2 * one)
+        let small = volumes(nil).source(people.training, limitBytes: 4000)
+        for n in 0..<3 { _ = try small.volume(n) }
+        #expect(small.heldBytes(threads: 1) == one + 2 * one && small.heldBytes(threads: 4) == one + 4 * one)
         withExtendedLifetime(folder) {}
     }
 

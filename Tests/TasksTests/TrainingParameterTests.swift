@@ -248,6 +248,17 @@ import Workflow
             }.joined(separator: "\n") + "\n"
         let nan = try refusal(try folder(features: [nil, cells]), rim)
         #expect(nan.contains("features2.tsv has “NaN” as strength of lesion 3, which is no number"), "\(nan)")
+        let elsewhere = try TaskFolder()
+        let own = lesions.labels.grid
+        let shifted = VoxelGrid(
+            nx: own.nx, ny: own.ny, nz: own.nz, affine: .translation([40, 0, 0]) * own.affine)
+        try elsewhere.add("images", lesions.map, name: "map", context: ToyCohort.context(2))
+        try elsewhere.add(
+            "labels", LabelMap(grid: shifted, values: lesions.labels.values), name: "lesions",
+            context: ToyCohort.context(2))
+        try elsewhere.add("targets", lesions.targets, name: "targets.tsv", context: ToyCohort.context(2))
+        let apart = try refusal(elsewhere, resnet)
+        #expect(apart.contains("lesions.nii.gz") && apart.contains("grid"), "\(apart)")
         let bare = try refusal(try folder(features: ["lesion\n1\n", "lesion\n1\n"]), rim)
         #expect(bare.contains("features1.tsv has no column of features beside lesion"), "\(bare)")
     }

@@ -3,8 +3,8 @@ extension LoweredConvolution {
     ///
     /// - Parameter packingCounts: whether weights are packed for every application.
     func method(packingCounts: Bool = false) -> any ConvolutionMethod {
-        let tapwise = TapwiseConvolution(self)
-        let direct = min(directCost, tapwise == nil ? .infinity : tapwiseCost)
+        let isTapwise = TapwiseConvolution.takes(self) && tapwiseCost < directCost
+        let direct = isTapwise ? tapwiseCost : directCost
         let fast = fastTiles.map { tile in
             let isLate = transformsLate(tile)
             return (
@@ -17,8 +17,8 @@ extension LoweredConvolution {
         {
             return method
         }
-        if let tapwise, tapwiseCost < directCost { return tapwise }
-        return DirectConvolution(self)
+        // Made only where it is used: its lists of positions are long on large maps.
+        return isTapwise ? TapwiseConvolution(self) : DirectConvolution(self)
     }
 
     /// Whether transformed weights would take more memory than a layer may have for them: 8 MiB. From the shape alone, so

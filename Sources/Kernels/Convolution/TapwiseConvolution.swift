@@ -21,11 +21,22 @@ final class TapwiseConvolution: ConvolutionMethod {
 
     /// Blocks of outputs of a piece of work: as many as the product takes at a time.
     private static let blocksPerPiece = 2
+    /// Where outputs make fewer pieces, the images are divided as well.
+    private static let wantedPieces = 16
 
-    /// - Returns: nil when the convolution is not of the kind this can compute.
-    init?(_ lowered: LoweredConvolution) {
+    /// Whether the convolution is of the kind that this can compute, on maps small enough that sums which are read and
+    /// written again for every kernel element stay near.
+    static func takes(_ lowered: LoweredConvolution) -> Bool {
+        lowered.groups == 1 && lowered.phases.count == 1 && lowered.source.channels % FeatureShape.lanes == 0
+            && max(lowered.target.size.product, lowered.source.size.product) <= largestMap
+    }
+
+    /// Positions of 8×8×8.
+    private static let largestMap = 512
+
+    init(_ lowered: LoweredConvolution) {
+        precondition(Self.takes(lowered), "one group, one phase, channels that fill blocks, a small map")
         let lanes = FeatureShape.lanes
-        guard lowered.groups == 1, lowered.phases.count == 1, lowered.source.channels % lanes == 0 else { return nil }
         self.lowered = lowered
         let phase = lowered.phases[0]
         let (source, target) = (lowered.source.size, lowered.target.size)
@@ -74,20 +85,32 @@ final class TapwiseConvolution: ConvolutionMethod {
         slope: Float, threads: Int
     ) {
         let lanes = FeatureShape.lanes
-        let images = 0..<lowered.target.batch
-        func spanning(_ offsets: [Int], _ stride: Int) -> [Int] {
-            images.flatMap { image in offsets.map { $0 + image * stride } }
+        let blocks = lowered.target.blocks
+        let outputPieces = blocks.divided(by: Self.blocksPerPiece)
+        let batch = lowered.target.batch
+        guard batch > 0 else { return }
+        let imagesPerPiece = batch.divided(by: min(batch, Self.wantedPieces.divided(by: outputPieces)))
+        let groups = stride(from: 0, to: batch, by: imagesPerPiece).map { first in
+            let images = first..<min(first + imagesPerPiece, batch)
+            func spanning(_ offsets: [Int], _ stride: Int) -> [Int] {
+                images.flatMap { image in offsets.map { $0 + image * stride } }
+            }
+            return (
+                rows: taps.map { tap in
+                    (
+                        sources: spanning(tap.sources, source.imageStride),
+                        targets: spanning(tap.targets, target.imageStride)
+                    )
+                },
+                all: spanning(positions, target.imageStride)
+            )
         }
-        let rows = taps.map { tap in
-            (sources: spanning(tap.sources, source.imageStride), targets: spanning(tap.targets, target.imageStride))
-        }
-        let all = spanning(positions, target.imageStride)
         let steps = (0..<lowered.source.blocks).map { $0 * source.shape.blockStride }
         let perTap = steps.count * lanes * lanes
         let perBlock = taps.count * perTap
-        let blocks = lowered.target.blocks
-        Parallel.forEach(blocks.divided(by: Self.blocksPerPiece), threads: threads) { piece in
-            let first = piece * Self.blocksPerPiece
+        Parallel.forEach(outputPieces * groups.count, threads: threads) { piece in
+            let (rows, all) = groups[piece % groups.count]
+            let first = piece / groups.count * Self.blocksPerPiece
             let count = min(Self.blocksPerPiece, blocks - first)
             let place = target.block(first, image: 0)
             func add(

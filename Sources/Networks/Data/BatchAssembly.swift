@@ -1,7 +1,7 @@
 import Kernels
 
 /// The samples of a batch, written next to each other on several threads.
-struct BatchAssembly {
+package struct BatchAssembly {
     let channels: Int
     /// depth × height × width of every sample.
     let size: Extent3
@@ -22,32 +22,55 @@ struct BatchAssembly {
         let threads: Int
     }
 
-    /// - Parameter body: called once for every sample, on any thread.
+    /// Volumes that are held at a time while a batch is made, beside those that the source keeps.
+    package static func volumesHeld(threads: Int) -> Int { max(2, threads) }
+
+    /// Only a few volumes are held at a time, however many a batch is drawn from.
+    ///
+    /// - Parameters:
+    ///   - volumes: by sample the number of its volume.
+    ///   - read: gives a volume; called on this thread.
+    ///   - body: called once for every sample, on any thread.
     /// - Returns: one tensor of images, a second where samples have global patches, and the classes.
-    func assemble(_ samples: Int, _ body: (Int, Place) -> Void) -> (images: [Tensor], labels: [UInt8]) {
+    func assemble(
+        _ volumes: [Int], read: (Int) throws -> TrainingVolume, _ body: (Int, TrainingVolume, Place) -> Void
+    ) throws -> (images: [Tensor], labels: [UInt8]) {
+        let samples = volumes.count
         let positions = size.product
         var labels = [UInt8](repeating: 0, count: hasLabels ? samples * positions : 0)
-        // Few samples: the threads share the channels of one instead.
-        let inner = samples >= threads ? 1 : threads
-        let stride = channels * positions
-        var global = [Float](repeating: 0, count: hasGlobal ? samples * stride : 0)
-        let values = [Float](unsafeUninitializedCapacity: samples * stride) { buffer, count in
-            labels.withUnsafeMutableBufferPointer { labels in
-                global.withUnsafeMutableBufferPointer { global in
+        let perSample = channels * positions
+        var global = [Float](repeating: 0, count: hasGlobal ? samples * perSample : 0)
+        let byVolume = Dictionary(grouping: volumes.indices) { volumes[$0] }
+        let numbers = byVolume.keys.sorted()
+        let held = Self.volumesHeld(threads: threads)
+        let values = try [Float](unsafeUninitializedCapacity: samples * perSample) { buffer, count in
+            try labels.withUnsafeMutableBufferPointer { labels in
+                try global.withUnsafeMutableBufferPointer { global in
                     // Samples write disjoint parts.
                     nonisolated(unsafe) let (values, labels, global) = (
                         buffer.baseAddress, labels.baseAddress, global.baseAddress
                     )
-                    Parallel.forEach(samples, threads: inner == 1 ? threads : 1) { sample in
-                        body(
-                            sample,
-                            Place(
-                                values: values! + sample * stride, global: hasGlobal ? global! + sample * stride : nil,
-                                labels: hasLabels ? labels! + sample * positions : nil, threads: inner))
+                    for start in stride(from: 0, to: numbers.count, by: held) {
+                        let chunk = numbers[start..<min(start + held, numbers.count)]
+                        let work = try chunk.flatMap { number in
+                            let volume = try read(number)
+                            return byVolume[number]!.map { (sample: $0, volume: volume) }
+                        }
+                        // Few samples: the threads share the channels of one instead.
+                        let inner = work.count >= threads ? 1 : threads
+                        Parallel.forEach(work.count, threads: inner == 1 ? threads : 1) { n in
+                            let (sample, volume) = work[n]
+                            body(
+                                sample, volume,
+                                Place(
+                                    values: values! + sample * perSample,
+                                    global: hasGlobal ? global! + sample * perSample : nil,
+                                    labels: hasLabels ? labels! + sample * positions : nil, threads: inner))
+                        }
                     }
                 }
             }
-            count = samples * stride
+            count = samples * perSample
         }
         let shape = [samples, channels, size.depth, size.height, size.width]
         return (

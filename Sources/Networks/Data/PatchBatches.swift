@@ -138,9 +138,9 @@ package struct PatchBatches: TrainingData {
     package func batch(epoch: Int, index: Int) throws -> Batch {
         let first = index * options.batch
         let choices = (first..<min(first + options.batch, samples)).map { choice(epoch: epoch, sample: $0) }
-        let read = try choices.map { try volumes.volume($0.volume, channels: assembly.channels, needsLabels: true) }
-        let (images, labels) = assembly.assemble(choices.count) { n, place in
-            let volume = read[n]
+        let (images, labels) = try assembly.assemble(
+            choices.map(\.volume), read: { try volumes.volume($0, channels: assembly.channels, needsLabels: true) }
+        ) { n, volume, place in
             let centre = centre(of: choices[n], volume: volume.size, epoch: epoch, sample: first + n)
             let draw = options.spatial.draw(
                 size: field?.size ?? options.patch, centre: centre, spacingMillimetres: volume.spacingMillimetres,

@@ -128,12 +128,12 @@ package struct SliceBatches: TrainingData {
         let first = index * options.batch
         let samples = evaluation?.range(index) ?? first..<first + options.batch
         let entries = samples.map { entry(epoch: epoch, sample: $0) }
-        let read = try entries.map {
-            try volumes.volume($0.entry.volume, channels: assembly.channels, needsLabels: true)
-        }
-        let (images, labels) = assembly.assemble(entries.count) { n, place in
+        let (images, labels) = try assembly.assemble(
+            entries.map(\.entry.volume),
+            read: { try volumes.volume($0, channels: assembly.channels, needsLabels: true) }
+        ) { n, volume, place in
             reader.read(
-                read[n], draw: draw(entries[n].entry, entries[n].isForeground, read[n], epoch, first + n),
+                volume, draw: draw(entries[n].entry, entries[n].isForeground, volume, epoch, first + n),
                 epoch: epoch, sample: first + n, to: place)
         }
         return Batch(inputs: images, targets: [options.targets.target(labels, like: images[0], classes: classes)])

@@ -98,13 +98,13 @@ package struct TargetedBatches: TrainingData {
 
     package func batch(epoch: Int, index: Int) throws -> Batch {
         let chosen = order.samples(epoch: epoch, number: index)
-        let read = try chosen.map {
-            try volumes.volume(samples[$0].volume, channels: assembly.channels, needsLabels: false)
-        }
         // Numbers of a sample depend on where it stands in the epoch, so that a positive shown twice differs.
         let first = index * options.batch
-        let (images, _) = assembly.assemble(chosen.count) { n, place in
-            let (volume, sample) = (read[n], samples[chosen[n]])
+        let (images, _) = try assembly.assemble(
+            chosen.map { samples[$0].volume },
+            read: { try volumes.volume($0, channels: assembly.channels, needsLabels: false) }
+        ) { n, volume, place in
+            let sample = samples[chosen[n]]
             let draw = options.spatial.draw(
                 size: options.patch, centre: sample.centre ?? volume.size.middle(of: options.patch),
                 spacingMillimetres: volume.spacingMillimetres, random: random, epoch: epoch, sample: first + n)

@@ -36,6 +36,8 @@ package final class CachedVolumes: VolumeSource {
         /// Least recently used first.
         var order: [Int] = []
         var bytes = 0
+        /// Of the largest volume read so far.
+        var largest = 0
     }
 
     package let count: Int
@@ -48,8 +50,14 @@ package final class CachedVolumes: VolumeSource {
         (self.count, self.limitBytes, self.load) = (count, limitBytes, load)
     }
 
-    /// Bytes of the volumes kept at present.
-    package var keptBytes: Int { kept.withLock { $0.bytes } }
+    /// Bytes of the volumes held at most while batches are made, once every volume has been read: those kept, and where
+    /// not all are, those of the samples in progress.
+    package func heldBytes(threads: Int) -> Int {
+        kept.withLock { kept in
+            kept.volumes.count == count
+                ? kept.bytes : kept.bytes + BatchAssembly.volumesHeld(threads: threads) * kept.largest
+        }
+    }
 
     package func volume(_ index: Int) throws -> TrainingVolume {
         let found = kept.withLock { kept -> TrainingVolume? in
@@ -61,6 +69,7 @@ package final class CachedVolumes: VolumeSource {
         if let found { return found }
         let volume = try load(index)
         kept.withLock { kept in
+            kept.largest = max(kept.largest, volume.bytes)
             guard kept.volumes[index] == nil, volume.bytes <= limitBytes else { return }
             while kept.bytes + volume.bytes > limitBytes, let oldest = kept.order.first {
                 kept.order.removeFirst()

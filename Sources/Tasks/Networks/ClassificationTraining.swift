@@ -86,9 +86,9 @@ struct ClassificationTraining {
                 batch: options.batch, channels: input.channels, size: input.rank == 0 ? .one : parameters.patch)
         }
         // Nothing has been read yet: what will be kept of the volumes counts.
-        training.cachedBytes = try volumes.keptBytes(people.training, limitBytes: cache / 2)
+        training.heldBytes = try volumes.heldBytes(people.training, limitBytes: cache / 2)
         if !judged.isEmpty {
-            training.cachedBytes += try volumes.keptBytes(people.validation, limitBytes: cache / 4)
+            training.heldBytes += try volumes.heldBytes(people.validation, limitBytes: cache / 4)
         }
     }
 

@@ -17,10 +17,12 @@ final class Classifier {
     private let trained: TargetedOptions
     private let plan: InferencePlan
 
-    /// - Parameter limitMiB: memory of the step.
+    /// - Parameters:
+    ///   - heldBytes: of the image it is asked about.
+    ///   - limitMiB: memory of the step.
     /// - Throws: a permanent failure where the card does not say what patch it judges; one of memory where that is too
     ///   large for the step.
-    init(_ model: StoredModel, threads: Int, limitMiB: Int) throws {
+    init(_ model: StoredModel, threads: Int, heldBytes: Int, limitMiB: Int) throws {
         guard let trained = model.card.judged else {
             throw TaskResult.Failure.permanent(
                 "model \(model.card.name) does not say what patch it judges; import it with a window in its description"
@@ -31,10 +33,12 @@ final class Classifier {
             FeatureShape(batch: 1, channels: input.channels, size: input.rank == 0 ? .one : trained.patch)
         }
         let memory = try InferencePlan.memory(for: card.network, inputs: shapes, threads: threads)
-        guard memory.total <= limitMiB << 20 else {
+        guard memory.total + heldBytes <= limitMiB << 20 else {
             throw TaskResult.Failure(
                 outcome: .outOfMemory,
-                message: "\(card.name) takes \(memory), more than the \(limitMiB) MiB of the step; raise its memory")
+                message:
+                    "\(card.name) takes \(memory), and its images \(ByteCount(heldBytes)): more than the \(limitMiB) MiB of the step; "
+                    + "raise its memory")
         }
         plan = try InferencePlan(card.network, weights: model.weights, inputs: shapes, threads: threads)
     }

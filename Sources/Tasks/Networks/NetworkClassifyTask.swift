@@ -19,7 +19,9 @@ enum NetworkClassifyTask: TaskImplementation {
         var slabs: [Extent3] = []
         for (m, member) in ensemble.members.enumerated() {
             let classifier = try Classifier(
-                member, threads: environment.threads, limitMiB: environment.request.memoryMiB)
+                member, threads: environment.threads,
+                heldBytes: volume.channels.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.size,
+                limitMiB: environment.request.memoryMiB)
             slabs.append(classifier.patch)
             for (n, place) in places.enumerated() {
                 let features = member.card.features?.standardised(place.features[m]) ?? []

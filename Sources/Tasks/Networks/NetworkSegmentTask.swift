@@ -46,9 +46,11 @@ enum NetworkSegmentTask: TaskImplementation {
                     + (options.wholeVolumeBytes == nil ? "" : " or leave out whole_volume"))
         }
         var labels = try input.restored(segmentation.labels, threads: environment.threads)
+        // A header's rounding decides nothing.
+        let smallest = environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres * (1 - 1e-6)
         let tidying = RegionTidying(
             keepsLargestOnly: environment.boolean("largest_piece"), fillsHoles: environment.boolean("fill_holes"),
-            smallestVoxels: environment.number("smallest_mm3") / labels.grid.voxelVolumeCubicMillimetres)
+            smallestVoxels: smallest.rounded(.up))
         tidying.apply(to: &labels, classes: names.count)
 
         var counts = [Int](repeating: 0, count: names.count)

@@ -41,8 +41,8 @@ enum NetworkTrainTask: TaskImplementation {
         var classVoxels: [(name: String, voxels: Int)] = []
         /// Of one batch, per input of the network.
         var batch: [FeatureShape] = []
-        /// Volumes kept in memory, at most.
-        var cachedBytes = 0
+        /// Volumes held in memory, at most.
+        var heldBytes = 0
         /// Whole images to judge a segmentation by in the end.
         var volumes: VolumeValidation?
     }

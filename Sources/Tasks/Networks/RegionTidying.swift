@@ -1,6 +1,6 @@
 import Kernels
 
-/// What is known of a region beside its voxels: that it is one piece, that it has no holes, that it is not tiny.
+/// What is known of a region beside its voxels: that it is one piece, that it is not tiny, that it has no holes.
 struct RegionTidying {
     /// Of every class the largest piece stays, the first of equals.
     var keepsLargestOnly = false
@@ -11,36 +11,50 @@ struct RegionTidying {
 
     /// Pieces touch by faces, edges or corners; a hole is closed where it has no way out through shared faces.
     ///
+    /// Holes are filled when all that goes is gone, each by the innermost class around it, so that the numbers of the classes
+    /// decide nothing.
+    ///
     /// - Parameter classes: labels run from 0 to below.
     func apply(to labels: inout LabelMap, classes: Int) {
-        guard keepsLargestOnly || fillsHoles || smallestVoxels > 1 else { return }
-        for label in 1..<max(1, classes) {
-            let whole = Mask(grid: labels.grid, values: labels.values.map { $0 == label ? 1 : 0 })
-            guard let box = whole.boundingBox() else { continue }
-            var region = whole.copied(to: box)
-            if keepsLargestOnly { region = region.largestComponent() }
-            if fillsHoles { region = region.holesFilled() }
-            if smallestVoxels > 1 {
-                let pieces = region.components()
-                region = pieces.mask { Double(pieces.sizes[$0 - 1]) >= smallestVoxels }
+        let all = 1..<UInt16(max(1, classes))
+        if keepsLargestOnly || smallestVoxels > 1 {
+            for label in all {
+                guard let (region, box) = Self.region(label, of: labels) else { continue }
+                var kept = keepsLargestOnly ? region.largestComponent() : region
+                if smallestVoxels > 1 {
+                    let pieces = kept.components()
+                    kept = pieces.mask { Double(pieces.sizes[$0 - 1]) >= smallestVoxels }
+                }
+                Self.change(&labels, in: box) { place, value in
+                    if value == label, kept.values[place] == 0 { value = 0 }
+                }
             }
-            put(region, of: label, in: box, into: &labels)
+        }
+        guard fillsHoles else { return }
+        let filled = all.compactMap { label -> (label: UInt16, region: Mask, box: VoxelBox)? in
+            Self.region(label, of: labels).map { (label, $0.region.holesFilled(), $0.box) }
+        }
+        // Of two around a hole the inner one reaches over less.
+        for (label, region, box) in filled.sorted(by: { ($0.region.voxels, $0.label) < ($1.region.voxels, $1.label) }) {
+            Self.change(&labels, in: box) { place, value in
+                if value == 0, region.values[place] != 0 { value = label }
+            }
         }
     }
 
-    private func put(_ region: Mask, of label: Int, in box: VoxelBox, into labels: inout LabelMap) {
+    /// The voxels of a class in the box that holds them.
+    private static func region(_ label: UInt16, of labels: LabelMap) -> (region: Mask, box: VoxelBox)? {
+        let whole = Mask(grid: labels.grid, values: labels.values.map { $0 == label ? 1 : 0 })
+        return whole.boundingBox().map { (whole.copied(to: $0), $0) }
+    }
+
+    /// - Parameter body: a place of the box and the label there.
+    private static func change(_ labels: inout LabelMap, in box: VoxelBox, _ body: (Int, inout UInt16) -> Void) {
         let (size, lower) = (box.grid, box.lower)
         for k in 0..<size.nz {
             for j in 0..<size.ny {
-                for i in 0..<size.nx {
-                    let place = labels.grid.index(lower.x + i, lower.y + j, lower.z + k)
-                    let isInside = region.values[size.index(i, j, k)] != 0
-                    if labels.values[place] == label {
-                        if !isInside { labels.values[place] = 0 }
-                    } else if isInside, labels.values[place] == 0 {
-                        labels.values[place] = UInt16(label)
-                    }
-                }
+                let row = labels.grid.index(lower.x, lower.y + j, lower.z + k)
+                for i in 0..<size.nx { body(size.index(i, j, k), &labels.values[row + i]) }
             }
         }
     }

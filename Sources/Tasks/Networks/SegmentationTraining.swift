@@ -52,11 +52,14 @@ struct SegmentationTraining {
             FeatureShape(batch: environment.integer("batch"), channels: input.channels, size: parameters.patch)
         }
         training.classVoxels = zip(names, index.counts).dropFirst().map { ($0, $1) }
-        training.cachedBytes = source.keptBytes
+        training.heldBytes = source.heldBytes(threads: environment.threads)
         if !people.validation.isEmpty {
             let judged = samples.source(people.validation, share: 4)
             let judgedIndex = try ForegroundIndex(judged, classes: names.count, seed: parameters.seed)
             let isBare = judgedIndex.counts.dropFirst().allSatisfy { $0 == 0 }
+            // Patches are centred on what may be chosen.
+            let weights = try samples.foregroundWeights() ?? names.map { _ in 1 }
+            let hasNone = zip(judgedIndex.counts, weights).dropFirst().allSatisfy { $0 == 0 || $1 == 0 }
             if isBare {
                 // Normal where what is looked for is rare: the loss decides then.
                 training.metric = .loss
@@ -67,9 +70,9 @@ struct SegmentationTraining {
             training.validation =
                 try environment.settings.samplesSlices()
                 ? samples.judgedSlices(judged)
-                : samples.judgedPatches(judged, judgedIndex, sessions: people.validation.count, anywhere: isBare)
+                : samples.judgedPatches(judged, judgedIndex, sessions: people.validation.count, anywhere: hasNone)
             training.volumes = VolumeValidation(volumes: judged, subjects: people.validation.map(\.subject))
-            training.cachedBytes += judged.keptBytes
+            training.heldBytes += judged.heldBytes(threads: environment.threads)
         }
         training.warnings = warnings
     }
@@ -119,12 +122,16 @@ private struct Samples {
         var options = PatchOptions(
             patch: parameters.patch, batch: batch, samplesPerEpoch: max(given > 0 ? given : 8 * sessions, batch))
         options.foregroundFraction = environment.number("foreground_fraction")
-        options.classWeights =
-            try environment.settings.weights("foreground_weights", of: Array(names.dropFirst())).map { [0] + $0 } ?? []
+        options.classWeights = try foregroundWeights() ?? []
         (options.spatial, options.intensity) = (parameters.augmentation.spatial, parameters.augmentation.intensity)
         options.targets = hasOneLogit ? .values : .classes
         options.globalScale = globalScale
         return options
+    }
+
+    /// By class, background first; nil where all are chosen alike.
+    func foregroundWeights() throws -> [Double]? {
+        try environment.settings.weights("foreground_weights", of: Array(names.dropFirst())).map { [0] + $0 }
     }
 
     func patches(

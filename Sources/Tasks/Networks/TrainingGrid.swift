@@ -7,9 +7,14 @@ import Workflow
 enum TrainingGrid {
     /// Along left–right, back–front and down–up, mm, to a hundredth.
     static func spacing(of item: TaskRequest.StagedInput) throws -> SIMD3<Double> {
-        let grid = try NIfTIFile.readHeader(item.path).grid
-            .regridded(orientation: Orientation("RAS"), spacingMillimetres: nil)
-        return (grid.spacingMillimetres * 100).rounded(.toNearestOrEven) / 100
+        (try exactSpacing(of: item) * 100).rounded(.toNearestOrEven) / 100
+    }
+
+    private static func exactSpacing(of item: TaskRequest.StagedInput) throws -> SIMD3<Double> {
+        // Headers hold single precision: what it leaves open must not decide on a rounding.
+        let spacing = try NIfTIFile.readHeader(item.path).grid
+            .regridded(orientation: Orientation("RAS"), spacingMillimetres: nil).spacingMillimetres
+        return (spacing * 1e4).rounded(.toNearestOrEven) / 1e4
     }
 
     /// Refuses people whose images differ in voxel size. A fold goes by the first of its own people, who is another in other

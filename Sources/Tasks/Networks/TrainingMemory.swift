@@ -10,7 +10,7 @@ struct TrainingMemory: CustomStringConvertible {
     let copies: Int
     /// The batch that is learned from, and the next.
     let batches: Int
-    /// Volumes kept, at most.
+    /// Volumes held at most: those kept, and those of the samples in progress.
     let volumes: Int
 
     var total: Int { plan.total + copies + batches + volumes }
@@ -31,7 +31,7 @@ struct TrainingMemory: CustomStringConvertible {
         copies = weights * (2 + (hasBest ? 1 : 0) + (isAveraged ? 2 : 0))
         // Values, and a class or a value for each voxel.
         batches = 2 * 4 * training.batch.reduce(0) { $0 + $1.count + $1.batch * $1.positions }
-        volumes = training.cachedBytes
+        volumes = training.heldBytes
     }
 
     /// - Throws: a failure for want of memory, after which the step is tried with more where there is more.

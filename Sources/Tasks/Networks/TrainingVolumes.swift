@@ -18,19 +18,20 @@ struct TrainingVolumes: Sendable {
         CachedVolumes(count: sessions.count, limitBytes: limitBytes) { [self] index in try read(sessions[index]) }
     }
 
-    /// Bytes of the volumes of these sessions that are kept, told by their headers.
+    /// Bytes of the volumes of these sessions that are held at most while batches are made, told by their headers.
     ///
     /// - Throws: one sentence naming the file.
-    func keptBytes(_ sessions: [TrainingSession], limitBytes: Int) throws -> Int {
-        var sum = 0
+    func heldBytes(_ sessions: [TrainingSession], limitBytes: Int) throws -> Int {
+        var (sum, largest) = (0, 0)
         for session in sessions {
             let image = session.images[0]
             let grid = try geometry.grid(
                 for: try NIfTIFile.readHeader(image.path).grid, image: image.input.name, model: "in training")
-            sum += grid.count * (channels.count * MemoryLayout<Float>.size + (classes == nil ? 0 : 1))
-            guard sum < limitBytes else { return limitBytes }
+            let bytes = grid.count * (channels.count * MemoryLayout<Float>.size + (classes == nil ? 0 : 1))
+            sum += bytes
+            largest = max(largest, bytes)
         }
-        return sum
+        return sum <= limitBytes ? sum : limitBytes + BatchAssembly.volumesHeld(threads: threads) * largest
     }
 
     /// - Throws: one sentence naming the file.

@@ -34,7 +34,7 @@ extension TaskKindCatalog {
                 + "classes, or the rarer of the training samples."),
         TaskParameter(
             "spacing_mm", .list, default: [],
-            "Voxel size along left–right, back–front and down–up that images are brought to; empty: as the first image."
+            "Voxel size along left–right, back–front and down–up that images are brought to; empty: as the first image, and in a cross-validation as all of them."
         ),
         TaskParameter(
             "validation", .number(0...0.9), default: 0.2, "Share of the people that are only judged by, not trained on."
