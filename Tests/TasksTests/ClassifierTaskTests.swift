@@ -3,6 +3,7 @@ import Foundation
 import Kernels
 import NIfTI
 import Networks
+import TestSupport
 import Testing
 import Workflow
 
@@ -372,6 +373,48 @@ import Workflow
         #expect(try message(folder, wrong).contains("“site”, which is no column of numbers"))
         wrong["residualise"] = ["agee"]
         #expect(try message(folder, wrong).contains("no column of participants.tsv; did you mean age?"))
+    }
+
+    /// Of what is noise a forest knows nothing of people that it has not seen, though slopes of noise take much of it away.
+    @Test func aResidualisedForestIsJudgedOnOthers() throws {
+        var sum = 0.0
+        let repeats = 24
+        for seed in 0..<repeats {
+            var random = SeededGenerator(seed: UInt64(700 + seed))
+            let folder = try TaskFolder()
+            var rows: [JSONValue] = []
+            for n in 0..<10 {
+                try folder.add(
+                    "features", "region\treference\tmean\nputamen\twhole_brain\t\(random.gaussian())\n",
+                    name: "\(n).tsv",
+                    context: TaskContext(subject: "\(n)"))
+                let values = ["a", "b", "c", "d"].map { ($0, JSONValue.number(random.gaussian())) }
+                rows.append([
+                    "subject": .string("\(n)"),
+                    "values": .object(
+                        Dictionary(uniqueKeysWithValues: values).merging(["group": n % 2 == 0 ? "HH" : "control"]) {
+                            $1
+                        }),
+                ])
+            }
+            let columns = ["a", "b", "c", "d"].map { JSONValue.object(["name": .string($0), "type": "number"]) }
+            try folder.add(
+                "covariates",
+                JSONValue.object([
+                    "columns": .array([["name": "group", "type": "text"]] + columns), "rows": .array(rows),
+                ])
+                .canonicalString, name: "covariates.json")
+            let result = try folder.perform(
+                "classifier.train",
+                parameters: [
+                    "method": "random-forest", "trees": 15, "target": "group", "positive": "HH",
+                    "residualise": ["a", "b", "c", "d"],
+                ])
+            try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+            sum += try #require(value(result, "roc_auc"))
+        }
+        // By trees that have not seen a person, and slopes that have, it is .9.
+        #expect(sum / Double(repeats) < 0.65, "\(sum / Double(repeats))")
     }
 
     /// Rows of slices are told apart by the group of their person; what a slice has no part of is no reason to leave it out.

@@ -57,7 +57,7 @@ import Workflow
         let folder = try folder()
         let result = try folder.perform("image.slab", parameters: Self.parameters, threads: 2)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
-        #expect(result.outputs.map(\.port) == ["chimap", "labels"] && result.warnings.isEmpty)
+        #expect(result.outputs.map(\.port) == ["chimap", "labels", "slices"] && result.warnings.isEmpty)
         #expect(result.outputs.first?.metadata?["Units"] == "ppm")
         let chi = try NIfTIFile.readVolume(folder.path + "/out/chimap.nii.gz")
         #expect(chi.grid.nx == 32 && chi.grid.ny == 20 && chi.grid.nz == 16)
@@ -72,6 +72,20 @@ import Workflow
         // White matter is no region of the slab.
         let labels = try NIfTIFile.readLabelMap(folder.path + "/out/labels.nii.gz")
         #expect(Set(labels.values) == [0, 3, 4] && labels.grid.matches(chi.grid))
+        // χ of every region by slice, which rises by 0.1 per mm.
+        let table = try folder.table("slices.tsv")
+        #expect(table.columns == ["slice", "z_mm", "reference", "L_caudate", "R_caudate"])
+        let plane = chi.grid.nx * chi.grid.ny
+        let met = (0..<16).filter { k in labels.values[(k * plane)..<((k + 1) * plane)].contains { $0 != 0 } }
+        #expect(table.rows.map { $0[0] } == met.map(String.init) && table.rows.allSatisfy { $0[2] == "none" })
+        for row in table.rows {
+            let numbers = row.compactMap(Double.init)
+            try #require(numbers.count == 4, "\(row)")
+            #expect(numbers[1] == chi.grid.affine(SIMD3(0, 0, numbers[0])).z)
+            // The middles of the two, 20 mm apart.
+            #expect(abs(numbers[2] - Double(Self.chi([-8, -3, numbers[1]]))) < 0.02, "\(row)")
+            #expect(abs(numbers[3] - numbers[2] - 0.02) < 0.02, "\(row)")
+        }
         let volume = try #require(result.value("slab_volume"))
         let slices = try #require(result.value("slices"))
         #expect(abs(volume - 2 * 480) < 120 && abs(slices - 10) <= 2)
@@ -88,7 +102,7 @@ import Workflow
         parameters["reference"] = "whole_brain"
         let result = try folder.perform("image.slab", parameters: parameters)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
-        #expect(result.outputs.map(\.port) == ["chimap", "labels", "mask"])
+        #expect(result.outputs.map(\.port) == ["chimap", "labels", "mask", "slices"])
         let inside = mask.values.indices.filter { mask.values[$0] == 1 }
         let mean = inside.reduce(0.0) { $0 + Double(Self.chi(Self.grid.affine(place($1)))) } / Double(inside.count)
         let chi = try NIfTIFile.readVolume(folder.path + "/out/chimap.nii.gz")
@@ -156,7 +170,7 @@ import Workflow
         let toVoxel = try #require(t1w.grid.affine.inverse)
         let voxel = toVoxel(inT1w)
         #expect(abs(Double(onSlab[12, 9, 7]) - (1000 + voxel.x + 10 * voxel.y + 100 * voxel.z)) < 0.01)
-        #expect(result.outputs.map(\.port) == ["chimap", "labels", "t1w"])
+        #expect(result.outputs.map(\.port) == ["chimap", "labels", "t1w", "slices"])
         // A tenth larger along every axis.
         let (own, there) = (try #require(result.value("volume")), try #require(result.value("slab_volume")))
         #expect(abs(there / own - 1.331) < 0.15, "\(own) \(there)")
@@ -186,6 +200,24 @@ import Workflow
         #expect(
             try folder().perform("image.slab", parameters: unknown).failure?.message.contains(
                 "has none of the regions claustrum") == true)
+        // No number spreads over its neighbours, and nobody else is stopped by it.
+        let broken = try folder()
+        var t1w = Volume(grid: Self.grid, filledWith: 3)
+        t1w.values[Self.grid.index(15, 15, 14)] = .nan
+        try broken.add("t1w", t1w, name: "t1w")
+        let mended = try broken.perform("image.slab", parameters: Self.parameters)
+        #expect(mended.warnings == ["t1w.nii.gz has 1 voxel that is no finite number; 0 stands in the slab instead."])
+        #expect(try NIfTIFile.readVolume(broken.path + "/out/t1w.nii.gz").values.allSatisfy(\.isFinite))
+        let none = try TaskFolder()
+        let (whole, bare) = try cohort(Self.grid, centre: [500, 0, 0], none)
+        try none.add("chimap", whole, name: "map")
+        try none.add("labels", bare, name: "bare")
+        try none.add("table", Self.table, name: "dseg.tsv")
+        var inPPM = Self.parameters
+        inPPM["units"] = "ppm"
+        #expect(
+            try none.perform("image.slab", parameters: inPPM).failure?.message.contains(
+                "has no voxel of the regions that the slab is laid about") == true)
         let elsewhere = try TaskFolder()
         let (map, _) = try cohort(Self.grid, centre: [0, 0, 0], elsewhere)
         try NIfTIFile.write(map, to: elsewhere.path + "/map.nii.gz")

@@ -32,7 +32,11 @@ enum ClassifierTrainTask: TaskImplementation {
             let isPositive = cases.targets.map { $0 == 1 }
             let model = try LogisticRegression.fit(features, isPositive: isPositive, options: options)
             content = .logistic(model)
-            judged = try crossValidated(cases, isPositive, options, folds: environment.integer("folds"), seed: seed)
+            judged = try crossValidated(cases, folds: environment.integer("folds"), seed: seed) {
+                features, targets, _ in
+                .logistic(
+                    try LogisticRegression.fit(features, isPositive: targets.map { $0 == 1 }, options: options))
+            }
             importance = TabSeparatedTable(
                 columns: ["feature", "coefficient"],
                 rows: zip(model.featureNames, model.coefficients).map { [$0, TabSeparatedTable.cell($1)] })
@@ -46,7 +50,18 @@ enum ClassifierTrainTask: TaskImplementation {
             let (forest, assessment) = try RandomForest.fit(
                 features, classes: cases.targets, of: number, groups: cases.people, options: options,
                 permutes: true, threads: environment.threads)
-            (content, judged) = (.forest(forest), assessment.outOfBag)
+            content = .forest(forest)
+            // What a tree did not see, the slopes of covariates have seen: only another preparation has not.
+            judged =
+                try cases.covariateNames.isEmpty
+                ? assessment.outOfBag
+                : crossValidated(cases, folds: environment.integer("folds"), seed: seed) { features, targets, people in
+                    .forest(
+                        try RandomForest.fit(
+                            features, classes: targets, of: number, groups: people, options: options,
+                            threads: environment.threads
+                        ).forest)
+                }
             importance = TabSeparatedTable(
                 columns: ["feature", "impurity", "permutation"],
                 rows: forest.featureNames.enumerated().map { place, name in
@@ -113,33 +128,34 @@ enum ClassifierTrainTask: TaskImplementation {
         ]
     }
 
-    /// Probabilities by models that have not seen the person, nor has what prepares the features: people are dealt into
-    /// folds, those with most positive cases first, so that every fold has some.
+    /// Probabilities by classifiers that have not seen the person, nor has what prepares the features: people are dealt into
+    /// folds, those with most cases of the last class first, so that every fold has some.
+    ///
+    /// - Parameter fit: makes a classifier from features, classes and people of cases.
     private static func crossValidated(
-        _ cases: TrainingCases, _ isPositive: [Bool], _ options: LogisticRegression.Options, folds: Int, seed: UInt64
+        _ cases: TrainingCases, folds: Int, seed: UInt64,
+        fit: (FeatureMatrix, [Int], [Int]) throws -> FeatureClassifier.Content
     ) throws -> [[Double]] {
         let number = (cases.people.max() ?? 0) + 1
+        let last = cases.classes.count - 1
         var positives = [Int](repeating: 0, count: number)
-        for (person, positive) in zip(cases.people, isPositive) where positive { positives[person] += 1 }
+        for (person, target) in zip(cases.people, cases.targets) where target == last { positives[person] += 1 }
         var random = Philox(seed: seed).stream(0x464F_4C44)
         let order = random.permutation(number).sorted { positives[$0] > positives[$1] }
         var fold = [Int](repeating: 0, count: number)
         for (place, person) in order.enumerated() { fold[person] = place % folds }
-        var judged = [[Double]](repeating: [], count: isPositive.count)
+        var judged = [[Double]](repeating: [], count: cases.targets.count)
         for left in 0..<folds {
-            let learned = isPositive.indices.filter { fold[cases.people[$0]] != left }
-            let other = isPositive.indices.filter { fold[cases.people[$0]] == left }
-            let classes = Set(learned.map { isPositive[$0] })
-            // Without both classes among the others nothing can be said about these.
-            guard !other.isEmpty, classes.count == 2 else { continue }
+            let learned = cases.targets.indices.filter { fold[cases.people[$0]] != left }
+            let other = cases.targets.indices.filter { fold[cases.people[$0]] == left }
+            // Without every class among the others nothing can be said about these.
+            guard !other.isEmpty, Set(learned.map { cases.targets[$0] }).count == cases.classes.count else { continue }
             let preparation = cases.preparation(learnedFrom: learned)
-            let model = try LogisticRegression.fit(
-                try cases.features(learned, preparation), isPositive: learned.map { isPositive[$0] }, options: options)
+            let content = try fit(
+                try cases.features(learned, preparation), learned.map { cases.targets[$0] },
+                learned.map { cases.people[$0] })
             let features = try cases.features(other, preparation)
-            for (place, n) in other.enumerated() {
-                let p = model.probability(features.row(place))
-                judged[n] = [1 - p, p]
-            }
+            for (place, n) in other.enumerated() { judged[n] = content.probabilities(features.row(place)) }
         }
         return judged
     }

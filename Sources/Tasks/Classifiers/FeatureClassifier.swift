@@ -10,6 +10,16 @@ struct FeatureClassifier: Codable, Equatable {
         case forest(RandomForest)
         /// Probability of the last of two classes.
         case logistic(LogisticRegression)
+
+        /// By class, of features as they were prepared.
+        func probabilities(_ row: [Double]) -> [Double] {
+            switch self {
+            case .forest(let forest): return forest.probabilities(row)
+            case .logistic(let model):
+                let p = model.probability(row)
+                return [1 - p, p]
+            }
+        }
     }
 
     /// What tells this from other JSON, and its version.
@@ -142,11 +152,6 @@ struct FeatureClassifier: Codable, Equatable {
 
     /// Probabilities of the classes.
     func probabilities(_ row: [Double]) -> [Double] {
-        switch content {
-        case .forest(let forest): return forest.probabilities(row)
-        case .logistic(let model):
-            let p = model.probability(row)
-            return [1 - p, p]
-        }
+        content.probabilities(row)
     }
 }

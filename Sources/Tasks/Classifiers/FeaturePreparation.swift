@@ -21,6 +21,9 @@ struct FeaturePreparation: Codable, Equatable {
     /// What a missing value becomes, by feature, after that; nil: missing values are refused.
     let medians: [Double]?
 
+    /// Cases beside those that classes and covariates take up, from which a slope is learned.
+    private static let leastFreedom = 3
+
     /// A case as it comes: by feature its value, by covariate its value; nil for what is missing.
     struct Case {
         var features: [Double?]
@@ -40,11 +43,13 @@ struct FeaturePreparation: Codable, Equatable {
                 return known.isEmpty ? 0 : known.reduce(0, +) / Double(known.count)
             }
             let slopes = names.indices.map { feature -> [Double] in
-                // Of whom all is known.
+                // Of whom all is known. Where hardly anybody is left beside classes and covariates, a slope would be
+                // chance, and far from the mean much of it.
                 let known = cases.indices.filter { n in
                     cases[n].features[feature] != nil && cases[n].covariates.allSatisfy { $0 != nil }
                 }
-                guard !known.isEmpty else { return means.map { _ in 0 } }
+                let free = known.count - Set(known.map { classes[$0] }).count - covariateNames.count
+                guard free >= Self.leastFreedom else { return means.map { _ in 0 } }
                 return WithinClassSlopes.fit(
                     values: known.map { cases[$0].features[feature]! },
                     covariates: covariateNames.indices.map { place in known.map { cases[$0].covariates[place]! } },

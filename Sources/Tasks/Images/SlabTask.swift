@@ -14,7 +14,10 @@ enum SlabTask: TaskImplementation {
         var warnings: [String] = []
         let mapItem = try environment.input("chimap")
         var map = try SusceptibilityMap.read(mapItem, units: environment.text("units"))
-        let labels = try regions(environment, &warnings)
+        let (labels, regions) = try chosen(
+            try NIfTIFile.readLabelMap(try environment.input("labels").path), try environment.input("table"),
+            environment,
+            &warnings)
         guard labels.grid.matches(map.grid) else {
             throw TaskResult.Failure.permanent(
                 "\(try environment.input("labels").input.name) (\(labels.grid)) is not on the grid of \(mapItem.input.name) "
@@ -56,8 +59,15 @@ enum SlabTask: TaskImplementation {
         try add("chimap", metadata: ["Units": "ppm"]) { try NIfTIFile.write(chi, to: $0) }
         try add("labels") { try NIfTIFile.write(onSlab, to: $0) }
         if let item = environment.optionalInput("t1w") {
-            let t1w = try NIfTIFile.readVolume(item.path)
-                .resampled(to: slab, through: .affine(throughT1w), threads: threads)
+            var image = try NIfTIFile.readVolume(item.path)
+            let unknown = image.values.count { !$0.isFinite }
+            if unknown > 0 {
+                for n in image.values.indices where !image.values[n].isFinite { image.values[n] = 0 }
+                warnings.append(
+                    "\(item.input.name) has \(unknown) \(unknown == 1 ? "voxel that is" : "voxels that are") no finite number; 0 "
+                        + "stands in the slab instead.")
+            }
+            let t1w = try image.resampled(to: slab, through: .affine(throughT1w), threads: threads)
             try add("t1w") { try NIfTIFile.write(t1w, to: $0) }
         }
         // The one of the T1w image where there is one: it has not been resampled.
@@ -65,6 +75,10 @@ enum SlabTask: TaskImplementation {
             try brain?.resampled(to: slab, through: .affine(throughT1w), threads: threads)
             ?? mask?.resampled(to: slab, through: .affine(throughMap), threads: threads)
         if let inside { try add("mask") { try NIfTIFile.write(inside, to: $0) } }
+        let means = try SliceMeans(chi, onSlab, within: inside, of: regions.map(\.index))
+        outputs.append(
+            try environment.writeTable(
+                means.table(names: regions.map(\.name), reference: environment.text("reference")), to: "slices"))
         return TaskResult(outputs: outputs, measurements: measurements(labels, onSlab), warnings: warnings)
     }
 
@@ -74,17 +88,11 @@ enum SlabTask: TaskImplementation {
 
     // MARK: Values
 
-    /// The person's label map with the chosen regions only.
-    private static func regions(_ environment: TaskEnvironment, _ warnings: inout [String]) throws -> LabelMap {
-        let item = try environment.input("labels")
-        return try chosen(
-            try NIfTIFile.readLabelMap(item.path), try environment.input("table"), environment, &warnings)
-    }
-
+    /// A label map with the chosen regions only, and which they are.
     private static func chosen(
         _ labels: LabelMap, _ tableItem: TaskRequest.StagedInput, _ environment: TaskEnvironment,
         _ warnings: inout [String]
-    ) throws -> LabelMap {
+    ) throws -> (labels: LabelMap, regions: [RegionTable.Region]) {
         var labels = labels
         let table = try RegionTable(try tableItem.readTable(), name: tableItem.input.name)
             .completed(with: Set(labels.values).sorted())
@@ -92,7 +100,7 @@ enum SlabTask: TaskImplementation {
         var isWanted = [Bool](repeating: false, count: 1 << 16)
         for region in wanted { isWanted[Int(region.index)] = true }
         for n in labels.values.indices where !isWanted[Int(labels.values[n])] { labels.values[n] = 0 }
-        return labels
+        return (labels, wanted)
     }
 
     /// Takes the mean of the brain away, and leaves nothing outside it: what a network sees there is no tissue.
@@ -130,7 +138,14 @@ enum SlabTask: TaskImplementation {
 
     /// The atlas's world where the step has a map to one, the first of several; else that of the susceptibility map.
     private static func frame(_ environment: TaskEnvironment, _ labels: LabelMap) throws -> Frame {
-        guard let affineItem = environment.inputs("affine").first else { return Frame(box: box(labels), toT1w: nil) }
+        guard let affineItem = environment.inputs("affine").first else {
+            guard labels.values.contains(where: { $0 != 0 }) else {
+                throw TaskResult.Failure.permanent(
+                    "\(try environment.input("labels").input.name) has no voxel of the regions that the slab is laid about; look at "
+                        + "it, or name others with “regions”")
+            }
+            return Frame(box: box(labels), toT1w: nil)
+        }
         func item(_ port: String) throws -> TaskRequest.StagedInput {
             let name = affineItem.input.context.atlas
             guard let found = environment.inputs(port).first(where: { $0.input.context.atlas == name }) else {
@@ -143,7 +158,8 @@ enum SlabTask: TaskImplementation {
         // Which names are of no region was said of the person's labels.
         var told: [String] = []
         let atlas = try chosen(
-            try NIfTIFile.readLabelMap(try item("atlas_labels").path), try item("atlas_table"), environment, &told)
+            try NIfTIFile.readLabelMap(try item("atlas_labels").path), try item("atlas_table"), environment, &told
+        ).labels
         guard atlas.values.contains(where: { $0 != 0 }) else {
             throw TaskResult.Failure.permanent(
                 "\(try item("atlas_labels").input.name) has no voxel of the regions that the slab is laid about; name others with "

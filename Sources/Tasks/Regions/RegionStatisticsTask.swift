@@ -92,13 +92,8 @@ enum RegionStatisticsTask: TaskImplementation {
                 "index", "region", "reference", "voxels", "volume", "missing_fraction", "mean", "sd", "median", "p5",
                 "p25", "p75", "p95", "high_mean", "reference_value", "high_volume",
             ], rows: rows)
-        var outputs = [try environment.writeTable(statistics, to: "table")]
-        if environment.boolean("slices") {
-            let slices = try SliceMeans(map, labels, within: mask, of: wanted.map(\.index))
-            outputs.append(
-                try environment.writeTable(slices.table(names: wanted.map(\.name), references: values), to: "slices"))
-        }
-        return TaskResult(outputs: outputs, measurements: measured, warnings: warnings)
+        return TaskResult(
+            outputs: [try environment.writeTable(statistics, to: "table")], measurements: measured, warnings: warnings)
     }
 
     /// The mask that came with the map; else the one of the T1w image, moved to the map; nil where there is neither.

@@ -35,16 +35,15 @@ struct SliceMeans {
         }
     }
 
-    /// One row per slice and reference that has a value; `z_mm` is the height of the slice's middle in world mm.
-    func table(names: [String], references: [ReferenceValue]) -> TabSeparatedTable {
+    /// One row per slice; `z_mm` is the height of its middle in world mm.
+    ///
+    /// - Parameter reference: what χ is taken against, for the column of that name.
+    func table(names: [String], reference: String) -> TabSeparatedTable {
         let middle = SIMD2(Double(grid.nx - 1) / 2, Double(grid.ny - 1) / 2)
-        let rows = references.flatMap { reference -> [[String]] in
-            guard let subtracted = reference.subtracted else { return [] }
-            return slices.map { slice in
-                let z = grid.affine(SIMD3(middle.x, middle.y, Double(slice.place))).z
-                return ["\(slice.place)", TabSeparatedTable.cell(z), reference.name]
-                    + slice.means.map { TabSeparatedTable.cell($0.map { $0 - subtracted }) }
-            }
+        let rows = slices.map { slice -> [String] in
+            let z = grid.affine(SIMD3(middle.x, middle.y, Double(slice.place))).z
+            return ["\(slice.place)", TabSeparatedTable.cell(z), reference]
+                + slice.means.map { TabSeparatedTable.cell($0) }
         }
         return TabSeparatedTable(columns: ["slice", "z_mm", "reference"] + names, rows: rows)
     }

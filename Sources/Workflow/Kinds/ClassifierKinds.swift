@@ -69,8 +69,8 @@ extension TaskKindCatalog {
                     "C of a logistic regression on standardised features: smaller shrinks coefficients more."),
                 TaskParameter(
                     "folds", .integer(2...1000), default: 5,
-                    "Parts that people are dealt into to judge a logistic regression; a random forest judges itself by the trees "
-                        + "that did not see a person."),
+                    "Parts that people are dealt into to judge a logistic regression, or a random forest with residualise; else a "
+                        + "random forest judges itself by the trees that did not see a person."),
                 TaskParameter("seed", .integer(0...Int(Int32.max)), default: 1, "Of everything random."),
             ],
             measurements: [

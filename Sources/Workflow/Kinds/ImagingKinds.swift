@@ -82,6 +82,8 @@ extension TaskKindCatalog {
             outputs: [
                 TaskPort("chimap", .volume, .one, "Susceptibility, ppm; 0 outside the brain."),
                 TaskPort("labels", .labelMap, .one, "The regions that are named, and no others."),
+                TaskPort(
+                    "slices", .table, .one, "One row per slice that meets a region: the mean χ of each region in it."),
                 TaskPort("t1w", .volume, .optional, "T1-weighted image, where there is one."),
                 TaskPort("mask", .mask, .optional, "Brain mask, where there is one."),
             ],

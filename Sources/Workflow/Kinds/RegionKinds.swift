@@ -42,22 +42,12 @@ extension TaskKindCatalog {
                 TaskPort("brain", .mask, .optional, "Brain mask of the T1w image, used where there is no other."),
                 TaskPort("transform", .transform, .optional, "Rigid map, map world mm to T1w world mm, for brain."),
             ],
-            outputs: [
-                TaskPort("table", .table, .one, "One row per region and reference."),
-                TaskPort(
-                    "slices", .table, .optional,
-                    "With the parameter of that name: one row per slice that meets a region, and reference, with the mean χ of "
-                        + "each region."),
-            ],
+            outputs: [TaskPort("table", .table, .one, "One row per region and reference.")],
             parameters: [
                 TaskParameter(
                     "regions", .list, default: [],
                     "Regions to measure, by name or by words of their names: caudate is L_caudate and right_caudate; none named "
                         + "means all."),
-                TaskParameter(
-                    "slices", .boolean, default: false,
-                    "Write means by slice along the third axis as well, for maps whose slices are the same place of everybody."
-                ),
                 TaskParameter(
                     "references", .list, default: ["none", "whole_brain", "csf"],
                     "What χ is referenced to: none, whole_brain, csf, or names of regions."),

@@ -34,6 +34,9 @@ COMMENT ON COLUMN published_figures.pooled IS 'Over everybody of this run togeth
 COMMENT ON COLUMN published_figures.people IS 'People of this run who have it.';
 COMMENT ON COLUMN published_figures.fold IS 'Fold of the cross-validation, for steps with one task per fold; else NULL.';
 
+COMMENT ON COLUMN evaluation_summary.published IS
+    'Figure that somebody has published, where there is one; NULL where there are several, which are in published_figures. Not a result of this run.';
+
 DO $$
 BEGIN
     -- Where the role could not be made, an administrator grants what is granted here.
