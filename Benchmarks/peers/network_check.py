@@ -8,8 +8,11 @@ of a ReLU, rounding decides whether its gradient counts; normalisation of small 
 of training it grows. A network passes where each of our distances is below its bound, or at most FACTOR times PyTorch's
 own. FACTOR is 4: of two roundings of the same sums either may be twice as near by luck, and fast convolution, which we
 use and PyTorch mostly does not, rounds to one bit less than sums do. Gradients are those of four batches, the worst of
-which counts on either side, so that luck counts less. The losses of unet3d are held to the bound alone; those of networks
-that are no U-Nets are reported and decide nothing: PyTorch's own two precisions part by up to 0.3 within twenty steps, and
+which counts on either side, so that luck counts less. The losses of U-Nets have a second rule, without a factor: the four
+of FOLLOWING are within the bound of PyTorch's in single precision, "curve_to_float32", which is what people see who train
+there. (With normalisation over few samples, ReLU and a rate of 0.001, unet3d's losses in PyTorch's two precisions part by
+nearly the bound; ours may be as far from double precision as that.) Losses of networks that are no U-Nets are reported
+and decide nothing: PyTorch's own two precisions part by up to 0.3 within twenty steps, and
 two such distances say nothing of each other.
 
 What edges do is told apart from what rounding does, on the batch that is worst: "disputed_edges" counts the values that
@@ -37,6 +40,8 @@ from safetensors.torch import load_file, save_file
 from torch_network import Interpreter, cost, extent, relative
 
 FACTOR = 4
+# U-Nets of the 3-D tutorial's widths, of smaller ones with ReLU and Swish, and with residual blocks.
+FOLLOWING = ("unet3d", "unet3d-swish", "unet3d-tutorial", "resunet3d")
 EDGE = 1e-5
 BOUNDS = {"output": 1e-4, "whole_gradient": 1e-4, "gradient": 1e-4, "running_statistics": 1e-4, "curve": 1e-3}
 ALL = "unet3d,unet3d-swish,unet3d-tutorial,deepmir,deepmir-swish,resunet3d,unet3d-instance,resnet18,slices,rim,double"
@@ -209,8 +214,7 @@ def check(ours: str, name: str, threads: int, folder: Path) -> dict:
     failures = {}
     for figure, bound in BOUNDS.items():
         line |= {figure: own[figure], f"{figure}_float32": rounding[figure]}
-        factor = 0 if name == "unet3d" and figure == "curve" else FACTOR
-        allowed = max(bound, factor * rounding[figure])
+        allowed = max(bound, FACTOR * rounding[figure])
         # Also where a figure is no number.
         if not own[figure] < allowed and (figure != "curve" or "unet" in name):
             failures[figure] = (f"{figure} is {own[figure]:.2g} from double precision, {allowed:.2g} is allowed")
@@ -221,6 +225,9 @@ def check(ours: str, name: str, threads: int, folder: Path) -> dict:
     line["worst_gradient"] = result.worst
     line["curve_to_float32"] = (
         (result.losses - single.losses).abs() / single.losses.abs()).max().item()
+    if name in FOLLOWING and not line["curve_to_float32"] < BOUNDS["curve"]:
+        failures["curve_to_float32"] = (
+            f"the losses part from PyTorch's by {line['curve_to_float32']:.2g}, {BOUNDS['curve']:.2g} is allowed")
     line["first_loss"], line["last_loss"] = truth.losses[0].item(), truth.losses[-1].item()
     return line | {"passed": not failures} | ({"failures": list(failures.values())} if failures else {})
 
