@@ -331,7 +331,7 @@ import Workflow
             #expect(few.status == 422)
             #expect(
                 try few.error.message
-                    == "folds: 8 folds want at least 8 people, and there are 7 with the file that among: asks for; lower "
+                    == "folds: 8 folds want at least 8 people, and there are 7 with a dseg image; lower "
                     + "count, or write count: each-person.")
         }
     }

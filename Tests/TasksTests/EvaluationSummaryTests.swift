@@ -257,7 +257,10 @@ import Workflow
         try elsewhere.add("published", "label\tmetric\tvalue\tsource\ncaudate\tdice\t0.8\tA\n", name: "published.tsv")
         #expect(
             try elsewhere.perform("evaluate.summary").warnings
-                == ["No figure of the published table has a counterpart here; its labels are such as caudate."])
+                == [
+                    "No figure of the published table has a counterpart here; its rows are such as dice of caudate, those of this "
+                        + "step such as dice of red."
+                ])
         let wrong = try TaskFolder()
         try wrong.add("tables", "structure\tdice\nred\t0.5\n", name: "1.tsv", context: TaskContext(subject: "1"))
         try wrong.add("published", "label\tmetric\tvalue\tsource\nred\tdice\t.8x\tA\n", name: "published.tsv")

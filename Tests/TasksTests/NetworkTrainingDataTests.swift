@@ -173,15 +173,49 @@ import Workflow
     @Test func whoseTableCannotNameAClassIsNotTakenToLackIt() throws {
         let table = "index\tname\n7\tL_bright\n9\tdim\n"
         let lacking = "index\tname\n7\tL_bright\n8\tputamen\n"
-        let (refused, one) = try byName([1: table, 2: table, 3: table, 4: lacking, 5: table], classes: Self.bright)
-        #expect(
-            refused.failure?.message
-                == "4_dseg.tsv names no region of class dark (dark, dim); it has L_bright, putamen. Correct “regions” in classes, or "
-                + "leave the class out")
+        let sentence =
+            "4_dseg.tsv names no region of class dark (dark, dim); it has L_bright, putamen. Correct “regions” in classes, or "
+            + "leave the class out"
+        let (without, one) = try byName([1: table, 2: table, 3: table, 4: lacking, 5: table], classes: Self.bright)
+        #expect(without.failure == nil && without.warnings == ["sub-04 takes no part: \(sentence)."])
+        let (refused, _) = try byName([4: lacking], classes: Self.bright)
+        #expect(refused.failure?.message.contains("takes no part") == true, "\(refused)")
         let (partly, two) = try byName([1: table, 2: table, 3: table, 5: table], classes: Self.bright)
         #expect(partly.failure == nil)
         #expect(partly.warnings == ["sub-04 takes no part: it has no table of the names of its regions."])
         _ = (one, two)
+    }
+
+    /// Who cannot be read is told, and the others are learned from as if the person had never been there.
+    @Test func whoCannotBeReadTakesNoPart() throws {
+        let folder = try ToyCohort.segmentationFolder(people: 1..<5)
+        let broken = try #require(folder.inputs.first { $0.input.port == "images" && $0.input.context.subject == "02" })
+        let data = try Data(contentsOf: URL(fileURLWithPath: broken.path))
+        try data.prefix(data.count / 2).write(to: URL(fileURLWithPath: broken.path))
+        var parameters = NetworkTaskTests.segmentation
+        parameters["epochs"] = 1
+        let result = try folder.perform("network.train", parameters: parameters)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(
+            result.warnings.count == 1 && result.warnings[0].hasPrefix("sub-02 takes no part: "), "\(result.warnings)")
+        let split = try #require(try Model(path: folder.modelPath).card.split)
+        #expect(Set(split.training + split.validation) == ["01", "03", "04"])
+    }
+
+    /// Which of two label maps counts would be chance; copies are one.
+    @Test func twoLabelMapsOfAPersonAreRefused() throws {
+        let folder = try ToyCohort.segmentationFolder(people: 1..<4)
+        let labels = try #require(folder.inputs.first { $0.input.port == "labels" })
+        folder.inputs.append(labels)
+        var parameters = NetworkTaskTests.segmentation
+        parameters["epochs"] = 1
+        #expect(try folder.perform("network.train", parameters: parameters).failure == nil)
+        folder.add("labels", path: labels.path, name: "rater2_dseg.nii.gz", context: labels.input.context)
+        let message = try folder.perform("network.train", parameters: parameters).failure?.message ?? ""
+        #expect(
+            message.contains("\(labels.input.context) has two files at “labels”")
+                && message.contains("rater2_dseg.nii.gz"),
+            "\(message)")
     }
 
     @Test func theBytesOfAModelDoNotDependOnTheNameOfItsStep() throws {

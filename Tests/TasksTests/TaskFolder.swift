@@ -8,7 +8,7 @@ import Workflow
 /// A folder in which one task of a test runs, and what it reads.
 final class TaskFolder {
     let path: String
-    private var inputs: [TaskRequest.StagedInput] = []
+    var inputs: [TaskRequest.StagedInput] = []
 
     init() throws {
         path = FileManager.default.temporaryDirectory.appending(path: "tasks-\(UUID().uuidString)").path

@@ -148,8 +148,8 @@ import Workflow
         let nobody = [DatasetQuery(query: BIDSQuery(suffixes: ["bold"]))]
         #expect(
             message(FoldDefinition(count: .eachPerson, among: nobody))
-                == "folds: a fold for each person wants at least 2 people, and there are 0 with the file that among: asks for"
-        )
+                == "folds: a fold for each person wants at least 2 people, and there are 0 with a bold image; name the dataset "
+                + "that has such files with --derivatives, or add people")
         #expect(
             message(FoldDefinition(count: .folds(2), stratify: [.init(column: "grup")]))
                 == "folds: participants.tsv has no column “grup” to stratify by; did you mean group?")

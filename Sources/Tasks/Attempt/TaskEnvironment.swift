@@ -33,6 +33,27 @@ struct TaskEnvironment: Sendable {
             .sorted { ($0.input.context, $0.input.name) < ($1.input.context, $1.input.name) }
     }
 
+    /// The items of a port by their contexts, of which each has one: copies of the same bytes are one.
+    ///
+    /// - Throws: a permanent failure naming a context with two that differ, for which of them counts would be chance.
+    func inputsByContext(_ port: String) throws -> [TaskContext: TaskRequest.StagedInput] {
+        var found: [TaskContext: TaskRequest.StagedInput] = [:]
+        for item in inputs(port) {
+            let context = item.input.context
+            guard let other = found[context], other.input.digest != item.input.digest else {
+                found[context] = found[context] ?? item
+                continue
+            }
+            let names =
+                other.input.name == item.input.name
+                ? "\(item.input.name), of two datasets" : "\(other.input.name) and \(item.input.name)"
+            throw refuse(
+                "\(context) has two files at “\(port)” (\(names)), where one is wanted; say in the query which dataset, such as "
+                    + "dataset: labels, or what else tells them apart")
+        }
+        return found
+    }
+
     func optionalInput(_ port: String) -> TaskRequest.StagedInput? { inputs(port).first }
 
     func input(_ port: String) throws -> TaskRequest.StagedInput {

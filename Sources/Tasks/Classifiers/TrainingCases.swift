@@ -64,9 +64,7 @@ struct TrainingCases {
         }
         let classes = try environment.settings.classNames()
         let levels = try target.isEmpty ? [:] : Self.levels(target, environment)
-        let kinds = try Dictionary(
-            environment.inputs("targets").map { ($0.input.context, try Self.classes($0)) },
-            uniquingKeysWith: { first, _ in first })
+        let kinds = try environment.inputsByContext("targets").mapValues { try Self.classes($0) }
         var cases: [Case] = []
         var others: [String: Int] = [:]
         for (item, table) in zip(items, tables) {

@@ -56,7 +56,11 @@ struct PublishedFigures {
         let ofTable = zip(figures, isMet).filter { !$0.0.isOfStep }
         guard let first = ofTable.first?.0, !ofTable.contains(where: \.1) else { return own }
         return own + [
-            "No figure of the published table has a counterpart here; its labels are such as \(first.label)."
+            "No figure of the published table has a counterpart here; its rows are such as \(first.metric) of \(first.label)"
+                + "\(first.rule.map { " by rule \($0)" } ?? ""), those of this step such as "
+                + (rows.first.map { row in
+                    "\(row.metric) of \(row.label)\(row.rule.map { " by rule \($0)" } ?? "")"
+                } ?? "none") + "."
         ]
     }
 

@@ -53,12 +53,10 @@ struct TrainingPeople {
         unless reason: (TrainingSession) throws -> String? = { _ in nil }
     ) throws {
         let ports = ["images", "images2", "images3", "images4"]
-        func byContext(_ port: String) -> [TaskContext: TaskRequest.StagedInput] {
-            Dictionary(environment.inputs(port).map { ($0.input.context, $0) }, uniquingKeysWith: { first, _ in first })
-        }
-        let images = ports.prefix(channels).map(byContext)
-        let (masks, labels, tables) = (byContext("masks"), byContext("labels"), byContext("tables"))
-        let (targets, features) = (byContext("targets"), byContext("features"))
+        let images = try ports.prefix(channels).map { try environment.inputsByContext($0) }
+        let masks = try environment.inputsByContext("masks"), labels = try environment.inputsByContext("labels")
+        let tables = try environment.inputsByContext("tables"), targets = try environment.inputsByContext("targets")
+        let features = try environment.inputsByContext("features")
         let checks = Set(environment.inputs("checks").map(\.input.context))
         let isChecked = !environment.inputs("checks").isEmpty
 

@@ -1,5 +1,4 @@
 import BIDS
-import Kernels
 import NIfTI
 import Networks
 import Workflow
@@ -96,15 +95,7 @@ struct TrainingTargets {
         for (n, session) in sessions.enumerated() {
             // Sessions without have been left out.
             guard let labels = session.labels, let targets = session.targets else { continue }
-            let map = try NIfTIFile.readLabelMap(labels.path)
-            // Elsewhere than in the image there would be nothing to learn from, and nobody would be told.
-            let image = try NIfTIFile.readHeader(session.images[0].path).grid
-            guard map.grid.matches(image) else {
-                throw ModelCardError.grid(
-                    image: labels.input.name, found: "\(map.grid)", first: session.images[0].input.name,
-                    expected: "\(image)")
-            }
-            let centres = LesionCentres(map)
+            let centres = LesionCentres(try NIfTIFile.readLabelMap(labels.path))
             let table = try LesionTable(targets, lesions: centres, map: labels.input.name)
             let column = try table.column("class")
             let features =

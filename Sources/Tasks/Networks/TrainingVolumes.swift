@@ -34,6 +34,36 @@ struct TrainingVolumes: Sendable {
         return sum <= limitBytes ? sum : limitBytes + BatchAssembly.volumesHeld(threads: threads) * largest
     }
 
+    /// Why a session's files cannot be trained on; nil where they can. They are read once more for it: who cannot be read
+    /// must be known before anything is learned, and is no reason to stop for the others.
+    static func problem(of session: TrainingSession, _ parameters: TrainingParameters) -> String? {
+        do {
+            let own = ModelCard.Geometry(
+                spacingMillimetres: try TrainingGrid.spacing(of: session.images[0]), orientation: "RAS",
+                otherGrids: .resample)
+            let isSegmented = parameters.network.segments
+            _ = try TrainingVolumes(
+                channels: parameters.channels, geometry: own, classes: isSegmented ? parameters.classes : nil,
+                units: parameters.environment.text("units"), threads: parameters.environment.threads
+            ).read(session)
+            if !isSegmented, let labels = session.labels {
+                // Elsewhere than in the image there would be nothing to learn from, and nobody would be told.
+                let (map, image) = (
+                    try NIfTIFile.readLabelMap(labels.path).grid, try NIfTIFile.readHeader(session.images[0].path).grid
+                )
+                guard map.matches(image) else {
+                    throw ModelCardError.grid(
+                        image: labels.input.name, found: "\(map)", first: session.images[0].input.name,
+                        expected: "\(image)")
+                }
+            }
+            return nil
+        } catch {
+            let sentence = (error as? TaskResult.Failure)?.message ?? "\(error)"
+            return sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence
+        }
+    }
+
     /// - Throws: one sentence naming the file.
     func read(_ session: TrainingSession) throws -> TrainingVolume {
         let name = session.images[0].input.name

@@ -21,7 +21,8 @@ struct TabSeparatedTable: Sendable, Equatable {
             case .ragged(let name, let line, let expected, let found):
                 "\(name), line \(line): \(found) cells where the header has \(expected); separate cells by single tabs"
             case .missingColumn(let name, let column, let present):
-                "\(name) has no column “\(column)” (it has \(present.joined(separator: ", "))); add it"
+                "\(name) has no column “\(column)” (it has \(present.prefix(12).joined(separator: ", "))"
+                    + (present.count > 12 ? " and \(present.count - 12) more" : "") + "); add it"
             }
         }
     }

@@ -34,15 +34,19 @@ package struct FoldAssignment: Hashable, Sendable {
         switch definition.count {
         case .eachPerson:
             guard people.count > 1 else {
-                throw .folds("a fold for each person wants at least 2 people, and \(Self.number(people, definition))")
+                throw .folds(
+                    "a fold for each person wants at least 2 people, and \(Self.number(people, definition)); name the "
+                        + "dataset that has such files with --derivatives, or add people")
             }
             count = people.count
             folds = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1, $0 + 1) })
         case .folds(let count):
             guard people.count >= count else {
                 throw .folds(
-                    "\(count) folds want at least \(count) people, and \(Self.number(people, definition)); lower count, or "
-                        + "write count: each-person")
+                    "\(count) folds want at least \(count) people, and \(Self.number(people, definition)); "
+                        + (people.count < 2
+                            ? "name the dataset that has such files with --derivatives, or add people"
+                            : "lower count, or write count: each-person"))
             }
             self.count = count
             let row = people.map { (stratum: strata.stratum(of: $0), key: Self.key($0, definition.seed), label: $0) }
@@ -96,7 +100,8 @@ package struct FoldAssignment: Hashable, Sendable {
     }
 
     private static func number(_ people: [String], _ definition: FoldDefinition) -> String {
-        let who = definition.among.isEmpty ? "" : " with the file that among: asks for"
+        let who =
+            definition.among.isEmpty ? "" : " with \(definition.among.map { "\($0.query)" }.joined(separator: " or "))"
         return people.count == 1 ? "there is 1\(who)" : "there are \(people.count)\(who)"
     }
 

@@ -59,7 +59,7 @@ struct RunReportBuilder: Sendable {
             needing: [
                 "step", "region", "reference", "term", "estimate", "ci_low", "ci_high", "p", "q", "subjects", "unit",
             ])
-        let people = Set((statistics + quality + failures).compactMap(Person.init)).sorted()
+        let people = try await people(statistics + quality + failures)
         input.participants = try await participants(people)
         input.regions = regions(statistics, people, reference: effects.first?["reference"])
         if statistics.allSatisfy({ $0["reference"] == nil }) { addVolumes(to: &input) }
@@ -91,6 +91,17 @@ struct RunReportBuilder: Sendable {
     }
 
     // MARK: Overview
+
+    /// Whom results are of, and where no view has any by person, whom the run has tasks of.
+    private func people(_ results: [CommaSeparatedTable.Row]) async throws -> [Person] {
+        let measured = Set(results.compactMap(Person.init))
+        guard measured.isEmpty else { return measured.sorted() }
+        let all = Set(
+            try await reader.table("task_status").rows(needing: ["subject", "session"]).compactMap(Person.init))
+        // A task of a person with sessions is of these.
+        let bySubject = Dictionary(grouping: all, by: \.subject)
+        return all.filter { $0.session != nil || bySubject[$0.subject]?.count == 1 }.sorted()
+    }
 
     private func steps(_ summary: RunSummary) async throws -> [ReportInput.Step] {
         let resources = try await reader.table("step_resources").rows(
