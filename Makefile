@@ -7,7 +7,7 @@ DEMO_SUBJECTS ?= 12
 QSMFLOW = .build/release/qsmflow
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test emulated lint format bench peers standards clean
+.PHONY: help packages build demo test emulated lint format bench peers acceptance standards clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: packages ## Run our own benchmarks (JSON lines in Benchmarks/results).
 
 peers: ## Run the peers side by side in a Python environment (JSON in Benchmarks/results).
 	Benchmarks/peers/run.sh
+
+acceptance: packages ## Run the four methods on semi-synthetic cohorts, against what is expected of them (two hours).
+	Benchmarks/acceptance/run.sh
 
 standards: packages ## Check our BIDS datasets and our HTTP interface with the field's validators.
 	Benchmarks/peers/standards.sh

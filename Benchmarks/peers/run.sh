@@ -2,8 +2,9 @@
 # The same kernels in SciPy, SimpleITK and others, and the same convolutions in PyTorch and ONNX Runtime, beside ours, in
 # one run: JSON lines in Benchmarks/results/kernels.jsonl and networks.jsonl. Then that layers and losses (layer_check.jsonl)
 # and whole networks (network_check.jsonl) compute what PyTorch's do; how long networks take and in how much memory
-# (whole_networks.jsonl); and networks that others export, in ONNX Runtime (onnx.jsonl). A check that fails does not keep
-# the others from running; the exit status is then 1.
+# (whole_networks.jsonl); and networks that others export, in ONNX Runtime (onnx.jsonl). Last the four methods, trained by
+# both sides on the same people and judged alike (method_quality.jsonl). A check that fails does not keep the others from
+# running; the exit status is then 1.
 set -eu
 status=0
 cd "$(dirname "$0")/../.."
@@ -11,19 +12,20 @@ cd "$(dirname "$0")/../.."
 .venv/bin/pip install --quiet --disable-pip-version-check -r Benchmarks/peers/requirements.txt \
     -r Benchmarks/peers/networks-requirements.txt -r Benchmarks/peers/onnx-requirements.txt
 swift build -c release --product qsmflow-benchmarks
+swift build -c release --product qsmflow
 mkdir -p Benchmarks/results
 .venv/bin/python Benchmarks/peers/kernels.py --edge "${EDGE:-256}" --repeats "${REPEATS:-5}" \
     --ours .build/release/qsmflow-benchmarks | tee Benchmarks/results/kernels.jsonl
 .venv/bin/python Benchmarks/peers/networks.py --ours .build/release/qsmflow-benchmarks \
     | tee Benchmarks/results/networks.jsonl
-checked() { # program, name of its results
-    .venv/bin/python "Benchmarks/peers/$1.py" --ours .build/release/qsmflow-benchmarks \
-        > "Benchmarks/results/$2.jsonl" || status=1
+checked() { # program, name of its results, of ours
+    .venv/bin/python "Benchmarks/peers/$1.py" --ours ".build/release/$3" > "Benchmarks/results/$2.jsonl" || status=1
     cat "Benchmarks/results/$2.jsonl"
 }
-checked layer_check layer_check
-checked network_check network_check
+checked layer_check layer_check qsmflow-benchmarks
+checked network_check network_check qsmflow-benchmarks
 .venv/bin/python Benchmarks/peers/whole_networks.py --ours .build/release/qsmflow-benchmarks \
     | tee Benchmarks/results/whole_networks.jsonl
-checked onnx_check onnx
+checked onnx_check onnx qsmflow-benchmarks
+checked method_quality method_quality qsmflow
 exit "$status"

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""The four workflows on semi-synthetic cohorts, against what is expected of them: real anatomy, simulated images, known
+truth. One line of JSON per run, with its figures, what is expected, and the minutes it took.
+
+Effects of these cohorts were chosen so that simple methods come near what was published. That a figure is met shows that
+the program recovers what was planted; it replicates nobody. What stands on its own are cohorts without an effect and
+permuted labels, where only chance is left.
+
+Sizes are for two cores and an hour or two: coarser voxels, narrower networks, fewer epochs and folds than the workflows
+have by themselves. Each run states its own.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from cohorts import Cohort, write_labels
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Acceptance:
+    def __init__(self, options: argparse.Namespace):
+        self.options, self.holds = options, True
+
+    def qsmflow(self, state: Path, *arguments: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "QSMFLOW_"))}
+        environment |= {"QSMFLOW_STATE": str(state)}
+        done = subprocess.run([self.options.ours, *arguments], env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def dataset(self, cohort: Cohort) -> Path:
+        return cohort.made(self.options.shared, self.options.folder / "cohorts", self.options.cores)
+
+    def run(
+        self, name: str, cohort: Cohort, workflow: str, settings: dict, view: str, expected: str, judge, labels: str = "labels",
+        choose=lambda row: True
+    ) -> None:
+        """
+        - choose: which rows of the view are shown.
+        - judge: whether the figures are as expected, from the rows.
+        """
+        if self.options.only and name not in self.options.only:
+            return
+        dataset = self.dataset(cohort)
+        if labels != "labels" and not (dataset / "derivatives" / labels / "dataset_description.json").exists():
+            write_labels(dataset, dataset / "derivatives" / labels, permuted=1)
+        state, start = self.options.folder / "runs" / name, time.time()
+        state.mkdir(parents=True, exist_ok=True)
+        derivatives = [str(dataset / "derivatives" / one) for one in ("recon", labels)]
+        written = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+        self.qsmflow(
+            state, "run", str(ROOT / "workflows" / workflow), str(dataset), "--derivatives", *derivatives, "--set", *written,
+            "--cores", str(self.options.cores))
+        rows = [row for row in json.loads(self.qsmflow(state, "results", view, "--json")) if choose(row)]
+        holds = bool(judge(rows))
+        self.holds &= holds
+        keep = ("step", "level", "class", "label", "rule", "metric", "value", "mean", "sd", "pooled", "ci_low", "ci_high", "cases",
+                "positives", "people")
+        figures = [
+            {key: float(f"{row[key]:.4g}") if isinstance(row[key], float) else row[key]
+             for key in keep if row.get(key) is not None} for row in rows]
+        print(json.dumps({
+            "run": name, "data": "semi-synthetic, calibrated", "cohort": cohort.name, "workflow": workflow, "settings": settings,
+            "minutes": round((time.time() - start) / 60, 1), "cores": self.options.cores, "expected": expected, "holds": holds,
+            "figures": figures}, ensure_ascii=False), flush=True)
+
+
+def figure(rows: list[dict], key: str = "value", **wanted) -> float:
+    found = [row[key] for row in rows if all(row[name] == value for name, value in wanted.items())]
+    return float("nan") if len(found) != 1 or found[0] is None else float(found[0])
+
+
+def hemochromatosis(acceptance: Acceptance) -> None:
+    nuclei = {
+        "register": False, "labels": {"bids": {"suffix": "dseg", "desc": "nuclei", "space": "none"}},
+        "label_names": {"bids": {"suffix": "dseg", "desc": "nuclei", "extension": ".tsv"}}}
+    network = nuclei | {"spacing_mm": 2, "slab": [64, 64, 52], "epochs": 20, "average_from": 15}
+    small, null = Cohort("hemochromatosis", 99, 1.5, 1), Cohort("hemochromatosis", 99, 1.5, 2, effect=0)
+
+    def accuracy(row):
+        return row["class"] == "all" and row["metric"] == "accuracy"
+
+    def scans(rows, step):
+        return figure(rows, step=step, level="person")
+
+    def slices(rows, step):
+        return figure(rows, step=step, level="slice")
+
+    for name, cohort, settings, steps in (
+        ("qnet-regions", small, nuclei | {"network": False}, ["judge_regions"]),
+        ("qnet", small, network, ["judge"])):
+        acceptance.run(
+            name, cohort, "qnet.yaml", settings, "classification_metrics",
+            "accuracy of scans .75 to .91 for one cohort, of slices below it",
+            lambda rows: all(0.75 <= scans(rows, s) <= 0.91 and slices(rows, s) < scans(rows, s) for s in steps), choose=accuracy)
+    for name, settings, step in (
+        ("qnet-regions-null", nuclei | {"network": False}, "judge_regions"), ("qnet-null", network, "judge")):
+        acceptance.run(
+            name, null, "qnet.yaml", settings, "classification_metrics", "accuracy of scans .40 to .60: no effect was planted",
+            lambda rows: 0.40 <= scans(rows, step) <= 0.60, choose=accuracy)
+
+
+def microbleeds(acceptance: Acceptance) -> None:
+    cohort = Cohort("microbleeds", 24, 1)
+    size = {
+        "folds": 3, "epochs": 10, "batch": 16, "slice": [160, 192, 1], "train.widths": [16, 32, 64, 128, 256, 512],
+        "train.samples_per_epoch": 400, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
+    one = {"classes": [{"name": "microbleed", "labels": [1]}]}
+    swi = {"second": None, "channels": [{"modality": "SWI", "normalise": "zscore"}]}
+    found = {}
+
+    def keep(name):
+        def judge(rows):
+            found[name] = figure(rows, "mean", metric="precision"), figure(rows, "mean", metric="sensitivity")
+            if name == "deepmir-both-multi":
+                return found["deepmir-swi"][0] < found["deepmir-both"][0] < found[name][0]
+            return name != "deepmir-both" or found[name][0] >= 0.40 and found[name][1] >= 0.84
+        return judge
+
+    for name, settings, expected in (
+        ("deepmir-swi", one | swi, "precision below that with χ"),
+        ("deepmir-both", one, "sensitivity .84 or more at precision .40 or more"),
+        ("deepmir-both-multi", {}, "precision: T2*w alone < with χ < with χ and both classes")):
+        acceptance.run(
+            name, cohort, "deepmir.yaml", size | settings, "evaluation_summary", expected, keep(name),
+            choose=lambda row: row["label"] == "microbleed" and row["rule"] == "overlap_1" and row["metric"] in
+            ("sensitivity", "precision", "f1", "volume_ratio", "count_ratio", "count_r", "volume_r"))
+
+
+def rims(acceptance: Acceptance) -> None:
+    cohort = Cohort("rim", 80, 1)
+    size = {"folds": 3, "epochs": 12, "patch": [24, 24, 24]}
+
+    def choose(row):
+        return row["class"] == "rim" and row["metric"] in (
+            "auc", "partial_auc_normalised", "partial_auc_mcclish", "average_precision", "count_r", "count_mse")
+
+    def judge(rows, step):
+        return (figure(rows, step=step, level="item", metric="partial_auc_normalised") >= 0.70
+                and figure(rows, step=step, level="item", metric="average_precision") >= 0.60
+                and figure(rows, step=step, level="person", metric="count_r") >= 0.80)
+
+    acceptance.run(
+        "qsmrim", cohort, "qsmrim.yaml", size, "classification_metrics",
+        "partial ROC AUC (of .1) .70, PR AUC .60 and r of counts .80 or more at 4 % of rims",
+        lambda rows: judge(rows, "network-rims"), choose=choose)
+    acceptance.run(
+        "qsmrim-permuted", cohort, "qsmrim.yaml", size | {"epochs": 3, "trees": 200}, "classification_metrics",
+        "ROC AUC .4 to .6: classes of lesions were permuted",
+        lambda rows: all(0.4 <= figure(rows, step=step, level="item", metric="auc") <= 0.6
+                         for step in ("network-rims", "forest-rims")), labels="permuted", choose=choose)
+
+
+def nuclei(acceptance: Acceptance) -> None:
+    expected = {
+        "putamen": 0.80, "caudate": 0.80, "thalamus": 0.80, "pallidum": 0.80, "red_nucleus": 0.65, "substantia_nigra": 0.65}
+    size = {
+        "folds": 3, "train.widths": [16, 32, 64, 128], "patch": [64, 64, 64], "epochs": 25, "train.learning_rate": 0.003,
+        "train.samples_per_epoch": 64}
+    for name, settings in (("subcortical", {}), ("subcortical-resunet", {"network": "resunet"}), (
+            "subcortical-dbresunet", {"network": "dbresunet"}), (
+            "subcortical-t1w", {"t1w": True, "channels": [
+                {"modality": "Chimap", "units": "ppm", "normalise": "clip", "range": [-0.25, 0.25]},
+                {"modality": "T1w", "normalise": "zscore_mask"}]})):
+        acceptance.run(
+            name, Cohort("subcortical", 20, 1.5), "subcortical-network.yaml", size | settings, "evaluation_summary",
+            "Dice: " + ", ".join(f"{region} {least}" for region, least in expected.items()),
+            lambda rows: all(figure(rows, "mean", label=region, metric="dice") >= least for region, least in expected.items()),
+            choose=lambda row: row["metric"] in ("dice", "hausdorff95", "assd"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ours", required=True, type=Path, help="the program qsmflow")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="folder with the simulator and the label maps")
+    parser.add_argument("--folder", type=Path, required=True, help="where cohorts and runs are kept and, where they are, used again")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--only", nargs="+", help="names of runs")
+    options = parser.parse_args()
+    options.ours, options.folder = options.ours.resolve(), options.folder.resolve()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    # The private server drops to an unprivileged user, who must be able to enter.
+    options.folder.chmod(0o755)
+    acceptance = Acceptance(options)
+    for part in (hemochromatosis, microbleeds, rims, nuclei):
+        part(acceptance)
+    sys.exit(0 if acceptance.holds else 1)
+
+
+if __name__ == "__main__":
+    main()
