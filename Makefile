@@ -44,7 +44,7 @@ bench: packages ## Run our own benchmarks (JSON lines in Benchmarks/results).
 peers: ## Run the peers side by side in a Python environment (JSON in Benchmarks/results).
 	Benchmarks/peers/run.sh
 
-acceptance: packages ## Run the four methods on semi-synthetic cohorts, against what is expected of them (two hours).
+acceptance: packages ## Run the four methods on semi-synthetic cohorts, against what is expected of them (hours).
 	Benchmarks/acceptance/run.sh
 
 standards: packages ## Check our BIDS datasets and our HTTP interface with the field's validators.

@@ -6,7 +6,7 @@ Effects of these cohorts were chosen so that simple methods come near what was p
 the program recovers what was planted; it replicates nobody. What stands on its own are cohorts without an effect and
 permuted labels, where only chance is left.
 
-Sizes are for two cores and an hour or two: coarser voxels, narrower networks, fewer epochs and folds than the workflows
+Sizes are for two cores and some hours: coarser voxels, narrower networks, fewer epochs and folds than the workflows
 have by themselves. Each run states its own.
 """
 import argparse

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The four workflows on semi-synthetic cohorts, against what is expected of them: JSON lines in
-# Benchmarks/results/acceptance.jsonl. Two cores take about two hours; cohorts and runs are kept in FOLDER (12 GB), and
+# Benchmarks/results/acceptance.jsonl. Two cores take hours; cohorts and runs are kept in FOLDER (some 12 GB), and
 # what is there is used again. Arguments are names of runs: qnet, deepmir-both, …; without any all run.
 set -eu
 cd "$(dirname "$0")/../.."
