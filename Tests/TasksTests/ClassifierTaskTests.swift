@@ -377,18 +377,20 @@ import Workflow
 
     /// Of what is noise a forest knows nothing of people that it has not seen, though slopes of noise take much of it away.
     @Test func aResidualisedForestIsJudgedOnOthers() throws {
+        // So many that what they leave of a person is little beside what the groups differ in by chance.
+        let covariates = (0..<14).map { "c\($0)" }
         var sum = 0.0
         let repeats = 24
         for seed in 0..<repeats {
             var random = SeededGenerator(seed: UInt64(700 + seed))
             let folder = try TaskFolder()
             var rows: [JSONValue] = []
-            for n in 0..<10 {
+            for n in 0..<20 {
                 try folder.add(
                     "features", "region\treference\tmean\nputamen\twhole_brain\t\(random.gaussian())\n",
                     name: "\(n).tsv",
                     context: TaskContext(subject: "\(n)"))
-                let values = ["a", "b", "c", "d"].map { ($0, JSONValue.number(random.gaussian())) }
+                let values = covariates.map { ($0, JSONValue.number(random.gaussian())) }
                 rows.append([
                     "subject": .string("\(n)"),
                     "values": .object(
@@ -397,7 +399,7 @@ import Workflow
                         }),
                 ])
             }
-            let columns = ["a", "b", "c", "d"].map { JSONValue.object(["name": .string($0), "type": "number"]) }
+            let columns = covariates.map { JSONValue.object(["name": .string($0), "type": "number"]) }
             try folder.add(
                 "covariates",
                 JSONValue.object([
@@ -408,13 +410,13 @@ import Workflow
                 "classifier.train",
                 parameters: [
                     "method": "random-forest", "trees": 15, "target": "group", "positive": "HH",
-                    "residualise": ["a", "b", "c", "d"],
+                    "residualise": .array(covariates.map { .string($0) }),
                 ])
             try #require(result.failure == nil, "\(result.failure?.message ?? "")")
             sum += try #require(value(result, "roc_auc"))
         }
-        // By trees that have not seen a person, and slopes that have, it is .9.
-        #expect(sum / Double(repeats) < 0.65, "\(sum / Double(repeats))")
+        // By trees that have not seen a person, and slopes that have, it is .69.
+        #expect(sum / Double(repeats) < 0.6, "\(sum / Double(repeats))")
     }
 
     /// Rows of slices are told apart by the group of their person; what a slice has no part of is no reason to leave it out.

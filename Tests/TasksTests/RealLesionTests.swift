@@ -26,10 +26,11 @@ import Workflow
 
     /// Those whose mask is here; two of them lie beside the images that they belong to.
     static let people: [Person] = {
-        guard hasLesions, let text = try? String(contentsOfFile: SharedData.path(summary), encoding: .utf8) else {
-            return []
+        guard hasLesions else { return [] }
+        guard let data = FileManager.default.contents(atPath: SharedData.path(summary)) else {
+            preconditionFailure("\(summary) is there and cannot be read")
         }
-        return text.split(separator: "\n").dropFirst().compactMap { line in
+        return String(decoding: data, as: UTF8.self).split(separator: "\n").dropFirst().compactMap { line in
             let cells = line.split(separator: "\t").map(String.init)
             let numbers = cells.map { Int($0) ?? -1 }
             let mask = ["lesion_ms/masks_mni", "lesion_ms/cross_sectional"].map {

@@ -22,8 +22,9 @@ struct EnsembleSum {
     mutating func add(_ slice: SlidingWindow.Slice, threads: Int) {
         let count = classes * voxels
         sums.withUnsafeMutableBufferPointer { buffer in
-            // Pieces write disjoint values.
+            // Not checked by the compiler, and safe: pieces write disjoint values, and only while this call holds the buffer.
             nonisolated(unsafe) let to = buffer.baseAddress! + slice.index * count
+            // Read alone, and valid until the caller of `add` goes on.
             nonisolated(unsafe) let from = slice.probabilities
             Parallel.forRanges(count, piece: Self.piece, threads: threads) { range in
                 for n in range { to[n] += from[n] }
@@ -38,6 +39,7 @@ struct EnsembleSum {
         let count = classes * voxels
         let number = Float(members)
         try sums.withUnsafeMutableBufferPointer { buffer in
+            // As above: disjoint pieces, done before `body` reads them.
             nonisolated(unsafe) let values = buffer.baseAddress! + index * count
             Parallel.forRanges(count, piece: Self.piece, threads: threads) { range in
                 for n in range { values[n] /= number }
