@@ -47,6 +47,10 @@ static const unsigned char decisions[] = {
 #embed "../Coordinator/Migrations/SQL/0011_classification_decisions.sql"
 };
 
+static const unsigned char folds_of_people[] = {
+#embed "../Coordinator/Migrations/SQL/0012_folds_of_people.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -59,6 +63,7 @@ static const struct qsm_resource migrations[] = {
     {"0009_model_groups", model_groups, sizeof model_groups},
     {"0010_published_figures", published_figures, sizeof published_figures},
     {"0011_classification_decisions", decisions, sizeof decisions},
+    {"0012_folds_of_people", folds_of_people, sizeof folds_of_people},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

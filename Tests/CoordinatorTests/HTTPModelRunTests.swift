@@ -188,4 +188,101 @@ import Workflow
             #expect(try await api.call(.get, "/v1/runs", as: RunList.self).runs.isEmpty)
         }
     }
+
+    private static func modelFile(_ header: String) -> Data {
+        withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
+    }
+
+    /// A model that another kind of step applies, and one that was copied half, cost nobody a run.
+    @Test func modelsOfOtherKindsAreRefusedWithTheirPlace() async throws {
+        try await APIFixture.with { api in
+            var request = try request(api)
+            request.parameters = [:]
+            request.workflowText = """
+                name: apply
+                steps:
+                  segment:
+                    kind: network.segment
+                    inputs:
+                      image: {bids: {suffix: T1w}}
+                      model: {model: [./judge.safetensors, ./half.safetensors, ./good.safetensors, registered]}
+                  classify:
+                    kind: network.classify
+                    inputs:
+                      image: {bids: {suffix: T1w}}
+                      model: {model: [./judge.safetensors, ./good.safetensors, ./forest.safetensors]}
+                """
+            func header(_ task: String, _ more: String = "") -> String {
+                #"{"__metadata__":{"qsmflow.card":"{\"task\":\"\#(task)\"}"\#(more)}"#
+            }
+            for (name, text) in [
+                ("judge", header("classification") + "}"), ("good", header("segmentation") + "}"),
+                ("half", header("segmentation") + #","w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#),
+                ("forest", header("classification", #","qsmflow.classifier":"{}""#) + "}"),
+            ] {
+                try Self.modelFile(text).write(to: URL(fileURLWithPath: "\(api.folder)/\(name).safetensors"))
+            }
+            let registered = String(decoding: Self.modelFile(header("classification") + "}"), as: UTF8.self)
+            try await model(registered, name: "registered", in: api)
+            let refused = try await api.send(.post, "/v1/runs", json: request)
+            #expect(refused.status == 422)
+            let details = try #require(try refused.error.details)
+            let expected = [
+                "error: model registered is a network for classification, which network.classify applies; network.segment "
+                    + "takes a network for segmentation",
+                "judge.safetensors is a network for classification, which network.classify applies; network.segment takes "
+                    + "a network for segmentation",
+                "half.safetensors is cut short: it has ",
+                "good.safetensors is a network for segmentation, which network.segment applies; network.classify takes a "
+                    + "network for classification",
+                "forest.safetensors is a classifier of classifier.train, which classifier.apply applies; network.classify "
+                    + "takes a network for classification",
+            ]
+            #expect(details.count == expected.count, "\(details)")
+            for (detail, words) in zip(details, expected) { #expect(detail.contains(words), "\(detail)") }
+            #expect(try await api.call(.get, "/v1/runs", as: RunList.self).runs.isEmpty)
+        }
+    }
+
+    /// A column that participants.tsv lacks is told once, not by every fold's training.
+    @Test func columnsThatAreNotThereAreToldAtOnce() async throws {
+        try await APIFixture.with { api in
+            var request = try request(api)
+            request.parameters = [:]
+            try Data("participant_id\tgroup\tage\nsub-01\tHH\t40\n".utf8)
+                .write(to: URL(fileURLWithPath: request.dataset + "/participants.tsv"))
+            func text(_ target: String, _ residualise: String) -> String {
+                """
+                name: learn
+                steps:
+                  learn:
+                    kind: classifier.train
+                    scope: cohort
+                    inputs:
+                      features: {bids: {suffix: T1w}}
+                      covariates: {covariates: participants}
+                    parameters: {method: logistic, target: \(target), classes: [control, HH], residualise: [\(residualise)]}
+                """
+            }
+            for (target, residualise, sentence) in [
+                (
+                    "grup", "age",
+                    "target of step learn names the column “grup”, which participants.tsv does not have; did you mean group?"
+                ),
+                (
+                    "group", "weight",
+                    "residualise of step learn names the column “weight”, which participants.tsv does not have"
+                ),
+            ] {
+                request.workflowText = text(target, residualise)
+                let refused = try await api.send(.post, "/v1/plans", json: request)
+                #expect(refused.status == 422)
+                let error = try refused.error
+                #expect(error.message.contains(sentence), "\(error)")
+            }
+            request.workflowText = text("group", "age")
+            let accepted = try await api.send(.post, "/v1/plans", json: request)
+            #expect(accepted.status == 200)
+        }
+    }
 }

@@ -97,6 +97,13 @@ import Testing
                 + "group by 1 order by 1")
         let all = Self.structures.sorted().joined(separator: ",")
         #expect(judged.split(separator: "\n").map(String.init) == ["001", "002", "003"].map { "\($0)|\(all)" })
+        // Figures by fold need no join.
+        let rows = 3 * Self.structures.count
+        #expect(
+            try await value(
+                program,
+                "select count(*), count(*) filter (where m.fold = f.fold) from segmentation_metrics m join folds f using "
+                    + "(run, subject) where run = 1") == "\(rows)|\(rows)")
         // Large nuclei are found even by this small a network.
         let found = try await value(
             program,

@@ -1,3 +1,4 @@
+import BIDS
 import Testing
 import Wire
 import Workflow
@@ -27,7 +28,7 @@ import Workflow
     }
 
     /// A workflow with a training per name, each applied by a step of its own.
-    private func reuse(_ trainings: [String]) throws -> [String] {
+    private func reuse(_ trainings: [String], parameters: [String: JSONValue] = [:]) throws -> [String] {
         var text = "name: x\nparameters: {train: true, models: [], more: []}\nfolds: {count: 3}\nsteps:\n"
         for (n, step) in trainings.enumerated() {
             text += """
@@ -47,21 +48,39 @@ import Workflow
         }
         let parsed = WorkflowFile.parse(text, path: "/w.yaml")
         let definition = try #require(parsed.definition, "\(parsed.problems)")
-        return LocalRun.reuse(of: RunID(rawValue: 4), definition, path: "w.yaml")
+        let request = RunRequest(
+            workflowText: text, workflowPath: "w.yaml", dataset: "/none",
+            derivatives: parameters.isEmpty ? [] : ["/elsewhere"], parameters: parameters)
+        return LocalRun.reuse(of: RunID(rawValue: 4), definition, request)
     }
 
     @Test func everyTrainingIsNamedAndAppliedAtOnce() throws {
         #expect(
             try reuse(["train"]) == [
                 "Models:   qsmflow models name-folds 4 NAME names those of the folds; NAME then stands for all",
-                "Apply:    qsmflow run w.yaml OTHER_DATASET --set train=false --set models=NAME",
+                "Apply:    qsmflow run w.yaml OTHER_DATASET --set train=false models=NAME",
             ])
         #expect(
             try reuse(["train", "second"]) == [
                 "Models:   qsmflow models name-folds 4 NAME-train --step train names those of the folds; NAME-train then stands "
                     + "for all",
                 "          qsmflow models name-folds 4 NAME-second --step second",
-                "Apply:    qsmflow run w.yaml OTHER_DATASET --set train=false --set models=NAME-train --set more=NAME-second",
+                "Apply:    qsmflow run w.yaml OTHER_DATASET --set train=false models=NAME-train more=NAME-second",
             ])
+    }
+
+    /// What was set holds for the next run, but for the training; words are such that a shell hands them on as they are.
+    @Test func settingsAreRepeated() throws {
+        let lines = try reuse(
+            ["train"],
+            parameters: [
+                "register": false, "train": true, "labels": ["bids": ["suffix": "dseg"]], "train.epochs": 3,
+                "site": "a b",
+                "number": .string("01"),
+            ])
+        #expect(
+            lines.last
+                == "Apply:    qsmflow run w.yaml OTHER_DATASET --derivatives ITS_DERIVATIVES --set train=false models=NAME "
+                + #"'labels={"bids":{"suffix":"dseg"}}' number=01 register=false 'site=a b'"#)
     }
 }

@@ -73,7 +73,7 @@ import Workflow
         image[3, 3, 3] = .nan
         let folder = try folder(image, target: Self.grid)
         let result = try folder.perform("image.resample")
-        #expect(result.warnings == ["sub-01_T1w.nii.gz has voxels that are not numbers (1); they were taken as 0."])
+        #expect(result.warnings == ["sub-01_T1w.nii.gz has 1 voxel that is no finite number; 0 was taken instead."])
         #expect(result.value("covered_fraction") == 1)
         let moved = try NIfTIFile.readVolume(folder.path + "/out/image.nii.gz")
         image[3, 3, 3] = 0

@@ -261,6 +261,30 @@ import Workflow
             "\(result.failure?.message ?? "")")
     }
 
+    /// Judging whole images in the end may take more than learning from small pieces of them.
+    @Test func judgingIsPartOfTheStatement() throws {
+        let folder = try Self.folder(people: 1..<5, hasLesion: { _ in true })
+        let environment = try TaskEnvironment(
+            request: try folder.request("network.train", parameters: Self.segmentation))
+        let parameters = try TrainingParameters(environment)
+        let people = try TrainingPeople(environment, channels: 1, needs: [.labels], fraction: 0.25, seed: 1)
+        let training = try SegmentationTraining(
+            parameters, people, .init(spacingMillimetres: SIMD3(1, 1, 1), orientation: "RAS", otherGrids: .resample)
+        ).training
+        let judged = try #require(training.volumes?.volumes)
+        #expect(judged.count == 1)
+        let volume = try judged.volume(0)
+        let model = try Model(card: training.card, weights: training.card.network.initialWeights(.heNormal, seed: 5))
+        let run = try VolumeSegmentation(
+            volume: volume.size, channels: volume.channels, background: volume.background,
+            members: [try model.segmentationNetwork()], options: try #require(training.card.inference), threads: 1)
+        let memory = try TrainingMemory(training, threads: 1)
+        #expect(memory.judging == run.memory.total && memory.judging > 0)
+        #expect(
+            memory.total == max(memory.judging, memory.plan.total + memory.batches) + memory.copies + memory.volumes)
+        withExtendedLifetime(folder) {}
+    }
+
     @Test func segmentingAsksForMoreMemoryToo() throws {
         let folder = try Self.folder(people: 1..<4, hasLesion: { _ in true })
         try #require(folder.perform("network.train", parameters: Self.segmentation).failure == nil)

@@ -206,7 +206,7 @@ import Workflow
         t1w.values[Self.grid.index(15, 15, 14)] = .nan
         try broken.add("t1w", t1w, name: "t1w")
         let mended = try broken.perform("image.slab", parameters: Self.parameters)
-        #expect(mended.warnings == ["t1w.nii.gz has 1 voxel that is no finite number; 0 stands in the slab instead."])
+        #expect(mended.warnings == ["t1w.nii.gz has 1 voxel that is no finite number; 0 was taken instead."])
         #expect(try NIfTIFile.readVolume(broken.path + "/out/t1w.nii.gz").values.allSatisfy(\.isFinite))
         let none = try TaskFolder()
         let (whole, bare) = try cohort(Self.grid, centre: [500, 0, 0], none)

@@ -35,6 +35,15 @@ import Testing
         #expect(regions.table.rows[1] == ["2", "R", "#0a0b0c"])
     }
 
+    @Test func sidesAreReadFromNames() {
+        let names = ["L_caudate", "right caudate", "Red-Nucleus-L", "brainstem", "l"]
+        let table = RegionTable(
+            regions: names.enumerated().map { RegionTable.Region(index: UInt16($0 + 1), name: $1, colour: nil) })
+        #expect(table.sides(of: [1]) == [.left] && table.sides(of: [2]) == [.right] && table.sides(of: [3]) == [.left])
+        #expect(table.sides(of: [4]) == [.left, .right] && table.sides(of: [5]) == [.left, .right])
+        #expect(table.sides(of: [1, 2]) == [.left, .right] && table.sides(of: [9]).isEmpty)
+    }
+
     @Test func oneNumberForTwoRegionsIsRefused() throws {
         let table = TabSeparatedTable(columns: ["index", "name"], rows: [["1", "a"], ["1", "b"]])
         #expect { try RegionTable(table, name: "dseg.tsv") } throws: {

@@ -42,6 +42,12 @@ extension Submission {
     func storeTables(of draft: inout RunDraft) async throws {
         let sessions = draft.definition.usesCovariates ? try await store.sessionRows(draft.dataset) : [:]
         if draft.definition.usesCovariates {
+            if let participants = draft.participants {
+                let ofSessions = Set(sessions.values.flatMap(\.columns).map(\.name))
+                try draft.definition.checkColumns(
+                    participants.columns.map(\.name)
+                        + ofSessions.subtracting(participants.columns.map(\.name)).sorted())
+            }
             draft.covariates = try await stored(
                 CovariateDocument.make(cohort: draft.cohort, participants: draft.participants, sessions: sessions),
                 name: "covariates.json")

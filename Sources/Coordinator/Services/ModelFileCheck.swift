@@ -1,5 +1,6 @@
 import BIDS
 import Foundation
+import Workflow
 
 /// Whether a file that a workflow names by its path is a model: safetensors with a card in its metadata.
 ///
@@ -7,11 +8,15 @@ import Foundation
 struct ModelFileCheck {
     /// Key of the metadata that holds the card.
     static let cardKey = "qsmflow.card"
+    /// Key of the metadata that holds a classifier, which has no tensors.
+    private static let classifierKey = "qsmflow.classifier"
     /// Headers are at most this long (the format's own limit).
     private static let longestHeader = 100_000_000
 
-    /// Why the file is no model, as the end of a sentence that names it; nil where it is one.
-    static func problem(_ path: String) -> String? {
+    /// Why a step cannot use the file, as the end of a sentence that names it; nil where it can.
+    ///
+    /// - Parameter kind: of the step.
+    static func problem(_ path: String, kind: String) -> String? {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             return "is not there; check the path, or import the model and write its name"
@@ -19,8 +24,11 @@ struct ModelFileCheck {
         if isFolder.boolValue { return "is a folder; name the file of the model" }
         let header: JSONValue
         do {
-            guard let read = try self.header(path) else {
+            guard let (read, end, size) = try self.header(path) else {
                 return "is no safetensors file; name a model file, or import an ONNX file with `qsmflow models import`"
+            }
+            guard end <= size else {
+                return "is cut short: it has \(size) bytes of \(end); copy or export the model again"
             }
             header = read
         } catch {
@@ -35,11 +43,28 @@ struct ModelFileCheck {
         guard let value = try? JSONValue.parse(card), value.objectValue != nil else {
             return "has a damaged model card; export or train the model again"
         }
-        return nil
+        return otherUse(header, kind: kind).map { "is \($0)" }
     }
 
-    /// nil where it is none.
-    private static func header(_ path: String) throws -> JSONValue? {
+    /// What the model in a file is, and which step applies it, where a step of this kind does not; nil where it does, and where
+    /// the file does not say what it is.
+    static func otherUse(_ path: String, kind: String) -> String? {
+        // What cannot be read is told where it is used.
+        (try? header(path)).flatMap { otherUse($0.json, kind: kind) }
+    }
+
+    private static func otherUse(_ header: JSONValue, kind: String) -> String? {
+        let metadata = header["__metadata__"]
+        let card = metadata?[cardKey]?.stringValue.flatMap { try? JSONValue.parse($0) }  // damaged: told before
+        let use =
+            metadata?[classifierKey] != nil
+            ? .classifier : card?["task"]?.stringValue.flatMap { ModelUse(rawValue: $0) }
+        guard let use, let wanted = ModelUse(appliedBy: kind), use != wanted else { return nil }
+        return "\(use.phrase), which \(use.kind) applies; \(kind) takes \(wanted.phrase)"
+    }
+
+    /// The header, where what it describes ends, and how long the file is, in bytes; nil where it is no safetensors file.
+    private static func header(_ path: String) throws -> (json: JSONValue, end: UInt64, size: UInt64)? {
         let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
         defer { try? file.close() }  // it was only read
         guard let start = try file.read(upToCount: 8), start.count == 8 else { return nil }
@@ -47,6 +72,10 @@ struct ModelFileCheck {
         guard length >= 2, length <= UInt64(longestHeader), let text = try file.read(upToCount: Int(length)),
             text.count == Int(length)
         else { return nil }
-        return try? JSONValue.parse(text)  // what is not JSON is no header
+        // What is not JSON is no header.
+        guard let json = try? JSONValue.parse(text) else { return nil }
+        let ends = json.objectValue?.values.compactMap { $0["data_offsets"]?[1]?.integerValue } ?? []
+        let data = ends.compactMap { UInt64(exactly: $0) }.max() ?? 0
+        return (json, 8 + length + data, try file.seekToEnd())
     }
 }

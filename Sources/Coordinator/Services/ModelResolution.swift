@@ -39,6 +39,12 @@ extension Submission {
                     continue
                 }
             }
+            let kind = definition.step(step)?.kind ?? ""
+            for model in found[text] ?? [] {
+                guard let use = ModelFileCheck.otherUse(model.file.path, kind: kind) else { continue }
+                report("model \(text) is \(use)")
+                break
+            }
             let members = found[text]?.count ?? 0
             let takesOne = definition.step(step)?.inputs.contains { $0.port == input && !$0.isGathered } == true
             if members > 1, takesOne {
@@ -48,7 +54,8 @@ extension Submission {
             }
         }
         for file in definition.modelFiles {
-            guard let problem = ModelFileCheck.problem(file.path) else { continue }
+            let kind = definition.step(file.step)?.kind ?? ""
+            guard let problem = ModelFileCheck.problem(file.path, kind: kind) else { continue }
             problems.append(
                 WorkflowProblem(
                     .error, file: path, line: file.line, column: file.column,

@@ -1,3 +1,4 @@
+import Kernels
 import Synchronization
 
 /// Volumes by number. Training asks for them again and again in random order.
@@ -38,6 +39,8 @@ package final class CachedVolumes: VolumeSource {
         var bytes = 0
         /// Of the largest volume read so far.
         var largest = 0
+        /// Largest extent along each axis of the volumes read so far.
+        var extent = Extent3.zero
     }
 
     package let count: Int
@@ -59,6 +62,9 @@ package final class CachedVolumes: VolumeSource {
         }
     }
 
+    /// A box that holds every volume read so far.
+    package var extent: Extent3 { kept.withLock { $0.extent } }
+
     package func volume(_ index: Int) throws -> TrainingVolume {
         let found = kept.withLock { kept -> TrainingVolume? in
             guard let volume = kept.volumes[index] else { return nil }
@@ -70,6 +76,7 @@ package final class CachedVolumes: VolumeSource {
         let volume = try load(index)
         kept.withLock { kept in
             kept.largest = max(kept.largest, volume.bytes)
+            kept.extent = kept.extent.containing(volume.size)
             guard kept.volumes[index] == nil, volume.bytes <= limitBytes else { return }
             while kept.bytes + volume.bytes > limitBytes, let oldest = kept.order.first {
                 kept.order.removeFirst()
@@ -80,5 +87,12 @@ package final class CachedVolumes: VolumeSource {
             kept.bytes += volume.bytes
         }
         return volume
+    }
+}
+
+extension Extent3 {
+    /// The smallest box that holds both.
+    fileprivate func containing(_ other: Extent3) -> Extent3 {
+        Extent3(max(depth, other.depth), max(height, other.height), max(width, other.width))
     }
 }

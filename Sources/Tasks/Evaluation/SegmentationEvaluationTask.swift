@@ -61,19 +61,7 @@ struct StructureList {
     private(set) var all: [Structure] = []
     private(set) var warnings: [String] = []
 
-    /// Which halves of the body regions are of, by their names: L_caudate, right_caudate; others are of both.
-    private static func sides(_ table: RegionTable, _ labels: Set<UInt16>) -> Set<String> {
-        Set(
-            table.regions.filter { labels.contains($0.index) }.flatMap { region -> [String] in
-                let name = region.name.lowercased()
-                func begins(_ words: String...) -> Bool {
-                    words.contains { word in ["_", "-", " "].contains { name.hasPrefix(word + $0) } }
-                }
-                return begins("l", "left") ? ["left"] : begins("r", "right") ? ["right"] : ["left", "right"]
-            })
-    }
-
-    private static func words(_ sides: Set<String>) -> String {
+    private static func words(_ sides: Set<RegionTable.Side>) -> String {
         sides.count == 1 ? "the \(sides.first!) side alone" : "both sides"
     }
 
@@ -110,7 +98,7 @@ struct StructureList {
                     "Step \(step): of group \(name) the \(a.isEmpty ? "prediction" : "reference") has no region; "
                         + "name regions such as \(known())")
             }
-            let sides = (Self.sides(names.0, a), Self.sides(names.1, b))
+            let sides = (names.0.sides(of: a), names.1.sides(of: b))
             if sides.0 != sides.1 {
                 warnings.append(
                     "Of \(name) the prediction has \(Self.words(sides.0)), the reference \(Self.words(sides.1)): what is compared is "

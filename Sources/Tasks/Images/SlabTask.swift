@@ -60,13 +60,7 @@ enum SlabTask: TaskImplementation {
         try add("labels") { try NIfTIFile.write(onSlab, to: $0) }
         if let item = environment.optionalInput("t1w") {
             var image = try NIfTIFile.readVolume(item.path)
-            let unknown = image.values.count { !$0.isFinite }
-            if unknown > 0 {
-                for n in image.values.indices where !image.values[n].isFinite { image.values[n] = 0 }
-                warnings.append(
-                    "\(item.input.name) has \(unknown) \(unknown == 1 ? "voxel that is" : "voxels that are") no finite number; 0 "
-                        + "stands in the slab instead.")
-            }
+            if let warning = image.replaceUnknown(in: item.input.name) { warnings.append(warning) }
             let t1w = try image.resampled(to: slab, through: .affine(throughT1w), threads: threads)
             try add("t1w") { try NIfTIFile.write(t1w, to: $0) }
         }

@@ -66,29 +66,7 @@ enum NetworkTrainTask: TaskImplementation {
         // A class that cannot be learned is better known before days of training than after.
         for warning in training.warnings { environment.say(warning) }
         try memory.check(limitMiB: environment.request.memoryMiB, step: environment.request.step)
-        let checkpoint = environment.keptFile("checkpoint.safetensors")
-        let trainer = try trainer(environment, training, people, checkpoint: checkpoint)
-        let epochs = training.settings.epochs
-        var unsaved: String?
-        let result = try trainer.run(
-            training.data, validation: training.validation, metric: training.metric,
-            checkpoints: checkpoint.map { Trainer.Checkpoints(path: $0) },
-            progress: { event in
-                switch event {
-                case .batch(let epoch, let index, let of, _, _, _):
-                    environment.report(progress: (Double(epoch) + Double(index + 1) / Double(of)) / Double(epochs))
-                case .epoch(let record, let of, let isBest, let remaining):
-                    environment.say(
-                        line(record, of: of, isBest: isBest, remaining: remaining, metric: training.metric.name))
-                case .stoppedEarly(let epoch, let bestEpoch):
-                    environment.say("stopped early after epoch \(epoch + 1); the best was epoch \(bestEpoch + 1)")
-                case .checkpoint: unsaved = nil
-                case .checkpointFailed(let error):
-                    unsaved = "The training's progress could not be saved (\(error))"
-                    environment.say("\(error); an interruption now would cost what was done since the last checkpoint")
-                case .statistics: break
-                }
-            })
+        let (result, unsaved) = try learned(environment, people, training)
 
         card.split = people.split
         card.data = people.data
@@ -141,6 +119,37 @@ enum NetworkTrainTask: TaskImplementation {
                 try environment.writeTable(split(people), to: "split"),
             ],
             measurements: measured, warnings: training.warnings + people.warnings + (unsaved.map { [$0] } ?? []))
+    }
+
+    /// What comes of all epochs, and where their progress could not be saved the sentence that says so. The trainer's memory is
+    /// given back.
+    private static func learned(
+        _ environment: TaskEnvironment, _ people: TrainingPeople, _ training: Training
+    ) throws -> (result: TrainingResult, unsaved: String?) {
+        let checkpoint = environment.keptFile("checkpoint.safetensors")
+        let trainer = try trainer(environment, training, people, checkpoint: checkpoint)
+        let epochs = training.settings.epochs
+        var unsaved: String?
+        let result = try trainer.run(
+            training.data, validation: training.validation, metric: training.metric,
+            checkpoints: checkpoint.map { Trainer.Checkpoints(path: $0) },
+            progress: { event in
+                switch event {
+                case .batch(let epoch, let index, let of, _, _, _):
+                    environment.report(progress: (Double(epoch) + Double(index + 1) / Double(of)) / Double(epochs))
+                case .epoch(let record, let of, let isBest, let remaining):
+                    environment.say(
+                        line(record, of: of, isBest: isBest, remaining: remaining, metric: training.metric.name))
+                case .stoppedEarly(let epoch, let bestEpoch):
+                    environment.say("stopped early after epoch \(epoch + 1); the best was epoch \(bestEpoch + 1)")
+                case .checkpoint: unsaved = nil
+                case .checkpointFailed(let error):
+                    unsaved = "The training's progress could not be saved (\(error))"
+                    environment.say("\(error); an interruption now would cost what was done since the last checkpoint")
+                case .statistics: break
+                }
+            })
+        return (result, unsaved)
     }
 
     /// Goes on from the checkpoint that an earlier attempt of the same task left on this worker; else begins.

@@ -12,12 +12,15 @@ struct TrainingMemory: CustomStringConvertible {
     let batches: Int
     /// Volumes held at most: those kept, and those of the samples in progress.
     let volumes: Int
+    /// Judging whole images in the end, when plan and batches have been given back.
+    let judging: Int
 
-    var total: Int { plan.total + copies + batches + volumes }
+    var total: Int { max(plan.total + batches, judging) + copies + volumes }
 
     var description: String {
         "\(ByteCount(total)): \(ByteCount(plan.total)) for the network, \(ByteCount(copies)) for copies of its weights, "
             + "\(ByteCount(batches)) for batches, \(ByteCount(volumes)) for images"
+            + (judging > 0 ? ", then \(ByteCount(judging)) in place of network and batches to judge whole images" : "")
     }
 
     init(_ training: NetworkTrainTask.Training, threads: Int) throws {
@@ -32,6 +35,13 @@ struct TrainingMemory: CustomStringConvertible {
         // Values, and a class or a value for each voxel.
         batches = 2 * 4 * training.batch.reduce(0) { $0 + $1.count + $1.batch * $1.positions }
         volumes = training.heldBytes
+        judging =
+            try training.volumes.map { volumes in
+                // What it takes is a matter of shapes, so any weights will do.
+                let model = try Model(
+                    card: training.card, weights: network.initialWeights(.heNormal, seed: training.settings.seed))
+                return try volumes.bytes(model, threads: threads)
+            } ?? 0
     }
 
     /// - Throws: a failure for want of memory, after which the step is tried with more where there is more.

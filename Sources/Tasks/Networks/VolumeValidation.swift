@@ -12,9 +12,21 @@ struct VolumeValidation {
         var people: Int
     }
 
-    let volumes: any VolumeSource
+    let volumes: CachedVolumes
     /// Of each volume.
     let subjects: [String]
+
+    /// Bytes that judging takes beside the volumes, once every volume has been read.
+    ///
+    /// - Throws: what segmenting throws.
+    func bytes(_ model: Model, threads: Int) throws -> Int {
+        guard let options = model.card.inference else { return 0 }
+        let volume = volumes.extent
+        return try SlidingWindow(
+            volume: volume, members: [try model.segmentationNetwork()], options: options, resultBytes: volume.product,
+            threads: threads
+        ).memory.total
+    }
 
     /// - Throws: what segmenting or reading throws.
     func dice(_ model: Model, threads: Int) throws -> [ClassDice] {

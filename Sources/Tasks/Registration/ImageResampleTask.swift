@@ -9,12 +9,7 @@ enum ImageResampleTask: TaskImplementation {
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let (item, targetItem) = (try environment.input("image"), try environment.input("target"))
         var image = try NIfTIFile.readVolume(item.path)
-        // One of them would spread over all that is interpolated from it.
-        var wrong = 0
-        for n in image.values.indices where !image.values[n].isFinite {
-            image.values[n] = 0
-            wrong += 1
-        }
+        let warning = image.replaceUnknown(in: item.input.name)
         let target = try NIfTIFile.readHeader(targetItem.path).grid
         let transform = try environment.optionalInput("transform").map {
             SpatialMap.affine(try TransformFile.decode(try $0.readJSON(), name: $0.input.name))
@@ -42,7 +37,6 @@ enum ImageResampleTask: TaskImplementation {
                 MeasuredValue(
                     metric: "covered_fraction", value: Double(covered) / Double(moved.values.count), unit: "1")
             ],
-            warnings: wrong > 0
-                ? ["\(item.input.name) has voxels that are not numbers (\(wrong)); they were taken as 0."] : [])
+            warnings: [warning].compactMap { $0 })
     }
 }

@@ -67,6 +67,21 @@ struct RegionTable: Sendable, Equatable {
         return (zip(regions, isChosen).filter(\.1).map(\.0), unknown)
     }
 
+    enum Side: Hashable, Sendable { case left, right }
+
+    /// Which halves of the body regions are of, by the first or last word of their names: L_caudate, right caudate,
+    /// Red-Nucleus-L; others are of both.
+    func sides(of labels: Set<UInt16>) -> Set<Side> {
+        Set(
+            regions.filter { labels.contains($0.index) }.flatMap { region -> [Side] in
+                let words = Self.words(region.name)
+                let ends = words.count > 1 ? [words[0], words[words.count - 1]] : []
+                if ends.contains(where: { $0 == "l" || $0 == "left" }) { return [.left] }
+                if ends.contains(where: { $0 == "r" || $0 == "right" }) { return [.right] }
+                return [.left, .right]
+            })
+    }
+
     private static func words(_ name: String) -> [String] {
         name.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init)
     }

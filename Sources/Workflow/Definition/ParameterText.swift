@@ -7,6 +7,13 @@ package enum ParameterText {
         package let description: String
     }
 
+    /// A word that `value` reads as this.
+    package static func text(_ value: JSONValue) -> String {
+        // A text that would be read as something else is quoted.
+        if case .string(let text) = value, (try? self.value(text)) == value { return text }
+        return value.canonicalString
+    }
+
     /// JSON where it is JSON; a list, a map or a quoted text of YAML as a workflow file has it (`[age, sex]`,
     /// `{name: caudate, labels: [1, 2]}`); else the text itself.
     package static func value(_ text: String) throws(Problem) -> JSONValue {

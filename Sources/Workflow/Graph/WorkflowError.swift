@@ -4,6 +4,7 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
     case atlasLacks(name: String, folder: String, role: AtlasRole, step: String)
     case noAtlas(step: String)
     case noCovariates(step: String)
+    case noColumn(String, parameter: String, step: String, known: [String])
     case noModel(String, step: String)
     case noFolds(step: String)
     /// People cannot be put into folds as the workflow wants it.
@@ -27,6 +28,11 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noCovariates(let step):
             return "step \(step) reads the covariates of the participants, but the dataset has no participants.tsv; "
                 + "add the table or remove the step"
+        case .noColumn(let name, let parameter, let step, let known):
+            let clause =
+                known.isEmpty ? "; it has none at all" : Suggestion.clause(for: name, among: known)
+            return
+                "\(parameter) of step \(step) names the column “\(name)”, which participants.tsv does not have\(clause)"
         case .noModel(let text, let step):
             return "step \(step) reads the model \(text), which is not known; `qsmflow models` lists those there are"
         case .noFolds(let step):

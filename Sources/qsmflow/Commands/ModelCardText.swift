@@ -10,6 +10,8 @@ struct ModelCardText {
         // A card of another program is shown as it is.
         if let known = try? JSONDecoder().decode(ModelCard.self, from: card.canonicalData) {
             lines = Self.lines(known)
+        } else if let known = try? JSONDecoder().decode(ClassifierCard.self, from: card.canonicalData) {
+            lines = Self.lines(known)
         } else {
             lines = Self.lines(card)
         }
@@ -70,6 +72,23 @@ struct ModelCardText {
         return lines
     }
 
+    private static func lines(_ card: ClassifierCard) -> [(label: String, text: String)] {
+        var lines = [
+            ("task", card.task), ("classifier", card.architecture),
+            ("features", "\(card.inputs.count): \(listed(card.inputs))"),
+            ("classes", "\(card.classes.count): \(listed(card.classes, most: 40))"),
+        ]
+        if !card.residualised.isEmpty { lines.append(("residualised", "for \(listed(card.residualised))")) }
+        lines.append(("people", "\(card.split.training.count) trained on"))
+        lines.append(("data", Counted.text(card.data.count, "file", "files")))
+        for metric in card.metrics {
+            guard let value = metric.value else { continue }
+            lines.append(("metric", "\(metric.name) on \(metric.measuredOn): \(String(format: "%.4g", value))"))
+        }
+        lines.append(("written by", "qsmflow \(card.softwareVersion)"))
+        return lines
+    }
+
     private static func words(_ normalisation: IntensityNormalisation) -> String {
         switch normalisation {
         case .none: "as it is"
@@ -96,4 +115,24 @@ struct ModelCardText {
             return (key, size ?? text.prefix(99) + "…")
         }
     }
+}
+
+/// What classifier.train writes of a classifier, as far as people look for it.
+private struct ClassifierCard: Decodable {
+    struct Split: Decodable { var training: [String] }
+    struct Metric: Decodable {
+        var name: String
+        var measuredOn: String
+        var value: Double?
+    }
+
+    var task: String
+    var architecture: String
+    var inputs: [String]
+    var classes: [String]
+    var residualised: [String]
+    var split: Split
+    var data: [JSONValue]
+    var metrics: [Metric]
+    var softwareVersion: String
 }

@@ -36,6 +36,7 @@ struct RunCommand: AsyncParsableCommand {
         try await connection.withLocalCoordinator { local in
             let client = try local.client()
             let run = try await submitOrResume(client)
+            try await Self.tellOfOthers(beside: run, client)
             let summary = try await LocalRun(run: run, local: local, workers: workers).untilSettled(client)
             if try output.printed(summary) == false {
                 RunReport.show(summary)
@@ -45,6 +46,18 @@ struct RunCommand: AsyncParsableCommand {
             }
             if summary.state != .succeeded { throw CommandFailure.silent(ExitStatus.finishedWithFailures) }
         }
+    }
+
+    /// Work that was begun before comes first, which without a word looks like standing still.
+    private static func tellOfOthers(beside run: RunID, _ client: CoordinatorClient) async throws {
+        let others = try await client.runs().filter { $0.state == .running && $0.run != run }.map(\.run).sorted()
+            .map { "\($0)" }
+        guard let first = others.first else { return }
+        Console.note(
+            (others.count == 1
+                ? "Run \(first) is unfinished, too, and shares"
+                : "Runs \(others.joined(separator: ", ")) are unfinished, too, and share")
+                + " the workers with this one; `qsmflow cancel \(first)` ends it, and what it has finished is kept.")
     }
 
     private func submitOrResume(_ client: CoordinatorClient) async throws -> RunID {

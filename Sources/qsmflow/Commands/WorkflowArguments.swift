@@ -92,8 +92,11 @@ struct CohortSelection: ParsableArguments {
 
     /// The folders given, else every dataset directly below `derivatives`, except our own exports.
     private func derivativeFolders(of dataset: String) throws -> [String] {
-        if !derivatives.isEmpty { return derivatives.map(Self.absolute) }
-        let folder = Self.absolute(dataset) + "/derivatives"
+        derivatives.isEmpty ? Self.derivativesInside(dataset) : derivatives.map(Self.absolute)
+    }
+
+    static func derivativesInside(_ dataset: String) -> [String] {
+        let folder = absolute(dataset) + "/derivatives"
         // No such folder: no derivatives.
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         return names.sorted().map { folder + "/" + $0 }.filter { path in

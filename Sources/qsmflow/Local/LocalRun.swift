@@ -120,7 +120,7 @@ struct LocalRun {
         let definition = WorkflowFile.parse(
             request.workflowText, path: request.workflowPath, parameters: request.parameters, atlases: request.atlases
         ).definition
-        guard let lines = definition.map({ reuse(of: run, $0, path: request.workflowPath) }), !lines.isEmpty else {
+        guard let lines = definition.map({ reuse(of: run, $0, request) }), !lines.isEmpty else {
             return
         }
         Console.print("")
@@ -128,7 +128,7 @@ struct LocalRun {
     }
 
     /// One line for every step that trains models by folds, and one that applies them all; none where none does.
-    static func reuse(of run: RunID, _ definition: WorkflowDefinition, path: String) -> [String] {
+    static func reuse(of run: RunID, _ definition: WorkflowDefinition, _ request: RunRequest) -> [String] {
         let steps = definition.steps.filter { $0.isPerFold && $0.trainsModels }.map(\.name)
         // Each has a name of its own.
         func name(_ step: String) -> String { steps.count == 1 ? "NAME" : "NAME-\(step)" }
@@ -144,8 +144,17 @@ struct LocalRun {
                 settings.append("\(reuse.condition)=false")
             }
             settings += reuses.map { "\($0.models)=\(name($0.step))" }
+            let own = Set(reuses.flatMap { [$0.condition, $0.models] })
+            // What was set for this run holds for the next, but for how a model was trained.
+            settings += request.parameters.sorted { $0.key < $1.key }.filter { name, _ in
+                !own.contains(name) && !steps.contains { name.hasPrefix("\($0).") }
+            }.map { "\($0.key)=\(ParameterText.text($0.value))" }
+            let derivatives =
+                request.derivatives == CohortSelection.derivativesInside(request.dataset)
+                ? "" : " --derivatives ITS_DERIVATIVES"
             lines.append(
-                "Apply:    qsmflow run \(path) OTHER_DATASET \(settings.map { "--set \($0)" }.joined(separator: " "))")
+                "Apply:    qsmflow run \(ShellWord.quoted(request.workflowPath)) OTHER_DATASET\(derivatives) --set "
+                    + settings.map(ShellWord.quoted).joined(separator: " "))
         } else if !steps.isEmpty {
             lines.append("Apply:    {model: NAME} as an input of a step that takes several models")
         }
