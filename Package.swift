@@ -182,7 +182,7 @@ let package = Package(
             name: "WorkerTests",
             dependencies: [
                 "Artifacts", "BIDS", "Coordinator", "CoordinatorClient", "Postgres", "TestSupport", "Wire", "Worker",
-                "Workflow",
+                "Workflow", lifecycle,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),

@@ -129,7 +129,7 @@ import Testing
         let said = try String(contentsOfFile: program.folder + "/quiet.out", encoding: .utf8)
         #expect(
             undisturbed.terminationStatus == 0 && said.contains("qsmflow models name-folds 1 NAME")
-                && said.contains("--set train=false --set models=NAME"), "\(said)")
+                && said.contains("--set train=false models=NAME"), "\(said)")
         let wanted = try await made(program, state: quiet)
         // 3 × (model, curve, split), 3 copies, 4 × (labels, table, table), the assignment, and the numbers.
         #expect(wanted.count == 26, "\(wanted)")

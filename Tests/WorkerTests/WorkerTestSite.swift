@@ -5,6 +5,7 @@ import CoordinatorClient
 import Foundation
 import Logging
 import Postgres
+import ServiceLifecycle
 import Synchronization
 import TestSupport
 import Testing
@@ -21,7 +22,7 @@ final class WorkerTestSite: Sendable {
     private let pool: Pool
     private let sessionTTL: Duration
     private let made = Mutex<CoordinatorClient?>(nil)
-    private let serving = Mutex<(task: Task<Void, any Error>, port: Int)?>(nil)
+    private let serving = Mutex<(group: ServiceGroup, task: Task<Void, any Error>, port: Int)?>(nil)
     private static let token = "owner"
 
     private init(sessionTTL: Duration) async throws {
@@ -63,13 +64,16 @@ final class WorkerTestSite: Sendable {
             configuration: configuration, database: database.target,
             artifacts: try ArtifactStore(folder: folder.path + "/artifacts"), logger: Self.quietLogger
         ) { portSink.yield($0) }
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: server)], gracefulShutdownSignals: [], logger: Self.quietLogger))
         // Owned by this object: ended by `stop`.
         let task = Task {
             defer { portSink.finish() }
-            try await server.run()
+            try await group.run()
         }
         for await port in ports {
-            serving.withLock { $0 = (task, port) }
+            serving.withLock { $0 = (group, task, port) }
             return
         }
         try await task.value
@@ -77,8 +81,10 @@ final class WorkerTestSite: Sendable {
 
     /// Ends the coordinator and waits for its end.
     func stop() async {
-        guard let task = serving.withLock({ $0?.task }) else { return }
-        task.cancel()
+        guard let (group, task, _) = serving.withLock({ $0 }) else { return }
+        // Never by cancelling its task: NIO ends the process when a connection was accepted and not yet served
+        // (swift-nio issue 3481).
+        await group.triggerGracefulShutdown()
         _ = await task.result
     }
 
