@@ -51,13 +51,14 @@ package enum NIfTIFile {
         let frame = try image.header.select(frame: nil)
         var bad: Double?
         let values = try image.readConverted(frame: frame, filler: UInt16(0)) { value -> UInt16 in
-            let whole = value.rounded()
-            // Scaled or floating-point labels come back with a little noise; 2.5 is not noise. Also false for NaN.
-            guard abs(value - whole) <= 1e-3, whole >= 0, whole <= 65535 else {
-                if bad == nil { bad = value }
-                return 0
+            // Also false for NaN. Not `rounded`, which calls a function of the C library for every voxel.
+            if value > -0.5, value < 65535.5 {
+                let whole = Int32(value + 0.5)
+                // Scaled or floating-point labels come back with a little noise; 2.5 is not noise.
+                if abs(value - Double(whole)) <= 1e-3 { return UInt16(truncatingIfNeeded: whole) }
             }
-            return UInt16(whole)
+            if bad == nil { bad = value }
+            return 0
         }
         try image.finish()
         if let bad { throw NIfTIError.labelOutOfRange(path: path, value: bad) }

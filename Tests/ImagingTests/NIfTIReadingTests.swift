@@ -138,7 +138,12 @@ struct NIfTIReadingTests {
         let path = try folder.file("x.nii", RawNIfTI.floats(values).file)
         #expect(try NIfTIFile.readMask(path).values == values.map { $0 > 0.5 ? 1 : 0 })
         #expect(try NIfTIFile.readLabelMap(path).values == values.map { UInt16($0) })
-        for bad in [Float(2.5), -1, 65536, .nan, .infinity] {
+        // Noise of scaling is no fraction.
+        for (value, label) in [(Float(-0.0005), UInt16(0)), (2.9995, 3), (65535, 65535)] {
+            values[7] = value
+            #expect(try NIfTIFile.readLabelMap(folder.file("z.nii", RawNIfTI.floats(values).file)).values[7] == label)
+        }
+        for bad in [Float(2.5), -0.002, -1, -1e30, 65535.01, 65535.5, 65536, 1e30, .nan, .infinity] {
             values[7] = bad
             let path = try folder.file("y.nii", RawNIfTI.floats(values).file)
             #expect {
