@@ -50,7 +50,8 @@ import Workflow
         let definition = try #require(parsed.definition, "\(parsed.problems)")
         let request = RunRequest(
             workflowText: text, workflowPath: "w.yaml", dataset: "/none",
-            derivatives: parameters.isEmpty ? [] : ["/elsewhere"], parameters: parameters)
+            derivatives: parameters.isEmpty ? [] : ["/elsewhere"],
+            atlases: parameters.isEmpty ? [:] : ["mine": "/my atlas"], parameters: parameters)
         return LocalRun.reuse(of: RunID(rawValue: 4), definition, request)
     }
 
@@ -80,7 +81,8 @@ import Workflow
             ])
         #expect(
             lines.last
-                == "Apply:    qsmflow run w.yaml OTHER_DATASET --derivatives ITS_DERIVATIVES --set train=false models=NAME "
+                == "Apply:    qsmflow run w.yaml OTHER_DATASET --derivatives ITS_DERIVATIVES "
+                + "--atlas 'mine=/my atlas' --set train=false models=NAME "
                 + #"'labels={"bids":{"suffix":"dseg"}}' number=01 register=false 'site=a b'"#)
     }
 }

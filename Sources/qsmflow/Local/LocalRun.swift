@@ -152,8 +152,10 @@ struct LocalRun {
             let derivatives =
                 request.derivatives == CohortSelection.derivativesInside(request.dataset)
                 ? "" : " --derivatives ITS_DERIVATIVES"
+            let atlases = request.atlases.sorted { $0.key < $1.key }.map { ShellWord.quoted("\($0.key)=\($0.value)") }
             lines.append(
-                "Apply:    qsmflow run \(ShellWord.quoted(request.workflowPath)) OTHER_DATASET\(derivatives) --set "
+                "Apply:    qsmflow run \(ShellWord.quoted(request.workflowPath)) OTHER_DATASET\(derivatives)"
+                    + (atlases.isEmpty ? "" : " --atlas " + atlases.joined(separator: " ")) + " --set "
                     + settings.map(ShellWord.quoted).joined(separator: " "))
         } else if !steps.isEmpty {
             lines.append("Apply:    {model: NAME} as an input of a step that takes several models")
