@@ -49,13 +49,14 @@ struct ModelFileCheck {
     /// What the model in a file is, and which step applies it, where a step of this kind does not; nil where it does, and where
     /// the file does not say what it is.
     static func otherUse(_ path: String, kind: String) -> String? {
-        // What cannot be read is told where it is used.
+        // Swallowed: bytes that cannot be read are told by the attempt that reads them, with the reason.
         (try? header(path)).flatMap { otherUse($0.json, kind: kind) }
     }
 
     private static func otherUse(_ header: JSONValue, kind: String) -> String? {
         let metadata = header["__metadata__"]
-        let card = metadata?[cardKey]?.stringValue.flatMap { try? JSONValue.parse($0) }  // damaged: told before
+        // Swallowed: `problem` has told a damaged card by now, and a registered model's was read when it was registered.
+        let card = metadata?[cardKey]?.stringValue.flatMap { try? JSONValue.parse($0) }
         let use =
             metadata?[classifierKey] != nil
             ? .classifier : card?["task"]?.stringValue.flatMap { ModelUse(rawValue: $0) }
@@ -72,7 +73,7 @@ struct ModelFileCheck {
         guard length >= 2, length <= UInt64(longestHeader), let text = try file.read(upToCount: Int(length)),
             text.count == Int(length)
         else { return nil }
-        // What is not JSON is no header.
+        // Swallowed: what is not JSON is no header, which is the answer.
         guard let json = try? JSONValue.parse(text) else { return nil }
         let ends = json.objectValue?.values.compactMap { $0["data_offsets"]?[1]?.integerValue } ?? []
         let data = ends.compactMap { UInt64(exactly: $0) }.max() ?? 0

@@ -9,7 +9,7 @@ package enum ParameterText {
 
     /// A word that `value` reads as this.
     package static func text(_ value: JSONValue) -> String {
-        // A text that would be read as something else is quoted.
+        // A text that would be read as something else is quoted; swallowed: so is one that would be no value at all.
         if case .string(let text) = value, (try? self.value(text)) == value { return text }
         return value.canonicalString
     }

@@ -7,7 +7,7 @@ struct ModelCardText {
     private let lines: [(label: String, text: String)]
 
     init(_ card: JSONValue) {
-        // A card of another program is shown as it is.
+        // Swallowed: a card that is neither a network's nor a classifier's is another program's, and shown as it is.
         if let known = try? JSONDecoder().decode(ModelCard.self, from: card.canonicalData) {
             lines = Self.lines(known)
         } else if let known = try? JSONDecoder().decode(ClassifierCard.self, from: card.canonicalData) {
