@@ -55,7 +55,7 @@ struct ModelFileCheck {
 
     private static func otherUse(_ header: JSONValue, kind: String) -> String? {
         let metadata = header["__metadata__"]
-        // Swallowed: `problem` has told a damaged card by now, and a registered model's was read when it was registered.
+        // Swallowed: a damaged card is told by `problem` of a file, and of a registered model by the attempt that reads it.
         let card = metadata?[cardKey]?.stringValue.flatMap { try? JSONValue.parse($0) }
         let use =
             metadata?[classifierKey] != nil
