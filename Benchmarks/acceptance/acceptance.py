@@ -160,9 +160,12 @@ def rims(acceptance: Acceptance) -> None:
 def nuclei(acceptance: Acceptance) -> None:
     expected = {
         "putamen": 0.80, "caudate": 0.80, "thalamus": 0.80, "pallidum": 0.80, "red_nucleus": 0.65, "substantia_nigra": 0.65}
+    # Both sides as one class, which fewer epochs learn.
+    parts = {name: [name] for name in (*expected, "hippocampus", "amygdala", "dentate")} | {"thalamus": ["thalamus", "pulvinar"]}
     size = {
         "folds": 3, "train.widths": [16, 32, 64, 128], "patch": [64, 64, 64], "epochs": 25, "train.learning_rate": 0.003,
-        "train.samples_per_epoch": 64}
+        "train.samples_per_epoch": 64, "train.foreground_fraction": 0.6, "lateral_pairs": [], "one_piece": False,
+        "classes": [{"name": name, "regions": [f"{side}_{part}" for part in own for side in "LR"]} for name, own in parts.items()]}
     for name, settings in (("subcortical", {}), ("subcortical-resunet", {"network": "resunet"}), (
             "subcortical-dbresunet", {"network": "dbresunet"}), (
             "subcortical-t1w", {"t1w": True, "channels": [

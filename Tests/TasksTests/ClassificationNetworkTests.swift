@@ -37,8 +37,8 @@ import Workflow
         let result = try folder.perform(
             "network.train",
             parameters: [
-                "network": "resnet18", "target": "group", "patch": [16, 16, 16], "batch": 4, "epochs": 3,
-                "augmentation": "none", "validation": 0.25, "learning_rate": 0.001,
+                "network": "resnet18", "widths": [8, 16, 32, 64], "target": "group", "patch": [16, 16, 16], "batch": 4,
+                "epochs": 12, "augmentation": "none", "validation": 0.25, "learning_rate": 0.003,
             ], threads: 2, memoryMiB: 2048)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
         let metric = try #require(result.measurements.first { $0.metric == "validation_metric" })
@@ -115,7 +115,9 @@ import Workflow
         let result = try folder.perform(
             "network.train",
             parameters: [
-                "network": "resnet18", "patch": [8, 8, 8], "batch": 12, "epochs": 14, "augmentation": "flips",
+                "network": "resnet18", "widths": [16, 32, 64, 64], "patch": [8, 8, 8], "batch": 12, "epochs": 30,
+                "learning_rate": 0.003,
+                "augmentation": "flips",
                 "validation": 0.25, "minimum_positives": 3, "loss": ["cross_entropy", "focal"],
                 "class_weights": ["rim": 2], "metric": "balanced_accuracy",
             ], threads: 2, memoryMiB: 2048)
@@ -144,7 +146,8 @@ import Workflow
         try folder.add("targets", third.targets, name: "sub-09_targets.tsv", context: context)
         func trained(_ folder: TaskFolder, _ further: [String: JSONValue]) throws -> TaskResult {
             let parameters: [String: JSONValue] = [
-                "network": "resnet18", "patch": [8, 8, 8], "batch": 6, "epochs": 1, "augmentation": "lesions",
+                "network": "resnet18", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 6, "epochs": 1,
+                "augmentation": "lesions",
                 "validation": 0, "minimum_positives": 2,
             ]
             return try folder.perform(
@@ -191,7 +194,8 @@ import Workflow
         let result = try folder.perform(
             "network.train",
             parameters: [
-                "network": "resnet18", "patch": [8, 8, 8], "batch": 6, "epochs": 1, "augmentation": "none",
+                "network": "resnet18", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 6, "epochs": 1,
+                "augmentation": "none",
                 "validation": 0, "channels": [["modality": "Chimap", "normalise": "zscore_mask"]],
             ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
@@ -206,9 +210,10 @@ import Workflow
         let result = try folder.perform(
             "network.train",
             parameters: [
-                "network": "qsmrim", "patch": [8, 8, 8], "batch": 12, "epochs": 3, "augmentation": "flips",
-                "validation": 0.34, "minimum_positives": 4, "fusion": "concatenation", "smote_includes_self": true,
-                "learning_rate": 0.0003, "positive": "rim",
+                "network": "qsmrim", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 12, "epochs": 24,
+                "augmentation": "flips", "validation": 0.34, "minimum_positives": 4, "fusion": "concatenation",
+                "smote_includes_self": true,
+                "learning_rate": 0.003, "positive": "rim",
             ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         let card = try Model(path: folder.modelPath).card

@@ -147,7 +147,7 @@ import Workflow
             try folder.add("tables", table, name: "\(number)_dseg.tsv", context: ToyCohort.context(number))
         }
         var parameters = NetworkTaskTests.segmentation
-        (parameters["classes"], parameters["epochs"]) = (classes, 1)
+        (parameters["classes"], parameters["epochs"], parameters["samples_per_epoch"]) = (classes, 1, 4)
         return (try folder.perform("network.train", parameters: parameters), folder)
     }
 
@@ -313,7 +313,8 @@ import Workflow
         let result = try folder.perform(
             "network.train",
             parameters: [
-                "network": "resnet18", "patch": [8, 8, 8], "batch": 3, "epochs": 1, "augmentation": "none",
+                "network": "resnet18", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 3, "epochs": 1,
+                "augmentation": "none",
                 "validation": 0.2, "rank": 2,
             ], memoryMiB: 2048)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")

@@ -126,7 +126,7 @@ import Workflow
             (["patch": [15, 16, 16]], "edges are multiples of 2, such as [16, 16, 16]"),
             (["loss": ["hinge"]], "there is no loss “hinge”"),
             (["loss": ["bce"]], "the loss bce is for one class, and 2 are named"),
-            (["network": "resnet18"], "widths is a parameter of the networks unet"),
+            (["network": "resnet18"], "samples_per_epoch is a parameter of the networks unet"),
             (["channels": [["modality": "Chimap"], ["modality": "T1w"]]], "lacks one of the 2 channels"),
             (["channels": [["modality": "Chimap", "units": "ppb"]]], "units ppm, not ppb"),
             (["class_weights": ["grey": 2]], "class_weights speaks of “grey”; there are background, bright, dark"),
@@ -184,6 +184,9 @@ import Workflow
                 .contains("participants.tsv has no column “grup”; did you mean group?"))
         #expect(
             try refusal(folder, ["network": "resnet18", "target": "diagnosis"]).contains("; valid: group"))
+        #expect(
+            try refusal(folder, ["network": "resnet18", "target": "group", "widths": [4, 8]])
+                .contains("network resnet18 has four stages, and there are 2 widths"))
         #expect(try refusal(folder, ["network": "slices"]).contains("name a column of participants.tsv"))
         #expect(
             try refusal(folder, ["network": "slices", "target": "group", "positive": "hh"])

@@ -19,9 +19,13 @@ package struct ResidualNetwork: Hashable, Sendable, Codable {
     package init(inputChannels: Int) { self.inputChannels = inputChannels }
 
     /// ResNet-18 on volumes whose last stage keeps the size, as in QSMRim-Net: 16 times smaller in all.
-    package static func resNet18(inputChannels: Int) -> ResidualNetwork {
+    ///
+    /// - Parameter widths: channels of the four stages; the stem has those of the first.
+    package static func resNet18(inputChannels: Int, widths: [Int] = [64, 128, 256, 512]) -> ResidualNetwork {
         var net = ResidualNetwork(inputChannels: inputChannels)
         net.strides = [1, 2, 2, 1]
+        net.widths = widths
+        if let first = widths.first { net.stemChannels = first }
         return net
     }
 

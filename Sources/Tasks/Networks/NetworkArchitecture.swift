@@ -64,24 +64,30 @@ struct NetworkArchitecture {
     ) throws -> NetworkArchitecture {
         let environment = parameters.environment
         let channels = parameters.channels.count
+        let given = try environment.settings.trainingWidths()
+        // The published sizes go without saying.
+        let size = given.map { ", \(text($0))" } ?? ""
         switch parameters.network {
         case .qsmrim:
             var net = QSMRimNet()
+            if let given { net.widths = given }
             (net.imageChannels, net.radiomicFeatures) = (channels, features)
             net.fusion = QSMRimNet.Fusion(rawValue: environment.text("fusion"))!
             net.smoteIncludesSelf = environment.boolean("smote_includes_self")
             return NetworkArchitecture(
-                network: try net.network(), name: "QSMRim-Net, 3-D, \(features) features, \(net.fusion.rawValue)")
+                network: try net.network(), name: "QSMRim-Net, 3-D\(size), \(features) features, \(net.fusion.rawValue)"
+            )
         case .slices:
             var net = SliceSequenceNetwork(inputChannels: channels)
-            if let given = try environment.settings.trainingWidths() { net.widths = given }
+            if let given { net.widths = given }
             return NetworkArchitecture(
                 network: try net.network(), name: "slice network with bidirectional LSTM, \(text(net.widths))")
         default:
             var net = ResidualNetwork.resNet18(inputChannels: channels)
+            if let given { net = ResidualNetwork.resNet18(inputChannels: channels, widths: given) }
             net.rank = parameters.rank
             return NetworkArchitecture(
-                network: try net.classifier(outputs: classes), name: "ResNet-18, \(net.rank)-D")
+                network: try net.classifier(outputs: classes), name: "ResNet-18, \(net.rank)-D\(size)")
         }
     }
 

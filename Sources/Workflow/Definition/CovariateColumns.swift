@@ -8,11 +8,12 @@ extension WorkflowDefinition {
     /// - Throws: `WorkflowError.noColumn` for the first that is not there.
     package func checkColumns(_ columns: [String]) throws(WorkflowError) {
         for step in steps where step.inputs.contains(where: { $0.source == .covariates }) {
-            for parameter in ["target", "residualise"] {
-                let value = step.parameters[parameter]
+            let parameters = TaskKindCatalog.kind(step.kind)?.parameters ?? []
+            for parameter in parameters where parameter.namesColumns {
+                let value = step.parameters[parameter.name]
                 let names = value?.arrayValue?.compactMap(\.stringValue) ?? [value?.stringValue].compactMap { $0 }
                 for name in names where !name.isEmpty && !columns.contains(name) {
-                    throw .noColumn(name, parameter: parameter, step: step.name, known: columns)
+                    throw .noColumn(name, parameter: parameter.name, step: step.name, known: columns)
                 }
             }
         }

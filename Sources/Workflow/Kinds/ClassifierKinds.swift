@@ -33,7 +33,9 @@ extension TaskKindCatalog {
                 TaskParameter(
                     "method", .choice(["random-forest", "logistic"]), default: "random-forest",
                     "Random forest (Breiman 2001), or logistic regression of two classes with a quadratic penalty."),
-                TaskParameter("target", .text, default: "", "Column of participants.tsv to tell people apart by."),
+                TaskParameter(
+                    "target", .text, default: "", "Column of participants.tsv to tell people apart by.",
+                    namesColumns: true),
                 TaskParameter(
                     "classes", .list, default: [],
                     "Names of the classes, [no_rim, rim], of which folds then never disagree; of two the last counts as positive, "
@@ -51,7 +53,7 @@ extension TaskKindCatalog {
                 TaskParameter(
                     "residualise", .list, default: [],
                     "Columns of numbers of participants.tsv, such as age, whose part in every feature is taken away: by their slopes "
-                        + "within the classes trained on, so that what classes differ in stays."),
+                        + "within the classes trained on, so that what classes differ in stays.", namesColumns: true),
                 TaskParameter(
                     "missing", .choice(["median", "refuse"]), default: "median",
                     "What n/a becomes: the median of the training cases, or a reason to stop."),

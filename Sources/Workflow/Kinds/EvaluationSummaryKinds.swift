@@ -37,7 +37,7 @@ extension TaskKindCatalog {
             TaskParameter(
                 "target", .text, default: "",
                 "Column of participants.tsv that holds the true class; empty: the tables bound to truth, or a column of the "
-                    + "predictions' own."),
+                    + "predictions' own.", namesColumns: true),
             TaskParameter("item", .text, default: "lesion", "Column that names an item in predictions and truth."),
             TaskParameter(
                 "truth", .text, default: "class",

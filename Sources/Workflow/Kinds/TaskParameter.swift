@@ -20,11 +20,16 @@ package struct TaskParameter: Codable, Hashable, Sendable {
     package let defaultValue: JSONValue
     /// One sentence, with the unit.
     package let summary: String
+    /// Whether it is the name of a column of participants.tsv, or a list of such names; none is empty.
+    package let namesColumns: Bool
     /// What it is about, of kinds with many parameters: a heading to list it under.
     package var topic: String?
 
-    package init(_ name: String, _ values: Values, default defaultValue: JSONValue, _ summary: String) {
+    package init(
+        _ name: String, _ values: Values, default defaultValue: JSONValue, _ summary: String, namesColumns: Bool = false
+    ) {
         (self.name, self.values, self.defaultValue, self.summary) = (name, values, defaultValue, summary)
+        self.namesColumns = namesColumns
     }
 
     /// What is wrong with a value for this parameter; nil when it may stand.

@@ -19,7 +19,7 @@ package enum NetworkChoice: String, CaseIterable, Sendable {
     /// Parameters that mean something to some networks only.
     private static let limited: [(parameter: String, networks: Set<NetworkChoice>)] = [
         ("lateral_pairs", segmenting), ("target", [.resnet18, .slices]),
-        ("positive", classifying), ("minimum_positives", classifying), ("widths", segmenting.union([.slices])),
+        ("positive", classifying), ("minimum_positives", classifying),
         ("normalisation", segmenting), ("upsampling", segmenting), ("dropout", segmenting),
         ("level_dropout", segmenting), ("head_activation", [.unet, .resunet, .deepmir]),
         ("global_scale", [.dbresunet]), ("fusion", [.qsmrim]), ("smote_includes_self", [.qsmrim]),

@@ -27,7 +27,8 @@ extension TaskKindCatalog {
                 + "table has one or more: {name: caudate, regions: [left_caudate, right_caudate]}; empty: one class of all that is "
                 + "labelled. Of people or lesions their names, [no_rim, rim], of which folds then never disagree (of two the last "
                 + "counts as positive); empty: those met."),
-        TaskParameter("target", .text, default: "", "Column of participants.tsv to tell people apart by."),
+        TaskParameter(
+            "target", .text, default: "", "Column of participants.tsv to tell people apart by.", namesColumns: true),
         TaskParameter(
             "positive", .text, default: "",
             "Of two classes to be told apart, the one whose probability is given and that counts as positive; empty: the last of "
@@ -59,7 +60,7 @@ extension TaskKindCatalog {
         TaskParameter(
             "widths", .list, default: [],
             "Channels per level, finest first; empty: 16 to 256 in five levels, of deepmir 32 to 1024 in six, of slices 16 to "
-                + "128 in four stages. resnet18 and qsmrim have their own."),
+                + "128 in four stages, of resnet18 and qsmrim, which always have four, 64 to 512."),
         TaskParameter(
             "normalisation", .choice(["default", "none", "batch", "instance", "group"]), default: "default",
             "Of the layers of networks that segment; default: instance, of deepmir and dbresunet batch."),

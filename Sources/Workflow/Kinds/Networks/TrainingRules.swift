@@ -33,7 +33,12 @@ extension StepRules {
 
     private static func architecture(_ settings: StepSettings) throws(StepFinding) {
         let network = NetworkChoice(settings)
-        guard network.segments, let widths = try settings.trainingWidths() ?? network.ownWidths else { return }
+        let given = try settings.trainingWidths()
+        if let given, [.resnet18, .qsmrim].contains(network), given.count != 4 {
+            throw StepFinding(
+                "widths", "network \(network.rawValue) has four stages, and there are \(given.count) widths")
+        }
+        guard network.segments, let widths = given ?? network.ownWidths else { return }
         _ = try settings.trainingDropout(levels: widths.count)
         let groups = settings.integer("groups")
         if settings.text("normalisation") == "group", let width = widths.first(where: { $0 % groups != 0 }) {
