@@ -13,7 +13,7 @@ import Workflow
 @Suite(.serialized) struct NetworkTaskTests {
     static let segmentation: JSONValue = [
         "classes": [["name": "bright", "labels": [7]], ["name": "dark", "labels": [9]]], "widths": [8, 16],
-        "patch": [16, 16, 16], "batch": 2, "epochs": 6, "samples_per_epoch": 16, "learning_rate": 0.01,
+        "patch": [12, 12, 12], "batch": 2, "epochs": 6, "samples_per_epoch": 16, "learning_rate": 0.01,
         "augmentation": "flips", "validation": 0.25,
     ]
 

@@ -48,7 +48,7 @@ import Workflow
 
     @Test func doubleBranchUNet() throws {
         let (card, bright, dark) = try trained([
-            "network": "dbresunet", "patch": [8, 8, 8], "global_scale": 2, "batch": 4, "samples_per_epoch": 48,
+            "network": "dbresunet", "patch": [8, 8, 8], "global_scale": 2, "batch": 4, "samples_per_epoch": 32,
         ])
         #expect(bright > 0.8 && dark > 0.8, "\(bright) \(dark)")
         #expect(card.network.inputs.map(\.name) == ["local", "global"] && card.globalScale == 2)
@@ -59,7 +59,7 @@ import Workflow
     @Test func deepMIROnWholeSlices() throws {
         let (card, bright, dark) = try trained([
             "network": "deepmir", "augmentation": "deepmir", "patch": [24, 24, 1], "batch": 4, "epochs": 6,
-            "samples_per_epoch": 160, "foreground_fraction": 0.5, "averaging_from": 5,
+            "samples_per_epoch": 112, "foreground_fraction": 0.5, "averaging_from": 5,
         ])
         #expect(bright > 0.8 && dark > 0.8, "\(bright) \(dark)")
         #expect(card.architecture == "DEEPMIR U-Net, 2-D, 8-16")
@@ -71,7 +71,8 @@ import Workflow
 
     @Test func slicesByPatchesWithStandardAugmentation() throws {
         let (card, bright, dark) = try trained([
-            "rank": 2, "augmentation": "standard", "rotation_degrees": [0, 0, 20], "scaling": [0.9, 1.1],
+            "rank": 2, "patch": [16, 16, 1], "augmentation": "standard", "rotation_degrees": [0, 0, 20],
+            "scaling": [0.9, 1.1],
             "elastic_mm": 0.5, "elastic_lattice_mm": 8, "batch": 8, "samples_per_epoch": 64,
             "foreground_weights": ["dark": 2], "upsampling": "linear",
         ])
