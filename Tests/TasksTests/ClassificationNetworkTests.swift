@@ -116,13 +116,14 @@ import Workflow
             "network.train",
             parameters: [
                 "network": "resnet18", "widths": [16, 32, 64, 64], "patch": [8, 8, 8], "batch": 12, "epochs": 30,
-                "learning_rate": 0.003,
-                "augmentation": "flips",
-                "validation": 0.25, "minimum_positives": 3, "loss": ["cross_entropy", "focal"],
+                "learning_rate": 0.003, "augmentation": "flips", "validation": 0.25, "minimum_positives": 3,
+                "loss": ["cross_entropy", "focal"],
                 "class_weights": ["rim": 2], "metric": "balanced_accuracy",
             ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         let card = try Model(path: folder.modelPath).card
+        #expect(card.architecture == "ResNet-18, 3-D, 16-32-64-64")
+        #expect(try Model(path: folder.modelPath).weights["fc.weight"]?.shape == [2, 64])
         // The rarer class counts as positive.
         #expect(card.classes == ["none", "rim"] && card.training?.targeted?.minimumPositives == 3)
         #expect(
@@ -147,8 +148,7 @@ import Workflow
         func trained(_ folder: TaskFolder, _ further: [String: JSONValue]) throws -> TaskResult {
             let parameters: [String: JSONValue] = [
                 "network": "resnet18", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 6, "epochs": 1,
-                "augmentation": "lesions",
-                "validation": 0, "minimum_positives": 2,
+                "augmentation": "lesions", "validation": 0, "minimum_positives": 2,
             ]
             return try folder.perform(
                 "network.train", parameters: .object(parameters.merging(further) { $1 }), threads: 2, memoryMiB: 2048)
@@ -195,8 +195,8 @@ import Workflow
             "network.train",
             parameters: [
                 "network": "resnet18", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 6, "epochs": 1,
-                "augmentation": "none",
-                "validation": 0, "channels": [["modality": "Chimap", "normalise": "zscore_mask"]],
+                "augmentation": "none", "validation": 0,
+                "channels": [["modality": "Chimap", "normalise": "zscore_mask"]],
             ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         #expect(
@@ -212,8 +212,7 @@ import Workflow
             parameters: [
                 "network": "qsmrim", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 12, "epochs": 24,
                 "augmentation": "flips", "validation": 0.34, "minimum_positives": 4, "fusion": "concatenation",
-                "smote_includes_self": true,
-                "learning_rate": 0.003, "positive": "rim",
+                "smote_includes_self": true, "learning_rate": 0.003, "positive": "rim",
             ], threads: 2, memoryMiB: 2048)
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         let card = try Model(path: folder.modelPath).card

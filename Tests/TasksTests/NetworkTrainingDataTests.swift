@@ -314,8 +314,7 @@ import Workflow
             "network.train",
             parameters: [
                 "network": "resnet18", "widths": [8, 16, 32, 64], "patch": [8, 8, 8], "batch": 3, "epochs": 1,
-                "augmentation": "none",
-                "validation": 0.2, "rank": 2,
+                "augmentation": "none", "validation": 0.2, "rank": 2,
             ], memoryMiB: 2048)
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
         let split = try folder.output("split.tsv")

@@ -72,8 +72,7 @@ import Workflow
     @Test func slicesByPatchesWithStandardAugmentation() throws {
         let (card, bright, dark) = try trained([
             "rank": 2, "patch": [16, 16, 1], "augmentation": "standard", "rotation_degrees": [0, 0, 20],
-            "scaling": [0.9, 1.1],
-            "elastic_mm": 0.5, "elastic_lattice_mm": 8, "batch": 8, "samples_per_epoch": 64,
+            "scaling": [0.9, 1.1], "elastic_mm": 0.5, "elastic_lattice_mm": 8, "batch": 8, "samples_per_epoch": 64,
             "foreground_weights": ["dark": 2], "upsampling": "linear",
         ])
         #expect(bright > 0.8 && dark > 0.8, "\(bright) \(dark)")

@@ -133,7 +133,7 @@ import Workflow
             (["foreground_weights": ["bright": -1]], "foreground_weights gives bright the weight -1"),
             (["fusion": "concatenation"], "fusion is a parameter of the networks qsmrim, not of unet"),
             (["network": "dbresunet", "rank": 2], "network dbresunet takes volumes"),
-            (["network": "dbresunet", "global_scale": 3], "such as [18, 18, 18]"),
+            (["network": "dbresunet", "global_scale": 3, "patch": [16, 16, 16]], "such as [18, 18, 18]"),
             (
                 ["network": "dbresunet", "patch": [6, 6, 6]],
                 "Parameter patch of step step: 6×6×6 voxels do not pass the network: layer global.centre"

@@ -83,8 +83,9 @@ struct NetworkArchitecture {
             return NetworkArchitecture(
                 network: try net.network(), name: "slice network with bidirectional LSTM, \(text(net.widths))")
         default:
-            var net = ResidualNetwork.resNet18(inputChannels: channels)
-            if let given { net = ResidualNetwork.resNet18(inputChannels: channels, widths: given) }
+            var net =
+                given.map { ResidualNetwork.resNet18(inputChannels: channels, widths: $0) }
+                ?? .resNet18(inputChannels: channels)
             net.rank = parameters.rank
             return NetworkArchitecture(
                 network: try net.classifier(outputs: classes), name: "ResNet-18, \(net.rank)-D\(size)")
