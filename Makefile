@@ -4,10 +4,12 @@ SWIFT ?= swift
 BUILD_FLAGS ?=
 DEMO_FOLDER ?= demo
 DEMO_SUBJECTS ?= 12
+METHODS_FOLDER ?= methods
+METHODS ?=
 QSMFLOW = .build/release/qsmflow
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test emulated lint format bench peers acceptance standards clean
+.PHONY: help packages build demo methods test emulated lint format bench peers acceptance standards clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +22,9 @@ build: packages ## Build the optimised program, .build/release/qsmflow.
 
 demo: build ## Write a phantom cohort, run the standard workflow on it, compare with the truth.
 	scripts/demo.sh $(QSMFLOW) $(DEMO_FOLDER) $(DEMO_SUBJECTS)
+
+methods: build ## Train and judge the four methods on small phantom cohorts (METHODS=qnet: one of them).
+	scripts/methods.sh $(QSMFLOW) $(METHODS_FOLDER) $(METHODS)
 
 test: packages ## Build and run all tests (debug; the compute half is optimised all the same).
 	$(SWIFT) build --build-tests $(BUILD_FLAGS)
@@ -50,5 +55,5 @@ acceptance: packages ## Run the four methods on semi-synthetic cohorts, against 
 standards: packages ## Check our BIDS datasets and our HTTP interface with the field's validators.
 	Benchmarks/peers/standards.sh
 
-clean: ## Remove build products and the demo.
-	rm -rf .build $(DEMO_FOLDER)
+clean: ## Remove build products, the demo and the methods.
+	rm -rf .build $(DEMO_FOLDER) $(METHODS_FOLDER)

@@ -107,10 +107,12 @@ def hemochromatosis(acceptance: Acceptance) -> None:
 
 
 def microbleeds(acceptance: Acceptance) -> None:
+    # Parts of slices, half of them about a lesion, instead of whole ones: a seventh of the voxels for as many lesions.
     cohort = Cohort("microbleeds", 24, 1)
     size = {
-        "folds": 3, "epochs": 10, "batch": 16, "slice": [160, 192, 1], "train.widths": [16, 32, 64, 128, 256, 512],
-        "train.samples_per_epoch": 400, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
+        "folds": 3, "epochs": 10, "batch": 16, "slice": [64, 64, 1], "train.sampling": "patches", "train.skip_empty": "",
+        "train.augmentation": "standard", "train.foreground_fraction": 0.5, "train.samples_per_epoch": 1600,
+        "train.widths": [16, 32, 64, 128, 256, 512], "segment.overlap": 0.25, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
     one = {"classes": [{"name": "microbleed", "labels": [1]}]}
     swi = {"second": None, "channels": [{"modality": "SWI", "normalise": "zscore"}]}
     found = {}
@@ -134,7 +136,7 @@ def microbleeds(acceptance: Acceptance) -> None:
 
 
 def rims(acceptance: Acceptance) -> None:
-    cohort = Cohort("rim", 80, 1)
+    cohort = Cohort("rim", 60, 1)
     size = {"folds": 3, "epochs": 12, "patch": [24, 24, 24]}
 
     def choose(row):
@@ -175,7 +177,7 @@ def nuclei(acceptance: Acceptance) -> None:
             name, Cohort("subcortical", 20, 1.5), "subcortical-network.yaml", size | settings, "evaluation_summary",
             "Dice: " + ", ".join(f"{region} {least}" for region, least in expected.items()),
             lambda rows: all(figure(rows, "mean", label=region, metric="dice") >= least for region, least in expected.items()),
-            choose=lambda row: row["metric"] in ("dice", "hausdorff95", "assd"))
+            choose=lambda row: row["metric"] in ("dice", "hausdorff", "hd95", "assd"))
 
 
 def main() -> None:

@@ -68,6 +68,7 @@ def write_labels(dataset: Path, labels: Path, permuted: int | None = None) -> No
         random.Random(permuted).shuffle(kinds)
         for (person, place), kind in zip(rims, kinds):
             tables[person][place] = (tables[person][place][0], kind)
+    has_rims = any(kind in RIMS for lesions in tables.values() for _, kind in lesions)
     for person, lesions in tables.items():
         source, target = truth / person / "anat", labels / person / "anat"
         target.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,8 @@ def write_labels(dataset: Path, labels: Path, permuted: int | None = None) -> No
         # Some are too small for any voxel.
         seen = set(np.unique(numbers).tolist())
         rims = [(number, RIMS[kind]) for number, kind in lesions if kind in RIMS and number in seen]
-        if rims:
+        # People without a lesion, too: that none was found in them counts.
+        if has_rims:
             save(np.where(np.isin(numbers, [number for number, _ in rims]), numbers, 0).astype(np.uint16), "lesion")
             (target / f"{person}_lesions.tsv").write_text(
                 "lesion\tclass\n" + "".join(f"{number}\t{kind}\n" for number, kind in rims))

@@ -82,6 +82,9 @@ package struct RunSummary: Codable, Sendable {
     package var elapsedSeconds: Double
     /// From the mean time of the finished tasks of each step and the cores at work; nil until there is something to go by.
     package var remainingSeconds: Double?
+    /// True while much of what is left belongs to steps that have finished nothing: how long those take is not known, and
+    /// not in `remainingSeconds`.
+    package var remainingIsLowerBound: Bool?
     /// True of a run that is not settled while no worker is connected: nothing will happen until one is.
     package var waitsForWorker: Bool?
     /// Tasks that succeeded with something to say; nil in lists of runs.
@@ -92,7 +95,8 @@ package struct RunSummary: Codable, Sendable {
     package init(
         run: RunID, name: String, workflow: String, dataset: String, state: RunState, counts: TaskCounts,
         steps: [StepCounts]?, createdAt: String, finishedAt: String?, elapsedSeconds: Double, remainingSeconds: Double?,
-        waitsForWorker: Bool? = nil, warnedTasks: Int? = nil, warnings: [String]? = nil
+        remainingIsLowerBound: Bool? = nil, waitsForWorker: Bool? = nil, warnedTasks: Int? = nil,
+        warnings: [String]? = nil
     ) {
         self.waitsForWorker = waitsForWorker
         self.warnedTasks = warnedTasks
@@ -108,6 +112,7 @@ package struct RunSummary: Codable, Sendable {
         self.finishedAt = finishedAt
         self.elapsedSeconds = elapsedSeconds
         self.remainingSeconds = remainingSeconds
+        self.remainingIsLowerBound = remainingIsLowerBound
     }
 }
 

@@ -49,7 +49,8 @@ enum WireSamples {
     private static let step = StepCounts(step: "s", kind: "k", counts: counts, meanSeconds: 1.5, peakResidentMiB: 7)
     private static let runSummary = RunSummary(
         run: run, name: "n", workflow: "w", dataset: "/d", state: .running, counts: counts, steps: [step],
-        createdAt: "t", finishedAt: "t", elapsedSeconds: 1, remainingSeconds: 2, waitsForWorker: true,
+        createdAt: "t", finishedAt: "t", elapsedSeconds: 1, remainingSeconds: 2, remainingIsLowerBound: true,
+        waitsForWorker: true,
         warnedTasks: 1, warnings: ["w"])
     private static let planStep = PlanReport.Step(
         step: "s", kind: "k", tasks: 1, cached: 0, problems: 0, behind: 1, behindSteps: ["b"])

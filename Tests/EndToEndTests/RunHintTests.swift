@@ -29,7 +29,14 @@ import Workflow
 
     /// A workflow with a training per name, each applied by a step of its own.
     private func reuse(_ trainings: [String], parameters: [String: JSONValue] = [:]) throws -> [String] {
-        var text = "name: x\nparameters: {train: true, models: [], more: []}\nfolds: {count: 3}\nsteps:\n"
+        var text = """
+            name: x
+            parameters:
+              {train: true, models: [], more: [], epochs: 30, units: ppm, chimap: {suffix: Chimap}}
+            folds: {count: 3}
+            steps:
+
+            """
         for (n, step) in trainings.enumerated() {
             text += """
                   \(step):
@@ -37,12 +44,14 @@ import Workflow
                     when: "${train}"
                     each: fold
                     people: training
-                    inputs: {images: {bids: {suffix: Chimap}}, labels: {bids: {suffix: dseg}}}
+                    inputs: {images: {bids: "${chimap}"}, labels: {bids: {suffix: dseg}}}
+                    parameters: {epochs: "${epochs}", units: "${units}"}
                   apply-\(step):
                     kind: network.segment
                     inputs:
-                      image: {bids: {suffix: Chimap}}
+                      image: {bids: "${chimap}"}
                       model: [{step: \(step).model}, {model: "${\(n == 0 ? "models" : "more")}"}]
+                    parameters: {units: "${units}"}
 
                 """
         }
@@ -70,19 +79,19 @@ import Workflow
             ])
     }
 
-    /// What was set holds for the next run, but for the training; words are such that a shell hands them on as they are.
-    @Test func settingsAreRepeated() throws {
+    /// What was set holds for the next run where it has a part in it; how the models were trained has none. Words are such
+    /// that a shell hands them on as they are.
+    @Test func settingsThatMatterAreRepeated() throws {
         let lines = try reuse(
             ["train"],
             parameters: [
-                "register": false, "train": true, "labels": ["bids": ["suffix": "dseg"]], "train.epochs": 3,
-                "site": "a b",
-                "number": .string("01"),
+                "train": true, "train.batch": 3, "epochs": 5, "units": "ppb",
+                "chimap": ["suffix": "Chimap", "acq": "a b"], "apply-train.overlap": 0.25,
             ])
         #expect(
             lines.last
                 == "Apply:    qsmflow run w.yaml OTHER_DATASET --derivatives ITS_DERIVATIVES "
-                + "--atlas 'mine=/my atlas' --set train=false models=NAME "
-                + #"'labels={"bids":{"suffix":"dseg"}}' number=01 register=false 'site=a b'"#)
+                + "--atlas 'mine=/my atlas' --set train=false models=NAME apply-train.overlap=0.25 "
+                + #"'chimap={"acq":"a b","suffix":"Chimap"}' units=ppb"#)
     }
 }

@@ -12,7 +12,9 @@ import Workflow
                 "[{name: left caudate, labels: [1, 2]}]",
                 [["name": "left caudate", "labels": [1, 2]]]
             ), ("[[left, right]]", [["left", "right"]]), ("'12'", "12"), ("\"a: b\"", "a: b"), ("a: b", "a: b"),
-            ("", ""), ("-0.25", -0.25), ("{}", [:]), (" [1]", [1]),
+            ("", ""), ("-0.25", -0.25), ("{}", [:]), (" [1]", [1]), ("01", "01"), ("0", 0),
+            ("[0, 0.1, 1]", [0, 0.1, 1]),
+            ("{suffix: Chimap, ses: 01, run: 10}", ["suffix": "Chimap", "ses": "01", "run": 10]),
         ] as [(String, JSONValue)])
     func valuesAreReadAsInAWorkflowFile(text: String, expected: JSONValue) throws {
         #expect(try ParameterText.value(text) == expected)

@@ -131,11 +131,12 @@ extension Store {
                 } else {
                     .finishedWithFailures
                 }
+            let rest = state == .running ? remaining(steps, coresAtWork: coresAtWork) : nil
             return RunSummary(
                 run: RunID(rawValue: id), name: name, workflow: workflow, dataset: dataset, state: state,
                 counts: counts, steps: withSteps ? merged(steps) : nil, createdAt: created, finishedAt: finished,
-                elapsedSeconds: elapsed,
-                remainingSeconds: state == .running ? remaining(steps, coresAtWork: coresAtWork) : nil,
+                elapsedSeconds: elapsed, remainingSeconds: rest?.seconds,
+                remainingIsLowerBound: rest?.isLowerBound == true ? true : nil,
                 waitsForWorker: state == .running && coresAtWork == 0 ? true : nil)
         }
     }
@@ -204,16 +205,24 @@ extension Store {
         }
     }
 
-    /// Work left over the cores at work; steps without a finished task are taken to last as long as the average.
-    private static func remaining(_ steps: [StepState], coresAtWork: Int) -> Double? {
-        let known = steps.compactMap(\.meanMilliseconds)
-        guard coresAtWork > 0, !known.isEmpty else { return nil }
-        let average = known.reduce(0, +) / Double(known.count)
-        let coreMilliseconds = steps.reduce(0.0) { sum, step in
-            let open = step.counts.waiting + step.counts.ready + step.counts.running
-            return sum + Double(open * step.cores) * (step.meanMilliseconds ?? average)
+    /// Work left over the cores at work, as far as it is known: a step that has finished nothing is left out, for a training
+    /// says nothing of how long a person takes, nor the reverse.
+    ///
+    /// - Returns: seconds, and whether more than a tenth of the tasks left were left out; nil where all were.
+    private static func remaining(_ steps: [StepState], coresAtWork: Int) -> (seconds: Double, isLowerBound: Bool)? {
+        guard coresAtWork > 0, steps.contains(where: { $0.meanMilliseconds != nil }) else { return nil }
+        var (open, unknown, coreMilliseconds) = (0, 0, 0.0)
+        for step in steps {
+            let left = step.counts.waiting + step.counts.ready + step.counts.running
+            open += left
+            if let mean = step.meanMilliseconds {
+                coreMilliseconds += Double(left * step.cores) * mean
+            } else {
+                unknown += left
+            }
         }
-        return coreMilliseconds / 1000 / Double(coresAtWork)
+        guard unknown == 0 || coreMilliseconds > 0 else { return nil }
+        return (coreMilliseconds / 1000 / Double(coresAtWork), unknown * 10 > open)
     }
 }
 

@@ -93,7 +93,11 @@ struct DetectionInput {
         let table = environment.optionalInput("prediction_table")
         prediction = try LesionSet(predictionItem, table: table, making)
         let (known, predicted) = (reference.classes, prediction.classes)
-        classes = known + predicted.filter { !known.contains($0) }
+        let both = known + predicted.filter { !known.contains($0) }
+        // A table of lesions names what is there, not what could be.
+        let sides = [reference, prediction].filter { $0.naming == .classTable }
+        let shared = both.filter { name in sides.allSatisfy { $0.classes.contains(name) } }
+        classes = environment.boolean("only_shared") && !shared.isEmpty ? shared : both
         let isAlike = known.contains(where: predicted.contains) || known.isEmpty || predicted.isEmpty
         let namings = [reference.naming, prediction.naming]
         let said =

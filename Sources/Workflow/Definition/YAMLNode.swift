@@ -52,7 +52,8 @@ struct YAMLNode {
         }
     }
 
-    /// The value as JSON by the core schema of YAML 1.2: `yes`, `no`, `on` and `off` are texts.
+    /// The value as JSON by the core schema of YAML 1.2: `yes`, `no`, `on` and `off` are texts. Apart from it, so is `01`:
+    /// labels of BIDS are written so, whole numbers are not, and JSON has none.
     var json: JSONValue {
         switch content {
         case .mapping(let members):
@@ -71,6 +72,7 @@ struct YAMLNode {
         }
         let digits = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : text[...]
         guard let first = digits.first, first.isASCII, first.isNumber || first == "." else { return .string(text) }
+        if first == "0", digits.count > 1, digits.allSatisfy(\.isNumber) { return .string(text) }
         if let value = Int64(text) { return .integer(value) }
         if digits.hasPrefix("0x"), let value = Int64(digits.dropFirst(2), radix: 16) { return .integer(value) }
         let isDecimal = digits.utf8.allSatisfy { byte in

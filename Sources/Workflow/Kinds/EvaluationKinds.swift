@@ -83,6 +83,10 @@ extension TaskKindCatalog {
         ] + lesionMaking + [
             TaskParameter(
                 "rename", .map, default: [:], "Other names for classes of either side, e.g. {cmb: microbleed}."),
+            TaskParameter(
+                "only_shared", .boolean, default: false,
+                "Leave out classes that a side's table of classes does not name, as long as there are others: a network that was "
+                    + "taught one class does not fail at another."),
             resample,
             TaskParameter(
                 "rules", .list, default: ["overlap", "iou", "centre", "valdo"],

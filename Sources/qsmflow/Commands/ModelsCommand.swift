@@ -93,7 +93,7 @@ struct ModelsCommand: AsyncParsableCommand {
                    "channels": [{"modality": "Chimap", "normalise": "clip", "range": [-0.25, 0.25]}],
                    "spacing_mm": [1, 1, 1], "orientation": "RAS", "window": [96, 96, 96]}
 
-                normalise is none, clip, zscore, zscore_mask or percentiles. Further members: task (segmentation or \
+                normalise is none, clip, zscore, zscore_padded, zscore_mask or percentiles. Further members: task (segmentation or \
                 classification), output (softmax, sigmoid or probabilities), other_grids (resample or refuse), \
                 architecture, licence, notes.
                 """)

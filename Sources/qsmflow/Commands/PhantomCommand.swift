@@ -91,9 +91,12 @@ struct PhantomWriteCommand: AsyncParsableCommand {
             if let labels = summary.labels { Console.print("labels         \(labels)") }
             Console.print("atlas          \(summary.atlas)")
             Console.print("truth          \(summary.truthTable)")
+            let derivatives = [summary.reconstruction, study.needsLabels ? summary.labels : nil].compactMap(\.self)
             Console.print(
-                "run it with    qsmflow run workflows/subcortical.yaml \(summary.rawData) --derivatives "
-                    + "\(summary.reconstruction) --atlas phantom=\(summary.atlas)")
+                "run it with    qsmflow run workflows/\(study.workflow) \(summary.rawData) --derivatives "
+                    + derivatives.joined(separator: " ")
+                    + (study.needsLabels ? "" : " --atlas phantom=\(summary.atlas)")
+                    + (study == .rim && aligned ? " --set register=false" : ""))
         }
     }
 }
@@ -111,6 +114,28 @@ extension PhantomWriteCommand {
 }
 
 extension PhantomCohort.Study: ExpressibleByArgument {}
+
+extension PhantomCohort.Study {
+    /// The workflow file that the study is made for.
+    fileprivate var workflow: String {
+        switch self {
+        case .standard, .mixed: "subcortical.yaml"
+        case .subcortical: "subcortical-network.yaml"
+        case .microbleeds: "deepmir.yaml"
+        case .rim: "qsmrim.yaml"
+        case .hemochromatosis: "qnet.yaml"
+        }
+    }
+
+    /// Whether that learns from labels; else it takes them from an atlas.
+    fileprivate var needsLabels: Bool {
+        switch self {
+        case .subcortical, .microbleeds, .rim: true
+        case .standard, .mixed, .hemochromatosis: false
+        }
+    }
+}
+
 extension PhantomCohort.Bleeds: ExpressibleByArgument {}
 
 struct PhantomCompareCommand: AsyncParsableCommand {

@@ -1,3 +1,4 @@
+import BIDS
 import CoordinatorClient
 import Foundation
 import Wire
@@ -139,16 +140,13 @@ struct LocalRun {
         }
         let reuses = definition.reuses.filter { steps.contains($0.step) }
         if !reuses.isEmpty {
+            let kept = settingsOfUse(request, reuses)
             var settings: [String] = []
             for reuse in reuses where !settings.contains("\(reuse.condition)=false") {
                 settings.append("\(reuse.condition)=false")
             }
             settings += reuses.map { "\($0.models)=\(name($0.step))" }
-            let own = Set(reuses.flatMap { [$0.condition, $0.models] })
-            // What was set for this run holds for the next, but for how a model was trained.
-            settings += request.parameters.sorted { $0.key < $1.key }.filter { name, _ in
-                !own.contains(name) && !steps.contains { name.hasPrefix("\($0).") }
-            }.map { "\($0.key)=\(ParameterText.text($0.value))" }
+            settings += kept.map { "\($0.key)=\(ParameterText.text($0.value))" }
             let derivatives =
                 request.derivatives == CohortSelection.derivativesInside(request.dataset)
                 ? "" : " --derivatives ITS_DERIVATIVES"
@@ -161,6 +159,33 @@ struct LocalRun {
             lines.append("Apply:    {model: NAME} as an input of a step that takes several models")
         }
         return lines
+    }
+
+    /// Of what was set for a run, what matters where its models are applied; how they were trained does not. A setting is
+    /// left out when the workflow without it, the trainings left out, is the same. By name.
+    private static func settingsOfUse(_ request: RunRequest, _ reuses: [FoldReuse]) -> [(key: String, value: JSONValue)]
+    {
+        var parameters = request.parameters
+        for reuse in reuses {
+            parameters[reuse.condition] = false
+            parameters[reuse.models] = .string("any")
+        }
+        func applied(_ parameters: [String: JSONValue]) -> WorkflowDefinition? {
+            WorkflowFile.parse(
+                request.workflowText, path: request.workflowPath, parameters: parameters, atlases: request.atlases
+            ).definition
+        }
+        let own = Set(reuses.flatMap { [$0.condition, $0.models] })
+        guard let wanted = applied(parameters) else {
+            return parameters.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }
+        }
+        // One after another, from those that are left: of two that are valid only together one may stay for the other.
+        for name in parameters.keys.sorted() where !own.contains(name) {
+            var fewer = parameters
+            fewer[name] = nil
+            if applied(fewer) == wanted { parameters = fewer }
+        }
+        return parameters.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }
     }
 }
 

@@ -44,7 +44,7 @@ struct RunProgress {
         }
         parts.append(Durations.text(run.elapsedSeconds) + " so far")
         if let rest = run.remainingSeconds, run.state == .running {
-            parts.append("about \(Durations.text(rest)) to go")
+            parts.append("\(run.remainingIsLowerBound == true ? "more than" : "about") \(Durations.text(rest)) to go")
         }
         return parts.joined(separator: ", ")
     }

@@ -82,6 +82,9 @@ extension WireSchemas {
             .optional("steps", .list(of: .reference("StepCounts"))), .required("createdAt", time),
             .optional("finishedAt", time), .required("elapsedSeconds", .number()),
             .optional("remainingSeconds", .number()),
+            .optional(
+                "remainingIsLowerBound",
+                .boolean("Much of what is left belongs to steps that have finished nothing yet.")),
             .optional("waitsForWorker", .boolean("Not settled, and no worker is connected.")),
             .optional("warnedTasks", count),
             .optional("warnings", .list(of: .string(), "The first warning of some tasks, each with its task."))),

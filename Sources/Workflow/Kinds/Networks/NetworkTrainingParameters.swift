@@ -20,7 +20,8 @@ extension TaskKindCatalog {
         TaskParameter(
             "channels", .list, default: [],
             "What the channels are, in order: {modality: Chimap, units: ppm, normalise: clip, range: [-0.25, 0.25]}; normalise is none, "
-                + "clip, zscore, zscore_mask or percentiles."),
+                + "clip, zscore, zscore_padded (zeros around the image to size: [256, 256] count), zscore_mask or percentiles."
+        ),
         TaskParameter(
             "classes", .list, default: [],
             "Of a segmentation, beside background: {name: caudate, labels: [1, 2]}, or by the names that tables give, of which each "

@@ -5,8 +5,8 @@ import BIDS
 /// What a channel's description may say is known in full to the library of networks, which a coordinator does not link; a
 /// test holds the two against each other.
 package enum TrainingChannels {
-    package static let normalisations = ["none", "clip", "zscore", "zscore_mask", "percentiles"]
-    package static let keys = ["modality", "units", "normalise", "range"]
+    package static let normalisations = ["none", "clip", "zscore", "zscore_padded", "zscore_mask", "percentiles"]
+    package static let keys = ["modality", "units", "normalise", "range", "size"]
 
     /// BIDS suffixes, in order.
     static func modalities(_ settings: StepSettings) throws(StepFinding) -> [String] {
@@ -63,6 +63,13 @@ package enum TrainingChannels {
             let ends = (range.arrayValue ?? []).compactMap(\.doubleValue)
             guard ends.count == 2, range.arrayValue?.count == 2, ends[0] < ends[1] else {
                 throw refuse("has the range \(range.canonicalString), which is two rising numbers")
+            }
+        }
+        if let size = value["size"] {
+            guard name == "zscore_padded" else { throw refuse("has a size, which belongs to zscore_padded") }
+            let edges = (size.arrayValue ?? []).compactMap(\.integerValue)
+            guard edges.count == 2, size.arrayValue?.count == 2, edges.allSatisfy({ 1...65_536 ~= $0 }) else {
+                throw refuse("has the size \(size.canonicalString), which is two numbers of voxels: [256, 256]")
             }
         }
         if name == "zscore_mask", settings.isBound("masks") == false {
