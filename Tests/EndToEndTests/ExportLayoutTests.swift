@@ -271,6 +271,30 @@ import Workflow
         #expect(!citations.contains { $0.contains("MuSus-100") })
     }
 
+    /// Whether anybody was judged by what had not seen them is said where models are trained fold by fold, and nowhere else.
+    @Test(
+        arguments: [
+            ("evaluate-regions", [:], "Nothing was trained over the folds"),
+            (
+                "qsmrim", [:],
+                "5 folds at random (seed 1), each with its share of number of rows with class “rim”. A model of step "
+                    + "train or forest judges only people that it was not trained on"
+            ),
+            ("deepmir", [:], "Every person was left out once. A model of step train judges only"),
+            ("qsmrim", ["train": false, "models": "rims", "forest_models": "forests"], nil),
+        ] as [(String, [String: JSONValue], String?)])
+    func methodsSayWhoWasTrainedOn(workflow: String, parameters: [String: JSONValue], sentence: String?) throws {
+        let path = Program.root + "/workflows/\(workflow).yaml"
+        let parsed = WorkflowFile.parse(
+            try String(contentsOfFile: path, encoding: .utf8), path: path, parameters: parameters)
+        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        let about = ReportMethods.paragraphs(definition).filter {
+            $0.contains("trained on") || $0.contains("over the folds")
+        }
+        #expect(about.count == (sentence == nil ? 0 : 1))
+        if let sentence { #expect(about.first?.contains(sentence) == true, "\(about)") }
+    }
+
     @Test func foldsAreToldApart() throws {
         let files = try (1...2).flatMap { fold in
             [

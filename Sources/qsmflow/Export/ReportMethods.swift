@@ -18,10 +18,14 @@ enum ReportMethods {
         let opening =
             definition.description.isEmpty
             ? "Workflow “\(definition.name)”." : "Workflow “\(definition.name)”: \(definition.description)."
-        return [opening] + steps + (definition.folds.map { [text($0)] } ?? [])
+        return [opening] + steps + (definition.folds.map { [text($0, of: definition)] } ?? [])
     }
 
-    private static func text(_ folds: FoldDefinition) -> String {
+    /// Only models of steps that are trained fold by fold are known not to have seen whom they judge; other steps may be about
+    /// folds merely to say who takes part.
+    private static func text(_ folds: FoldDefinition, of definition: WorkflowDefinition) -> String {
+        let trained = definition.steps.filter { $0.isPerFold && $0.people == .training }.map(\.name)
+        guard !trained.isEmpty else { return "Nothing was trained over the folds: they say who takes part." }
         let columns = folds.stratify.map(\.words).joined(separator: " and ")
         let how =
             switch folds.count {
@@ -30,7 +34,9 @@ enum ReportMethods {
                 "People were put into \(count) folds at random (seed \(folds.seed))"
                     + (columns.isEmpty ? "" : ", each with its share of \(columns)")
             }
-        return "\(how): whoever is judged was not trained on, with all sessions, slices and lesions."
+        return
+            "\(how). A model of step \(trained.joined(separator: " or ")) judges only people that it was not trained on, with "
+            + "all their sessions, slices and lesions."
     }
 
     /// Whether any step takes a susceptibility map.
