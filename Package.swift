@@ -122,7 +122,8 @@ let package = Package(
             name: "qsmflow",
             dependencies: [
                 "Artifacts", "BIDS", "CSpawn", "Coordinator", "CoordinatorClient", "Kernels", "LocalPostgres",
-                "Networks", "ONNX", "Phantom", "Postgres", "Report", "Tasks", "Wire", "Worker", "Workflow", lifecycle,
+                "Networks", "ONNX", "Phantom", "Postgres", "Radiomics", "Report", "Tasks", "Wire", "Worker", "Workflow",
+                lifecycle,
                 unixSignals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

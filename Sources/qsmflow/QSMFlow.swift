@@ -45,8 +45,8 @@ struct QSMFlow: AsyncParsableCommand {
             CommandGroup(
                 name: "Prepare",
                 subcommands: [
-                    IndexCommand.self, ValidateCommand.self, PlanCommand.self, KindsCommand.self, ModelsCommand.self,
-                    PhantomCommand.self,
+                    IndexCommand.self, ValidateCommand.self, PlanCommand.self, KindsCommand.self, FeaturesCommand.self,
+                    ModelsCommand.self, PhantomCommand.self,
                 ]),
             CommandGroup(
                 name: "Serve",

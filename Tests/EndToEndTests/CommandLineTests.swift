@@ -9,7 +9,8 @@ import Testing
         for command in [
             "run", "submit", "status", "tasks", "retry", "rerun", "cancel", "logs", "explain", "results", "sql",
             "export",
-            "report", "index", "validate", "plan", "kinds", "models", "phantom", "coordinator", "worker", "gc",
+            "report", "index", "validate", "plan", "kinds", "features", "models", "phantom", "coordinator", "worker",
+            "gc",
             "doctor", "bids",
         ] {
             #expect(help.output.contains("  \(command) "), "\(command)")
@@ -145,6 +146,38 @@ import Testing
         let outcome = try await Program().run("kinds", "--json")
         let kinds = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]])
         #expect(kinds.contains { $0["name"] as? String == "roi.statistics" })
+    }
+
+    @Test func featuresAreListedByTheirNames() async throws {
+        struct Feature: Decodable, Equatable {
+            var family: String, tag: String?, ibsiCode: String?, pyRadiomics: String?, pyRadiomicsDifference: String?
+        }
+        func features(_ family: String? = nil) async throws -> [Feature] {
+            let program = try Program()
+            let outcome =
+                try await family == nil
+                ? program.run("features", "--json") : program.run("features", "--json", "--family", family ?? "")
+            return try JSONDecoder().decode([Feature].self, from: Data(outcome.output.utf8))
+        }
+        let all = try await features()
+        #expect(
+            all.contains(
+                Feature(family: "intensity", tag: "stat_mean", ibsiCode: "Q4LE", pyRadiomics: "firstorder_Mean")))
+        #expect(
+            all.contains(
+                Feature(
+                    family: "intensity", tag: "stat_kurt", ibsiCode: "IPH6", pyRadiomics: "firstorder_Kurtosis",
+                    pyRadiomicsDifference: "3 is not subtracted")))
+        #expect(all.contains(Feature(family: "gldzm", tag: "dzm_sde", ibsiCode: "0GBI")))
+        // Of PyRadiomics alone.
+        #expect(all.contains(Feature(family: "glcm", pyRadiomics: "glcm_MCC")))
+        #expect(all.contains(Feature(family: "intensity", pyRadiomics: "firstorder_TotalEnergy")))
+        let (dependence, firstOrder) = (try await features("ngldm"), try await features("firstorder"))
+        #expect(Set(dependence.map(\.family)) == ["ngldm"] && firstOrder.count == 18)
+        let table = try await Program().run("features", "--family", "ngtdm").output.split(separator: "\n")
+        #expect(table.count == 6 && table[1].contains("ngt_coarseness  QCDE  ngtdm_Coarseness"), "\(table)")
+        let wrong = try await Program().run("features", "--family", "glcn")
+        #expect(wrong.code == 65 && wrong.errors.contains("“glcn”; there are morphology, "), "\(wrong.errors)")
     }
 
     @Test func manyParametersAreListedUnderHeadings() async throws {

@@ -34,8 +34,7 @@ extension FeatureTable {
         .init(.intensity, "stat_mean", "Q4LE", "firstorder_Mean", "Mean"),
         .init(.intensity, "stat_var", "ECT3", "firstorder_Variance", "Variance"),
         .init(.intensity, "stat_skew", "KE2A", "firstorder_Skewness", "Skewness"),
-        .init(
-            .intensity, "stat_kurt", "IPH6", "firstorder_Kurtosis", "Excess kurtosis; PyRadiomics does not subtract 3"),
+        .init(.intensity, "stat_kurt", "IPH6", "firstorder_Kurtosis", "Excess kurtosis"),
         .init(.intensity, "stat_median", "Y12H", "firstorder_Median", "Median"),
         .init(.intensity, "stat_min", "1GSF", "firstorder_Minimum", "Minimum"),
         .init(.intensity, "stat_p10", "QG58", "firstorder_10Percentile", "10th percentile"),

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Radiomics
+import Workflow
+
+struct FeaturesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "features",
+        abstract: "List the radiomic features by tag, IBSI code and PyRadiomics name.",
+        discussion: """
+            The tag is the column that radiomics.extract writes with the preset ibsi, for textures with the aggregation \
+            behind it (cm_contrast_3D_comb); the PyRadiomics name is that of the preset pyradiomics, behind the kind of image \
+            (original_glcm_Contrast), whose textures are averaged over directions as 3D_avg. Where both agree but for \
+            something, the description says what. Bins of one width begin at the smallest value that counts or the lower end \
+            of the range for the IBSI, and at multiples of the width for PyRadiomics.
+            """)
+
+    @Option(name: .long, help: "Show one family of the IBSI (glcm) or class of PyRadiomics (firstorder) only.")
+    var family: String?
+    @OptionGroup var output: JSONOption
+
+    /// A feature with its names; nil of those that do not have it.
+    struct Listing: Encodable {
+        var family: String, tag: String?, ibsiCode: String?, pyRadiomics: String?, pyRadiomicsDifference: String?
+        var summary: String
+
+        init(_ feature: FeatureDefinition) {
+            // What the IBSI does not have is no column of its preset.
+            (family, tag) = (feature.family.rawValue, feature.code == nil ? nil : feature.tag)
+            (ibsiCode, pyRadiomics, summary) = (feature.code, feature.pyRadiomics, feature.summary)
+            pyRadiomicsDifference = feature.pyRadiomicsDifference
+        }
+
+        init(_ feature: FeatureTable.PyRadiomicsOnly) {
+            (family, pyRadiomics, summary) = (feature.family.rawValue, feature.name, feature.summary)
+        }
+
+        /// All, family by family.
+        static var all: [Listing] {
+            FeatureFamily.allCases.flatMap { family in
+                FeatureTable.definitions(of: family).map(Listing.init)
+                    + FeatureTable.pyRadiomicsOnly.filter { $0.family == family }.map(Listing.init)
+            }
+        }
+
+        func belongs(to name: String) -> Bool { family == name || pyRadiomics?.hasPrefix(name + "_") == true }
+    }
+
+    func run() throws {
+        let ofIBSI = FeatureFamily.allCases.map(\.rawValue)
+        let classes = PyRadiomicsFeatures.FeatureClass.allCases.map(\.rawValue)
+        let known = ofIBSI + classes.filter { !ofIBSI.contains($0) }
+        if let family, !known.contains(family) {
+            throw CommandFailure(
+                "There is no family of features “\(family)”; there are \(known.joined(separator: ", "))",
+                code: ExitStatus.badData)
+        }
+        let listed = Listing.all.filter { one in family.map(one.belongs) ?? true }
+        if try output.printed(listed) { return }
+        var table = TextTable(["family", "tag", "IBSI", "PyRadiomics", "what it is"])
+        for one in listed {
+            table.add([
+                one.family, one.tag ?? "–", one.ibsiCode ?? "–", one.pyRadiomics ?? "–",
+                one.summary + (one.pyRadiomicsDifference.map { "; PyRadiomics: \($0)" } ?? ""),
+            ])
+        }
+        table.printed()
+    }
+}
