@@ -92,6 +92,15 @@ struct ModelCardTests {
         #expect { try wrong.check() } throws: {
             "\($0)" == "model nuclei is unusable: it names 4 classes and its network has 3"
         }
+        // Cards of before the rule do not mention it.
+        let json = try good.json()
+        #expect(!json.contains("emptyChannel"))
+        wrong = good
+        wrong.emptyChannel = 1
+        try wrong.check()
+        #expect(try JSONDecoder().decode(ModelCard.self, from: Data(wrong.json().utf8)) == wrong)
+        wrong.emptyChannel = 2
+        #expect { try wrong.check() } throws: { "\($0)".contains("those of channel 2 of 2, counted from 0") }
         wrong = good
         wrong.format = 99
         #expect(throws: ModelCardError.self) { try wrong.check() }

@@ -11,7 +11,7 @@ import Workflow
 /// What the parameters of `network.train` become, and what is said where they or the data are wrong.
 @Suite struct TrainingParameterTests {
     /// One short epoch.
-    private static let short: JSONValue = [
+    static let short: JSONValue = [
         "widths": [4, 8], "patch": [8, 8, 8], "epochs": 1, "samples_per_epoch": 2, "validation": 0,
         "augmentation": "none",
     ]

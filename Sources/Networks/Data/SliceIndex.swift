@@ -35,8 +35,9 @@ package struct SliceIndex: Sendable {
             }
             if let label = volume.labels.max(), Int(label) > largest.label { largest = (Int(label), volume.name) }
             let plane = volume.size.height * volume.size.width
+            let empty = emptyChannel.map { TrainingVolume.emptySlices(sums: volume.sliceSums[$0]) } ?? []
             for slice in 0..<volume.size.depth {
-                if let emptyChannel, !(volume.sliceSums[emptyChannel][slice] > 0) {
+                if empty.contains(slice) {
                     skipped += 1
                     continue
                 }

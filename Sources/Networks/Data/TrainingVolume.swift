@@ -53,12 +53,7 @@ package struct TrainingVolume: Sendable {
             let wrong = channel.values.reduce(0) { $0 + ($1.isFinite ? 0 : 1) }
             if wrong > 0 { throw TrainingDataError.notFinite(volume: name, channel: n, voxels: wrong) }
         }
-        let plane = size.height * size.width
-        sliceSums = channels.map { channel in
-            (0..<size.depth).map { k in
-                channel.values[(k * plane)..<((k + 1) * plane)].reduce(0.0) { $0 + Double($1) }
-            }
-        }
+        sliceSums = channels.map { Self.sliceSums($0.values, size: size) }
         let normalised = try channels.enumerated().map { n, channel in
             try normalisation[n].apply(
                 to: channel.values, size: size, mask: mask?.values, volume: name, channel: n)
@@ -81,6 +76,17 @@ package struct TrainingVolume: Sendable {
         (self.name, self.size, self.spacingMillimetres) = (name, size, spacingMillimetres)
         (self.channels, self.background, self.labels, self.sliceSums) = (channels, background, labels, sliceSums)
     }
+
+    /// Sum of every slice, of one channel before it is normalised.
+    static func sliceSums(_ values: [Float], size: Extent3) -> [Double] {
+        let plane = size.height * size.width
+        return (0..<size.depth).map { k in
+            values[(k * plane)..<((k + 1) * plane)].reduce(0.0) { $0 + Double($1) }
+        }
+    }
+
+    /// Slices that hold nothing, by their sums: in DEEPMIR those of 0 or less in the susceptibility-weighted image.
+    package static func emptySlices(sums: [Double]) -> Set<Int> { Set(sums.indices.filter { !(sums[$0] > 0) }) }
 
     /// Bytes in memory.
     package var bytes: Int { channels.count * size.product * MemoryLayout<Float>.stride + labels.count }

@@ -22,13 +22,15 @@ package struct VolumeSegmentation: Sendable {
     /// - Parameters:
     ///   - volume: depth × height × width.
     ///   - channels: normalised values, one array per channel, width fastest.
+    ///   - emptySlices: slices that are background without the network being believed: label 0, with probability 1 where
+    ///     background is a class.
     ///   - keeping: classes whose probabilities are wanted for every voxel.
     ///   - stated: told the memory before any of it is taken.
     /// - Throws: `InferenceError`, or what the network or the closures throw.
     package init(
         volume: Extent3, channels: [[Float]], background: [Float] = [], members: [any WindowNetwork],
         options: SlidingWindowOptions,
-        rule: Rule = .largest, keeping: Set<Int> = [], threads: Int = 1,
+        rule: Rule = .largest, emptySlices: Set<Int> = [], keeping: Set<Int> = [], threads: Int = 1,
         stated: (InferenceMemory) throws -> Void = { _ in },
         progress: (SlidingWindow.Progress) throws -> Void = { _ in }
     ) throws {
@@ -49,6 +51,14 @@ package struct VolumeSegmentation: Sendable {
         for channel in keeping { kept[channel] = [Float](repeating: 0, count: voxels) }
         try run.run(channels: channels, background: background, progress: progress) { slice in
             let first = slice.index * slice.voxels
+            guard !emptySlices.contains(slice.index) else {
+                // Labels and probabilities are 0 from the start.
+                if rule == .largest {
+                    kept[0]?.replaceSubrange(
+                        first..<(first + slice.voxels), with: repeatElement(1, count: slice.voxels))
+                }
+                return
+            }
             labels.withUnsafeMutableBufferPointer { buffer in
                 // Pieces write disjoint voxels.
                 nonisolated(unsafe) let target = buffer.baseAddress! + first

@@ -24,6 +24,9 @@ package struct ModelCard: Sendable, Hashable, Codable {
     package var inference: SlidingWindowOptions?
     /// What an imported classifier judges at a time; those trained here say it in `training`.
     package var patch: Extent3?
+    /// Channel whose slices (across the third axis of the grid) that sum to 0 or less before they are normalised hold nothing:
+    /// they were left out of the training and are background, whatever the network would say. Nil: there is no such rule.
+    package var emptyChannel: Int?
     /// Voxel size of the network's second, global input in voxels of the first; nil where it has none.
     package var globalScale: Int?
     /// Numbers the network takes beside images, and how they are scaled; nil where it takes none.
@@ -235,6 +238,13 @@ package struct ModelCard: Sendable, Hashable, Codable {
                 guard lower >= 0, lower < upper, upper <= 100 else {
                     throw refuse("it scales \(channel.modality) between the percentiles \(lower) and \(upper)")
                 }
+            }
+        }
+        if let emptyChannel {
+            guard task == .segmentation else { throw refuse("it leaves slices empty, which is for segmentation") }
+            guard channels.indices.contains(emptyChannel) else {
+                throw refuse(
+                    "its empty slices are those of channel \(emptyChannel) of \(channels.count), counted from 0")
             }
         }
         try checkInference(refuse)

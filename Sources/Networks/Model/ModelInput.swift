@@ -11,6 +11,8 @@ package struct ModelInput: Sendable {
     /// What lies beyond the images, per channel.
     package let background: [Float]
     package let wasResampled: Bool
+    /// Slices (along depth of `grid`) that hold nothing by the rule of the card; none where it has no such rule.
+    package let emptySlices: Set<Int>
 
     package var size: Extent3 { Extent3(grid.nz, grid.ny, grid.nx) }
 
@@ -51,14 +53,19 @@ package struct ModelInput: Sendable {
         var mask = mask
         if !isSame { mask = try mask?.resampled(to: grid, threads: threads) }
         let size = Extent3(grid.nz, grid.ny, grid.nx)
+        var emptySlices: Set<Int> = []
         let normalised = try images.enumerated().map { n, image in
             let volume = isSame ? image.volume : try image.volume.resampled(to: grid, threads: threads)
+            if n == card.emptyChannel {
+                emptySlices = TrainingVolume.emptySlices(sums: TrainingVolume.sliceSums(volume.values, size: size))
+            }
             return try card.channels[n].normalisation.apply(
                 to: volume.values, size: size, mask: mask?.values, volume: image.name, channel: n)
         }
         (self.grid, self.original, wasResampled) = (grid, original, !isSame)
         channels = normalised.map(\.values)
         background = normalised.map(\.background)
+        self.emptySlices = emptySlices
     }
 
     /// Labels of the network's grid on the grid of the images as they came.

@@ -61,6 +61,12 @@ struct ModelEnsemble {
             }
             return ("the lateral pairs \(pairs(a))", pairs(b))
         }
+        if a.emptyChannel != b.emptyChannel {
+            func empty(_ card: ModelCard) -> String {
+                card.emptyChannel.map { "those without \(card.channels[$0].modality)" } ?? "none"
+            }
+            return ("the empty slices \(empty(a))", empty(b))
+        }
         func judges(_ card: ModelCard) -> String {
             card.judged?.targets == .valuesPerSlice ? "slices and slabs" : "patches"
         }

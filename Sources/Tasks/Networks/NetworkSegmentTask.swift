@@ -33,7 +33,8 @@ enum NetworkSegmentTask: TaskImplementation {
             segmentation = try VolumeSegmentation(
                 volume: input.size, channels: input.channels, background: input.background,
                 members: try ensemble.members.map { try $0.segmentationNetwork() }, options: options,
-                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, keeping: keeping,
+                rule: card.output == .sigmoid ? .threshold(0.5) : .largest, emptySlices: input.emptySlices,
+                keeping: keeping,
                 threads: environment.threads,
                 progress: { environment.report(progress: Double($0.windowsDone) / Double(max(1, $0.windows))) })
         } catch InferenceError.memory(let needed, _) {

@@ -34,6 +34,7 @@ struct SegmentationTraining {
         let samples = Samples(
             parameters: parameters, volumes: volumes, names: names, hasOneLogit: hasOneLogit,
             globalScale: architecture.globalScale)
+        card.emptyChannel = samples.emptyChannel
         let source = samples.source(people.training, share: 2)
         let index = try ForegroundIndex(source, classes: names.count, seed: parameters.seed)
         var warnings = try Self.missing(names, index, environment)
@@ -189,7 +190,8 @@ private struct Samples {
         return try slices(source, options, isEvaluation: true)
     }
 
-    private var emptyChannel: Int? {
+    /// Of the channel that `skip_empty` names, if any.
+    var emptyChannel: Int? {
         let modality = environment.text("skip_empty")
         return modality.isEmpty ? nil : parameters.channels.firstIndex { $0.modality == modality }
     }

@@ -39,7 +39,10 @@ struct VolumeValidation {
             let segmentation = try VolumeSegmentation(
                 volume: volume.size, channels: volume.channels, background: volume.background, members: [network],
                 options: options,
-                rule: model.card.output == .sigmoid ? .threshold(0.5) : .largest, threads: threads)
+                rule: model.card.output == .sigmoid ? .threshold(0.5) : .largest,
+                emptySlices: model.card.emptyChannel.map { TrainingVolume.emptySlices(sums: volume.sliceSums[$0]) }
+                    ?? [],
+                threads: threads)
             let values = Self.dice(segmentation.labels, volume.labels, classes: names.count)
             var lists = found[subjects[index]] ?? values.map { _ in [] }
             for (label, value) in values.enumerated() { if let value { lists[label].append(value) } }

@@ -47,6 +47,9 @@ struct ModelCardText {
                 ]
                 .compactMap { $0 }.joined(separator: ", ")
             ))
+        if let channel = card.emptyChannel, card.channels.indices.contains(channel) {
+            lines.append(("empty slices", "where \(card.channels[channel].modality) sums to 0 or less: background"))
+        }
         if let window = card.inference?.window { lines.append(("window", "\(window) voxels")) }
         if let patch = card.training?.targeted?.patch { lines.append(("patch", "\(patch) voxels")) }
         if let split = card.split {

@@ -98,7 +98,8 @@ extension TaskKindCatalog {
                 + "default: slices of deepmir, else patches."),
         TaskParameter(
             "skip_empty", .text, default: "",
-            "Of sampling slices: modality of the channel (SWI, say) that leaves out slices in which it sums to 0 or less; empty: none."
+            "Of sampling slices: modality of the channel (SWI, say) that leaves out slices in which it sums to 0 or less; the model "
+                + "makes them background. Empty: none."
         ),
         TaskParameter(
             "patch", .list, default: [64, 64, 64],
