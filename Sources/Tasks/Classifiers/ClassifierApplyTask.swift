@@ -39,11 +39,18 @@ enum ClassifierApplyTask: TaskImplementation {
             }
             measured.append(MeasuredValue(region: region, metric: "decision", value: Double(best), unit: "1"))
         }
+        // Tables without rows are alike, whosever they are, and nothing is judged.
+        let seen =
+            features.samples.isEmpty
+            ? nil
+            : TrainingRecord.warning(
+                try environment.inputs("model").map { try FeatureClassifier.trainingRecord($0) }, judging: [item],
+                noun: "table")
         let numbers = first.unit == .slice ? "slice" : "lesion"
         let table = TabSeparatedTable(columns: [numbers, "class"] + first.classes.map { "p_\($0)" }, rows: rows)
         return TaskResult(
             outputs: [try environment.writeTable(table, to: "table")], measurements: measured,
-            warnings: covariates.warnings(of: [item.input.context]))
+            warnings: covariates.warnings(of: [item.input.context]) + (seen.map { [$0] } ?? []))
     }
 
     /// In the order of their bytes, so that sums of probabilities are the same bits however the classifiers are listed.

@@ -92,6 +92,27 @@ struct FeatureClassifier: Codable, Equatable {
             ], to: path)
     }
 
+    /// The tables that a classifier was trained with, of the people who had cases.
+    ///
+    /// - Throws: what reading the file throws.
+    static func trainingRecord(_ item: TaskRequest.StagedInput) throws -> TrainingRecord {
+        struct Card: Decodable {
+            struct File: Decodable { var subject: String?, file: String, digest: String }
+            struct Split: Decodable { var training: [String] }
+            var data: [File], split: Split
+        }
+        let text = try SafetensorsFile(path: item.path).metadata[Model.metadataKey] ?? ""
+        // Swallowed: a card that says nothing of its data can be held against none.
+        let card = try? JSONDecoder().decode(Card.self, from: Data(text.utf8))
+        let trained = Set(card?.split.training ?? [])
+        return TrainingRecord(
+            item,
+            files: (card?.data ?? []).compactMap { file in
+                guard let subject = file.subject, trained.contains(subject) else { return nil }
+                return ModelCard.DataItem(subject: subject, file: file.file, digest: file.digest)
+            })
+    }
+
     private static func words(_ error: DecodingError) -> String {
         switch error {
         case .keyNotFound(let key, _): "it lacks “\(key.stringValue)”"

@@ -4,6 +4,8 @@ import Workflow
 /// The models bound to a step: one, or several that were made alike and whose probabilities are averaged.
 struct ModelEnsemble {
     let members: [StoredModel]
+    /// What each was trained with.
+    let records: [TrainingRecord]
     /// Of the first; in what the step goes by, the others say the same.
     var card: ModelCard { members[0].card }
 
@@ -30,6 +32,7 @@ struct ModelEnsemble {
         }
         // In the order of their bytes: sums of probabilities are the same bits however the models are listed or called.
         members = zip(items, listed).sorted { $0.0.input.digest < $1.0.input.digest }.map(\.1)
+        records = zip(items, listed).map { TrainingRecord($0, files: $1.card.data) }
     }
 
     /// The first thing in which two cards differ that a step goes by.

@@ -29,9 +29,16 @@ enum ModelImages {
         return items
     }
 
+    /// Says that a model was trained with one of these images; nil where none was.
+    static func warning(_ environment: TaskEnvironment, _ ensemble: ModelEnsemble) throws -> String? {
+        TrainingRecord.warning(ensemble.records, judging: try items(environment, ports), noun: "image")
+    }
+
+    private static let ports = ["image", "image2", "image3", "image4"]
+
     /// Images of a person as `network.segment` and `network.classify` take them, on the grid of the model.
     static func input(_ environment: TaskEnvironment, for model: StoredModel) throws -> ModelInput {
-        let items = try items(environment, ["image", "image2", "image3", "image4"])
+        let items = try items(environment, ports)
         guard items.count == model.card.channels.count else {
             throw ModelCardError.channelCount(
                 model: model.card.name, given: items.count, expected: model.card.channels.map(\.modality))

@@ -63,7 +63,10 @@ enum NetworkClassifyTask: TaskImplementation {
             }
         }
         let table = TabSeparatedTable(columns: ["lesion", "class"] + card.classes.map { "p_\($0)" }, rows: rows)
-        return TaskResult(outputs: [try environment.writeTable(table, to: "table")] + outputs, measurements: measured)
+        let seen = try ModelImages.warning(environment, ensemble)
+        return TaskResult(
+            outputs: [try environment.writeTable(table, to: "table")] + outputs, measurements: measured,
+            warnings: seen.map { [$0] } ?? [])
     }
 
     /// What is judged.

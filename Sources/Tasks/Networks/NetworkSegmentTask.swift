@@ -79,11 +79,12 @@ enum NetworkSegmentTask: TaskImplementation {
             try NIfTIFile.write(volumes, to: path)
             outputs.append(entry)
         }
+        let seen = try ModelImages.warning(environment, ensemble)
         return TaskResult(
             outputs: outputs, measurements: measured,
             warnings: zip(names, counts).dropFirst().filter { $0.1 == 0 }.map {
                 "The model found no \($0.0) in \(environment.request.context); look at the image."
-            })
+            } + (seen.map { [$0] } ?? []))
     }
 
     /// What is left beside the most probable of classes that do not exclude each other.

@@ -87,7 +87,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 86400, rules: .trainingClassifier),
         TaskKind(
-            name: "classifier.apply", version: 2,
+            name: "classifier.apply", version: 3,
             summary: "Applies a classifier of classifier.train, or an ensemble, to a session's table of features.",
             scopes: [.session],
             inputs: [

@@ -56,7 +56,7 @@ extension TaskKindCatalog {
             resources: TaskResources(cores: 2, memoryMiB: 8192), timeoutSeconds: 7 * 86400, keepsProgress: true,
             rules: .training),
         TaskKind(
-            name: "network.segment", version: 4,
+            name: "network.segment", version: 5,
             summary: "Applies a segmentation model, or several as an ensemble, to a person's images.",
             scopes: [.session],
             inputs: imagePorts + [
@@ -97,7 +97,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600, rules: .segmenting),
         TaskKind(
-            name: "network.classify", version: 3,
+            name: "network.classify", version: 4,
             summary: "Applies a classification model, or an ensemble, to a person's image, or to each lesion in it.",
             scopes: [.session],
             inputs: imagePorts + [
