@@ -51,6 +51,10 @@ static const unsigned char folds_of_people[] = {
 #embed "../Coordinator/Migrations/SQL/0012_folds_of_people.sql"
 };
 
+static const unsigned char detection_differences[] = {
+#embed "../Coordinator/Migrations/SQL/0013_detection_differences.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -64,6 +68,7 @@ static const struct qsm_resource migrations[] = {
     {"0010_published_figures", published_figures, sizeof published_figures},
     {"0011_classification_decisions", decisions, sizeof decisions},
     {"0012_folds_of_people", folds_of_people, sizeof folds_of_people},
+    {"0013_detection_differences", detection_differences, sizeof detection_differences},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

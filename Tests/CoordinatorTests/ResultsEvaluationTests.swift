@@ -79,16 +79,19 @@ struct ResultsEvaluationTests {
             """
             ('', '', 'cmb', 'references', 4), ('', '', 'cmb', 'volume_ratio', 1.1), ('', 'iou_0.1', 'cmb', 'tp', 3),
             ('', 'overlap_1', 'cmb', 'tp', 4), ('', 'overlap_1', 'cmb', 'right', 5),
-            ('', 'overlap_1', 'cmb', 'precision', 0.5)
+            ('', 'overlap_1', 'cmb', 'precision', 0.5), ('', '', 'cmb', 'absolute_count_difference', 2),
+            ('', '', 'cmb', 'absolute_volume_difference', 6.5)
             """)
         let rows = try await fixture.rows(
             """
-            SELECT class, rule, reference_lesions, tp, right_predictions, precision, volume_ratio
+            SELECT class, rule, reference_lesions, tp, right_predictions, precision, volume_ratio, absolute_count_difference,
+                absolute_volume_difference_mm3
             FROM qsmflow.detection_metrics ORDER BY rule
             """)
         #expect(
             rows == [
-                ["cmb", "iou_0.1", "4", "3", nil, nil, "1.1"], ["cmb", "overlap_1", "4", "4", "5", "0.5", "1.1"],
+                ["cmb", "iou_0.1", "4", "3", nil, nil, "1.1", "2", "6.5"],
+                ["cmb", "overlap_1", "4", "4", "5", "0.5", "1.1", "2", "6.5"],
             ])
     }
 

@@ -21,6 +21,12 @@ import Testing
         #expect(matches.sensitivity == 1 && matches.precision == 0.75 && matches.falseAlarms == 1)
         #expect(matches.pairs.count == 4)
         let strict = try LesionMatches(reference: reference, prediction: prediction, rule: .overlap(voxels: 3))
+        // Two pieces of a lesion find it once, and one lesion is missed.
+        let broken = try LesionMatches(
+            reference: Self.map([(1, 0..<5), (2, 10..<12)]),
+            prediction: Self.map([(1, 0..<2), (2, 3..<5), (3, 15..<17)]),
+            rule: .overlap(voxels: 1))
+        #expect(broken.rightPredictions == [1, 2] && broken.f1 == 2.0 / (2 + 1 + 1))
         #expect(strict.foundReferences.isEmpty && strict.f1 == 0)
     }
 
@@ -55,10 +61,11 @@ import Testing
             reference: reference, prediction: prediction, rule: .nearestReference(millimetres: 20))
         #expect(matches.pairs == [.init(reference: 1, prediction: 2)])
         #expect(matches.sensitivity == 0.5 && matches.falseAlarms == 2)
+        #expect(matches.f1 == 2.0 / (2 + 2 + 1))
         // Equally near: all count.
         let twins = Self.map([(1, 3..<4), (2, 7..<8)])
         let both = try LesionMatches(reference: reference, prediction: twins, rule: .nearestReference(millimetres: 20))
-        #expect(both.rightPredictions == [1, 2] && both.foundReferences == [1])
+        #expect(both.rightPredictions == [1, 2] && both.foundReferences == [1] && both.f1 == 1)
     }
 
     @Test func nobodyAndNothing() throws {

@@ -66,11 +66,18 @@ import Workflow
         #expect(try table.number("reference_mm3", where: overlap) == 20)
         #expect(try table.number("volume_ratio", where: overlap) == 0.7)
         #expect(try table.number("count_ratio", where: overlap) == 1.5)
+        // F1 is 2 tp / (2 tp + fp + fn): pieces of a lesion found once are neither found twice nor false.
+        #expect(try table.number("f1", where: overlap) == 2.0 / 4 && table.number("f1", where: iou) == 2.0 / 5)
+        #expect(try table.number("f1", where: valdo) == 2.0 / 5)
+        #expect(try table.number("absolute_count_difference", where: overlap) == 1)
+        #expect(try table.number("absolute_volume_difference", where: overlap) == 6)
         func measured(_ metric: String, rule: String?) -> Double? {
             result.measurements.first { $0.metric == metric && $0.term == "microbleed" && $0.reference == rule }?.value
         }
         #expect(measured("fp", rule: "iou_0.5") == 2 && measured("references", rule: nil) == 2)
         #expect(measured("reference_volume", rule: nil) == 20)
+        #expect(measured("absolute_count_difference", rule: nil) == 1)
+        #expect(measured("absolute_volume_difference", rule: nil) == 6)
     }
 
     @Test func lesionsSayWhatBecameOfThem() throws {
@@ -91,6 +98,10 @@ import Workflow
         #expect(try cell("score", "reference", "2") == "n/a")
         #expect(try Double(cell("score", "prediction", "3")).map { abs($0 - 0.7) < 1e-6 } == true)
         #expect(try cell("common_voxels", "prediction", "1") == "3")
+        // Seven voxels predicted with 2.6 in all, of 10 voxels of 2 mm³.
+        let row = ["class": "microbleed", "rule": "overlap_1"]
+        let difference = try folder.table("table.tsv").number("absolute_volume_difference", where: row)
+        #expect(abs(difference - 14.8) < 1e-5)
     }
 
     @Test func namesThatNeverAgreeAreAMistake() throws {
@@ -170,6 +181,9 @@ import Workflow
         #expect(try table.number("precision", where: ["class": "lesion"]) == 0)
         #expect(try table.number("fp", where: ["class": "lesion"]) == 1)
         #expect(try table.cell("volume_ratio", where: ["class": "lesion"]) == "n/a")
+        // Differences exist without a reference.
+        #expect(try table.number("absolute_count_difference", where: ["class": "lesion"]) == 1)
+        #expect(try table.number("absolute_volume_difference", where: ["class": "lesion"]) == 16)
     }
 
     @Test func anotherGridIsBroughtOverOnlyWhenAsked() throws {

@@ -81,6 +81,7 @@ import Workflow
             "cmb", "overlap_1", "\(references)", "\(predictions)", "\(tp)", "\(references - tp)", "\(right)",
             "\(predictions - right)", cell(sensitivity), cell(precision), "n/a", "n/a", "0.5", "\(references * 10)",
             "\(predictions * 10)", "\(tp * 5)", "\(references * 10)", "\(predictions * 10)", "n/a", "n/a",
+            "\(abs(predictions - references))", "\(10 * abs(predictions - references))",
         ]
         return cells.joined(separator: "\t") + "\n"
     }
@@ -120,6 +121,9 @@ import Workflow
         #expect(abs(try number("precision", "pooled") - 5.0 / 9) < 1e-12)
         #expect(abs(try number("f1", "pooled") - 2 * (5.0 / 6) * (5.0 / 9) / (5.0 / 6 + 5.0 / 9)) < 1e-12)
         // Everybody counts, also who has none.
+        #expect(try number("absolute_count_difference", "people") == 4)
+        #expect(try number("absolute_count_difference", "mean") == (1.0 + 2 + 0 + 0) / 4)
+        #expect(try number("absolute_volume_difference", "mean") == 7.5)
         #expect(try number("fp_per_person", "people") == 4 && number("fp_per_person", "pooled") == 1)
         #expect(abs(try number("fp_per_lesion", "pooled") - 4.0 / 6) < 1e-12)
         #expect(abs(try number("count_mse", "pooled") - (1.0 + 4) / 4) < 1e-12)
@@ -133,6 +137,19 @@ import Workflow
         #expect(froc.rows.map { $0[3] } == ["0", "0.25", "0.25", "0.5"])
         #expect(try number("froc_sensitivity_at_0.125", "pooled") > 0.33)
         #expect(abs(try number("froc_sensitivity_at_0.25", "pooled") - 2.0 / 3) < 1e-12)
+    }
+
+    /// Of all people together too F1 is of references found, false alarms and references missed.
+    @Test func piecesOfALesionAreFoundOnce() throws {
+        let folder = try TaskFolder()
+        for (n, person) in [(2, 3, 1, 2), (1, 1, 1, 1)].enumerated() {
+            try folder.add(
+                "tables", Self.header + row(person.0, person.1, tp: person.2, right: person.3), name: "\(n).tsv",
+                context: TaskContext(subject: "\(n)"))
+        }
+        #expect(try folder.perform("evaluate.summary").failure == nil)
+        let f1 = try folder.table("table.tsv").number("pooled", where: ["label": "cmb", "metric": "f1"])
+        #expect(abs(f1 - 4.0 / 6) < 1e-12)
     }
 
     /// Images of one person are no independent observations.

@@ -54,11 +54,16 @@ package struct LesionMatches: Sendable, Equatable {
     package var precision: Double? {
         predictions == 0 ? nil : Double(rightPredictions.count) / Double(predictions)
     }
-    /// Harmonic mean of sensitivity and precision, 0 where nothing was found; nil without a reference.
+    /// 2TP / (2TP + FP + FN) of references found, predictions that are right for none, and references missed: 0 where nothing was
+    /// found; nil without a reference.
+    ///
+    /// One to one it is the harmonic mean of sensitivity and precision. Under `overlap` a lesion that was found in several pieces
+    /// is one TP, and none of its pieces an FP; one prediction that joins several lesions found them all. Under
+    /// `nearestReference` it is the F1 of the VALDO challenge, but for predictions equally near to one reference: there each is
+    /// a TP, which may make the challenge's FN negative and its F1 more than 1.
     package var f1: Double? {
-        guard let sensitivity else { return nil }
-        let precision = precision ?? 0
-        return sensitivity + precision == 0 ? 0 : 2 * sensitivity * precision / (sensitivity + precision)
+        let found = 2 * foundReferences.count
+        return references == 0 ? nil : Double(found) / Double(found + falseAlarms + missed)
     }
 
     /// - Parameters:

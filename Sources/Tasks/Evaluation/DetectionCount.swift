@@ -3,11 +3,14 @@ import Segmentation
 import Workflow
 
 /// What a person's table says of one class under one rule.
+///
+/// `tp` and `fn` are references found and missed, `right` and `fp` predictions that found one and that found none, and `f1` is
+/// 2 tp / (2 tp + fp + fn). `absolute_count_difference` and `absolute_volume_difference` (mm³) are those of the VALDO challenge.
 struct DetectionCount {
     static let columns = [
         "class", "rule", "references", "predictions", "tp", "fn", "right", "fp", "sensitivity", "precision", "f1",
         "dice_found", "dice", "reference_voxels", "prediction_voxels", "common_voxels", "reference_mm3",
-        "prediction_mm3", "count_ratio", "volume_ratio",
+        "prediction_mm3", "count_ratio", "volume_ratio", "absolute_count_difference", "absolute_volume_difference",
     ]
 
     let className: String
@@ -16,12 +19,19 @@ struct DetectionCount {
     private let diceOfFound: Double?
     private let overlap: OverlapMetrics
     private let voxelVolume: Double
+    private let volumeDifference: Double
 
-    /// - Parameter contacts: of the lesions of this class.
-    init(className: String, rule: String, _ contacts: LesionContacts, _ matches: LesionMatches) {
+    /// - Parameters:
+    ///   - contacts: of the lesions of this class.
+    ///   - probableVoxels: as of `DetectionInput`.
+    init(
+        className: String, rule: String, _ contacts: LesionContacts, _ matches: LesionMatches,
+        probableVoxels: [UInt16: Double]
+    ) {
         (self.className, self.rule, self.matches) = (className, rule, matches)
         overlap = contacts.overlap
         voxelVolume = contacts.grid.voxelVolumeCubicMillimetres
+        volumeDifference = Self.absoluteVolumeDifference(contacts, probableVoxels)
         let dices = matches.foundReferences.sorted().map { reference in
             contacts.overlap(
                 of: reference, with: matches.assigned.filter { $0.reference == reference }.map(\.prediction)
@@ -40,12 +50,25 @@ struct DetectionCount {
             cell(Double(overlap.secondVoxels) * voxelVolume), cell(Double(overlap.firstVoxels) * voxelVolume),
             cell(Self.ratio(matches.predictions, matches.references)),
             cell(Self.ratio(overlap.firstVoxels, overlap.secondVoxels)),
+            "\(abs(matches.predictions - matches.references))", cell(volumeDifference),
         ]
     }
 
     /// Predicted over true; nil without a truth.
     static func ratio(_ predicted: Int, _ reference: Int) -> Double? {
         reference == 0 ? nil : Double(predicted) / Double(reference)
+    }
+
+    /// mm³; a voxel of a prediction counts by its probability.
+    private static func absoluteVolumeDifference(
+        _ contacts: LesionContacts, _ probableVoxels: [UInt16: Double]
+    ) -> Double {
+        // In order, so that the sum is the same bits every time.
+        let predicted = contacts.predictions.sorted { $0.key < $1.key }.reduce(0.0) { sum, lesion in
+            sum + (probableVoxels[lesion.key] ?? Double(lesion.value.voxels))
+        }
+        let difference = abs(predicted - Double(contacts.overlap.secondVoxels))
+        return difference * contacts.grid.voxelVolumeCubicMillimetres
     }
 
     /// What depends on the rule: the class is the term, the rule the reference.
@@ -62,7 +85,9 @@ struct DetectionCount {
     }
 
     /// What holds under every rule.
-    static func measurements(ofClass name: String, _ contacts: LesionContacts) -> [MeasuredValue] {
+    static func measurements(
+        ofClass name: String, _ contacts: LesionContacts, probableVoxels: [UInt16: Double]
+    ) -> [MeasuredValue] {
         let overlap = contacts.overlap
         let voxelVolume = contacts.grid.voxelVolumeCubicMillimetres
         let (references, predictions) = (contacts.references.count, contacts.predictions.count)
@@ -72,6 +97,8 @@ struct DetectionCount {
             ("prediction_volume", Double(overlap.firstVoxels) * voxelVolume, "mm3"),
             ("count_ratio", ratio(predictions, references), "1"),
             ("volume_ratio", ratio(overlap.firstVoxels, overlap.secondVoxels), "1"),
+            ("absolute_count_difference", Double(abs(predictions - references)), "1"),
+            ("absolute_volume_difference", absoluteVolumeDifference(contacts, probableVoxels), "mm3"),
         ]
         return numbers.map { metric, value, unit in
             MeasuredValue(term: name, metric: metric, value: value, unit: unit)

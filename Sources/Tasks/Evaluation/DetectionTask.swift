@@ -22,10 +22,11 @@ enum DetectionTask: TaskImplementation {
             )
             let part = contacts.limited(
                 toReferences: references.contains, predictions: predictions.contains)
-            measured += DetectionCount.measurements(ofClass: name, part)
+            measured += DetectionCount.measurements(ofClass: name, part, probableVoxels: input.probableVoxels)
             for rule in rules {
                 let matches = LesionMatches(part, rule: rule)
-                let count = DetectionCount(className: name, rule: rule.name, part, matches)
+                let count = DetectionCount(
+                    className: name, rule: rule.name, part, matches, probableVoxels: input.probableVoxels)
                 persons.rows.append(count.row)
                 measured += count.measurements
                 lesions.rows += MatchedLesion.all(
@@ -72,6 +73,9 @@ struct DetectionInput {
     let classes: [String]
     /// By number of the prediction; empty where there are none.
     let scores: [UInt16: Double]
+    /// The voxels of each prediction, by number, counted by their probabilities; empty where no map of these is read. Whoever is
+    /// not in it counts whole.
+    let probableVoxels: [UInt16: Double]
     /// What to look at where it was not meant.
     let warnings: [String]
 
@@ -113,13 +117,13 @@ struct DetectionInput {
         warnings =
             isAlike || !namings.contains(.classTable)
             ? [] : ["Here \(said); all of them are counted. Should some be the same, say so with “rename”."]
-        scores = try Self.scores(environment, prediction, table, isResampled: isResampled)
+        (scores, probableVoxels) = try Self.scores(environment, prediction, table, isResampled: isResampled)
     }
 
-    /// From a column of the predictions' table, else from a map of probabilities.
+    /// From a column of the predictions' table, else from a map of probabilities, and what this makes of their voxels.
     private static func scores(
         _ environment: TaskEnvironment, _ set: LesionSet, _ table: TaskRequest.StagedInput?, isResampled: Bool
-    ) throws -> [UInt16: Double] {
+    ) throws -> (scores: [UInt16: Double], probableVoxels: [UInt16: Double]) {
         let wanted = environment.text("score")
         if set.naming == .lesionTable, let item = table {
             let contents = try item.readTable()
@@ -130,7 +134,7 @@ struct DetectionInput {
                     guard let lesion = UInt16(row[number]) else { continue }
                     scores[lesion] = TabSeparatedTable.number(row[column])
                 }
-                return scores
+                return (scores, [:])
             }
             if environment.isSet("score") {
                 throw TaskResult.Failure.permanent(
@@ -138,7 +142,7 @@ struct DetectionInput {
                         + "name another with “score”")
             }
         }
-        guard let item = environment.optionalInput("probabilities") else { return [:] }
+        guard let item = environment.optionalInput("probabilities") else { return ([:], [:]) }
         var names: RegionTable?
         if set.naming == .classTable, let table {
             names = try RegionTable(try table.readTable(), name: table.input.name)
@@ -151,12 +155,13 @@ struct DetectionInput {
             item, table: names, on: set.map.grid, of: "the prediction", isResampled: isResampled)
         let measured = LesionMeasures.all(
             of: set, LesionMeasures.Maps(probabilities: maps), threads: environment.threads)
-        var scores: [UInt16: Double] = [:]
+        var (scores, probableVoxels): ([UInt16: Double], [UInt16: Double]) = ([:], [:])
         for lesion in measured {
             scores[lesion.lesion.number] =
                 wanted == "mean_probability" ? lesion.meanProbability : lesion.largestProbability
+            probableVoxels[lesion.lesion.number] = lesion.probableVoxels
         }
-        return scores
+        return (scores, probableVoxels)
     }
 }
 

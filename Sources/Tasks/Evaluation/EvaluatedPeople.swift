@@ -132,5 +132,6 @@ struct EvaluatedPeople {
     private static let nothing: [String: Double?] = [
         "references": 0, "predictions": 0, "tp": 0, "fn": 0, "right": 0, "fp": 0, "dice": 1, "reference_voxels": 0,
         "prediction_voxels": 0, "common_voxels": 0, "reference_mm3": 0, "prediction_mm3": 0,
+        "absolute_count_difference": 0, "absolute_volume_difference": 0,
     ]
 }

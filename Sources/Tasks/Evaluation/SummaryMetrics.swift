@@ -121,10 +121,10 @@ struct SummaryMetrics {
     private static func detection(_ group: EvaluatedPeople.Group) -> [SummaryRow] {
         func sensitivity(_ entries: Entries) -> Double? { ratio(sum(entries, "tp"), sum(entries, "references")) }
         func precision(_ entries: Entries) -> Double? { ratio(sum(entries, "right"), sum(entries, "predictions")) }
-        func harmonic(_ entries: Entries) -> Double? {
-            guard let found = sensitivity(entries) else { return nil }
-            let right = precision(entries) ?? 0
-            return found + right == 0 ? 0 : 2 * found * right / (found + right)
+        func f1(_ entries: Entries) -> Double? {
+            guard sum(entries, "references") > 0 else { return nil }
+            let found = 2 * sum(entries, "tp")
+            return ratio(found, found + sum(entries, "fp") + sum(entries, "fn"))
         }
         func dice(_ entries: Entries) -> Double? {
             ratio(
@@ -133,7 +133,7 @@ struct SummaryMetrics {
         var rows: [SummaryRow] = []
         rows.append(row(group, "sensitivity", "sensitivity", "1", pooled: sensitivity))
         rows.append(row(group, "precision", "precision", "1", pooled: precision))
-        rows.append(row(group, "f1", "f1", "1", pooled: harmonic))
+        rows.append(row(group, "f1", "f1", "1", pooled: f1))
         rows.append(row(group, "dice_found", "dice_found", "1"))
         rows.append(row(group, "dice", "dice", "1", pooled: dice))
         rows.append(row(group, "fp_per_person", "fp", "1") { ratio(sum($0, "fp"), people($0)) })
@@ -141,6 +141,8 @@ struct SummaryMetrics {
         rows.append(
             row(group, "count_ratio", "count_ratio", "1") { ratio(sum($0, "predictions"), sum($0, "references")) })
         rows.append(row(group, "volume_ratio", "volume_ratio", "1", pooled: volumeRatio))
+        rows.append(row(group, "absolute_count_difference", "absolute_count_difference", "1"))
+        rows.append(row(group, "absolute_volume_difference", "absolute_volume_difference", "mm3"))
         return rows + emptyRows(group) + agreementRows(group, "count", "references", "predictions", unit: "1")
             + agreementRows(group, "volume", "reference_mm3", "prediction_mm3", unit: "mm3")
     }

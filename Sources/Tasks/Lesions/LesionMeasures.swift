@@ -14,6 +14,8 @@ struct LesionMeasures: Sendable {
     var peakChi: Double?
     var meanProbability: Double?
     var largestProbability: Double?
+    /// Sum of its voxels' probabilities, clipped to 0 … 1; nil without one.
+    var probableVoxels: Double?
     /// The region that holds most of it, background aside, and its share of the lesion.
     var region: (label: UInt16, share: Double)?
     /// At the voxel nearest to its centre; 0 where none is.
@@ -64,6 +66,7 @@ struct LesionMeasures: Sendable {
             let values = indices.map { Double(volume.values[$0]) }.filter(\.isFinite)
             meanProbability = values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
             largestProbability = values.max()
+            probableVoxels = values.isEmpty ? nil : values.reduce(0) { $0 + min(max($1, 0), 1) }
         }
         if let regions = maps.regions {
             var counts: [UInt16: Int] = [:]

@@ -57,7 +57,7 @@ extension TaskKindCatalog {
         resources: TaskResources(cores: 1, memoryMiB: 2048), timeoutSeconds: 1800)
 
     private static let detectionEvaluation = TaskKind(
-        name: "evaluate.detection", version: 2,
+        name: "evaluate.detection", version: 3,
         summary: "Predicted against reference lesions of a person, under several matching rules side by side.",
         scopes: [.session],
         inputs: [
@@ -118,7 +118,7 @@ extension TaskKindCatalog {
             MeasurementDeclaration("fp", unit: "1", "Predictions that found none."),
             MeasurementDeclaration("sensitivity", unit: "1", "tp / references; none without a reference."),
             MeasurementDeclaration("precision", unit: "1", "right / predictions; none without a prediction."),
-            MeasurementDeclaration("f1", unit: "1", "Harmonic mean of the two; none without a reference."),
+            MeasurementDeclaration("f1", unit: "1", "2tp / (2tp + fp + fn); none without a reference."),
             MeasurementDeclaration(
                 "dice_found", unit: "1", "Mean Dice of found references with the predictions assigned to them."),
             MeasurementDeclaration("dice", unit: "1", "Dice of all voxels of the class."),
@@ -126,6 +126,12 @@ extension TaskKindCatalog {
             MeasurementDeclaration("prediction_volume", unit: "mm3", "Volume of the predictions."),
             MeasurementDeclaration("count_ratio", unit: "1", "Predictions over references."),
             MeasurementDeclaration("volume_ratio", unit: "1", "Predicted over reference volume."),
+            MeasurementDeclaration(
+                "absolute_count_difference", unit: "1", "|predictions − references|, as VALDO has it."),
+            MeasurementDeclaration(
+                "absolute_volume_difference", unit: "mm3",
+                "|predicted − reference volume|, as VALDO has it: voxels of predictions count by their probability where a map of "
+                    + "probabilities gives the scores."),
         ],
         resources: TaskResources(cores: 1, memoryMiB: 2048), timeoutSeconds: 1800)
 }

@@ -105,7 +105,7 @@ extension TaskKindCatalog {
         resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 3600)
 
     static let evaluationSummary = TaskKind(
-        name: "evaluate.summary", version: 3,
+        name: "evaluate.summary", version: 4,
         summary:
             "Evaluations of regions or lesions over people: mean and spread, pooled, agreement, published figures beside.",
         scopes: [.cohort],
@@ -147,12 +147,18 @@ extension TaskKindCatalog {
                 "sensitivity", unit: "1", "References found, over people with one; pooled: over all."),
             MeasurementDeclaration(
                 "precision", unit: "1", "Predictions right, over people with one; pooled: over all."),
-            MeasurementDeclaration("f1", unit: "1", "Harmonic mean of the two."),
+            MeasurementDeclaration(
+                "f1", unit: "1",
+                "2TP / (2TP + FP + FN): TP references found, FP predictions that found none, FN references missed."),
             MeasurementDeclaration("dice_found", unit: "1", "Dice of found references."),
             MeasurementDeclaration("fp_per_person", unit: "1", "False alarms per person."),
             MeasurementDeclaration("fp_per_lesion", unit: "1", "False alarms of all over references of all."),
             MeasurementDeclaration("count_ratio", unit: "1", "Predicted over true number."),
             MeasurementDeclaration("volume_ratio", unit: "1", "Predicted over true volume."),
+            MeasurementDeclaration(
+                "absolute_count_difference", unit: "1", "Size of the difference of the numbers, of lesions."),
+            MeasurementDeclaration(
+                "absolute_volume_difference", unit: "mm3", "Size of the difference of the volumes, of lesions."),
             MeasurementDeclaration("both_empty", unit: "1", "Images in which neither side has a voxel: Dice is 1."),
             MeasurementDeclaration("one_empty", unit: "1", "Images in which only one side has a voxel: Dice is 0."),
             MeasurementDeclaration("count_mse", unit: "1", "Mean squared difference of the numbers."),

@@ -148,7 +148,8 @@ enum ReportMethods {
                 "Predicted lesions were matched with reference lesions under each of: \(value("rules")). Overlap asks for "
                 + "\(value("overlap_voxels")) common voxels and is not one to one; iou asks for an intersection over union of "
                 + "\(value("iou")), centre for middles at most \(value("centre_mm")) mm apart, both one to one; valdo takes each "
-                + "prediction to its nearest reference within \(value("valdo_mm")) mm [Sudre 2024]."
+                + "prediction to its nearest reference within \(value("valdo_mm")) mm [Sudre 2024]. F1 is 2TP / (2TP + FP + FN) of "
+                + "references found, predictions that found none and references missed."
         case "evaluate.classification":
             return
                 "Scores were judged by the area under the ROC curve, as a whole and up to a false positive rate of "
