@@ -88,6 +88,10 @@ import Workflow
             try made(3, "nuclei", "evaluate.segmentation", "table", name: "table.tsv"),
             try made(4, "rims", "evaluate.classification", "roc", subject: nil, name: "roc.tsv"),
             try made(5, "people", "evaluate.summary", "report", subject: nil, name: "report.json"),
+            try made(6, "candidates", "lesions.candidates", "labels"),
+            try made(7, "match", "lesions.match", "targets", name: "targets.tsv"),
+            try made(8, "select", "lesions.select", "labels"),
+            try made(8, "select", "lesions.select", "probabilities"),
         ]
         #expect(
             paths(files, atlases: []) == [
@@ -99,6 +103,10 @@ import Workflow
                 "sub-01/anat/sub-01_desc-segmentation_metrics.tsv",
                 "cohort/rims_roc.tsv",
                 "cohort/people_report.json",
+                "sub-01/anat/sub-01_desc-candidates_dseg.nii.gz",
+                "sub-01/anat/sub-01_desc-matched_lesions.tsv",
+                "sub-01/anat/sub-01_desc-selected_dseg.nii.gz",
+                "sub-01/anat/sub-01_desc-selected_probseg.nii.gz",
             ])
     }
 

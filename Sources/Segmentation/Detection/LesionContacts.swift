@@ -86,6 +86,15 @@ package struct LesionContacts: Sendable {
         }
     }
 
+    /// Of several pairs the one that shares most voxels, of equals the nearest, of those the first; nil without any.
+    package func best(of pairs: [LesionMatches.Pair]) -> LesionMatches.Pair? {
+        func cost(_ pair: LesionMatches.Pair) -> (Int, Double) {
+            let contact = Contact(reference: pair.reference, prediction: pair.prediction)
+            return (-(common[contact] ?? 0), distanceMillimetres(of: contact))
+        }
+        return pairs.min { cost($0) < cost($1) }
+    }
+
     /// Common voxels over those of either; 0 for lesions that do not touch.
     package func intersectionOverUnion(of contact: Contact) -> Double {
         let shared = common[contact] ?? 0

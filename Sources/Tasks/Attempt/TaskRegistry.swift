@@ -10,7 +10,8 @@ package enum TaskRegistry {
         NetworkTrainTask.self, NetworkSegmentTask.self, NetworkClassifyTask.self,
         LesionComponentsTask.self, DetectionTask.self, SegmentationEvaluationTask.self, ClassificationTask.self,
         SummaryTask.self,
-        ClassifierTrainTask.self, ClassifierApplyTask.self, LesionCandidatesTask.self,
+        ClassifierTrainTask.self, ClassifierApplyTask.self, LesionCandidatesTask.self, LesionMatchTask.self,
+        LesionSelectTask.self,
         LinearModelTask.self, CohortQCTask.self,
         CommandTask.self,
     ]

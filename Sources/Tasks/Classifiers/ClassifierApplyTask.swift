@@ -7,7 +7,8 @@ enum ClassifierApplyTask: TaskImplementation {
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let models = try models(environment)
         let (first, item) = (models[0], try environment.input("features"))
-        let features = try FeatureSamples(item, columns: first.columns, reference: first.reference)
+        let features = try FeatureSamples(
+            item, and: environment.optionalInput("features2"), columns: first.columns, reference: first.reference)
         guard features.unit == first.unit else {
             throw TaskResult.Failure.permanent(
                 "\(item.input.name) is a table of \(features.unit.plural), the classifier judges \(first.unit.plural); bind tables as "

@@ -33,11 +33,16 @@ struct FeatureSamples {
     ]
 
     /// - Parameters:
+    ///   - further: a table of the same lesions with further columns.
     ///   - wanted: columns to use; empty: all but those that name and place things.
     ///   - reference: rows of a table with the column `reference` to use.
-    init(_ item: TaskRequest.StagedInput, columns wanted: [String], reference: String) throws {
-        let table = try item.readTable()
+    init(
+        _ item: TaskRequest.StagedInput, and further: TaskRequest.StagedInput? = nil, columns wanted: [String],
+        reference: String
+    ) throws {
         let name = item.input.name
+        var table = try item.readTable()
+        if let further { table = try Self.joined(table, name, try further.readTable(), further.input.name) }
         let places: [(name: String, place: Int)] =
             try wanted.isEmpty
             ? table.columns.enumerated().filter { !Self.descriptive.contains($0.element) }.map {
@@ -106,5 +111,33 @@ struct FeatureSamples {
         names = pairs.map(\.0)
         self.samples = [Sample(number: nil, values: values, kind: kinds.map { rows[0][$0] })]
         unit = .person
+    }
+
+    /// The rows of a table of lesions with the columns that another has of them besides.
+    ///
+    /// - Throws: a sentence where either is of no lesions, both have a feature, or the other lacks a lesion.
+    private static func joined(
+        _ table: TabSeparatedTable, _ name: String, _ other: TabSeparatedTable, _ otherName: String
+    ) throws -> TabSeparatedTable {
+        let (lesion, own) = (try other.column("lesion", of: otherName), try table.column("lesion", of: name))
+        let places = other.columns.indices.filter { !table.columns.contains(other.columns[$0]) }
+        if let twice = other.columns.first(where: { table.columns.contains($0) && !descriptive.contains($0) }) {
+            throw TaskResult.Failure.permanent(
+                "\(otherName) has a feature “\(twice)” as \(name) has; call it something else in one of them, or leave it out"
+            )
+        }
+        let rows = Dictionary(other.rows.map { ($0[lesion], $0) }) { first, _ in first }
+        guard rows.count == other.rows.count else {
+            throw TaskResult.Failure.permanent("\(otherName) has a lesion twice; keep one row of each")
+        }
+        return TabSeparatedTable(
+            columns: table.columns + places.map { other.columns[$0] },
+            rows: try table.rows.map { row in
+                guard let further = rows[row[own]] else {
+                    throw TaskResult.Failure.permanent(
+                        "\(otherName) has no row for lesion \(row[own]) of \(name); bind tables of the same lesions")
+                }
+                return row + places.map { further[$0] }
+            })
     }
 }

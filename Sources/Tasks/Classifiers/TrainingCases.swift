@@ -46,10 +46,20 @@ struct TrainingCases {
     }
 
     init(_ environment: TaskEnvironment, _ warnings: inout [String]) throws {
-        let items = environment.inputs("features")
+        let further = try environment.inputsByContext("features2")
+        let all = environment.inputs("features")
+        let items = all.filter { further.isEmpty || further[$0.input.context] != nil }
+        warnings += all.filter { !further.isEmpty && further[$0.input.context] == nil }.map {
+            "\($0.input.context) takes no part: it has no table at “features2”."
+        }
+        guard !items.isEmpty else {
+            throw environment.refuse(
+                "nobody has a table both at “features” and at “features2”; bind those of the same people")
+        }
         let tables = try items.map {
             try FeatureSamples(
-                $0, columns: environment.texts("columns"), reference: environment.text("reference"))
+                $0, and: further[$0.input.context], columns: environment.texts("columns"),
+                reference: environment.text("reference"))
         }
         guard let first = tables.first, Set(tables.map(\.unit)).count == 1 else {
             throw environment.refuse(

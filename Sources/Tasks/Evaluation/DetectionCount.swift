@@ -140,26 +140,18 @@ struct MatchedLesion {
             let sizes = [cell(iou), cell(distance), "\(lesion.voxels)", cell(volume)]
             return MatchedLesion(row: own + sizes + place + [cell(score)])
         }
-        /// Of several partners the one that shares most, of equals the nearest.
-        func best(_ pairs: [LesionMatches.Pair]) -> LesionMatches.Pair? {
-            func cost(_ pair: LesionMatches.Pair) -> (Int, Double) {
-                let contact = LesionContacts.Contact(reference: pair.reference, prediction: pair.prediction)
-                return (-(contacts.common[contact] ?? 0), contacts.distanceMillimetres(of: contact))
-            }
-            return pairs.min { cost($0) < cost($1) }
-        }
         let byReference = Dictionary(grouping: matches.pairs, by: \.reference)
         let byPrediction = Dictionary(grouping: matches.pairs, by: \.prediction)
         let references = contacts.references.sorted { $0.key < $1.key }.map { number, lesion in
             let pairs = byReference[number] ?? []
             return row(
-                "reference", number, lesion, pairs.isEmpty ? "fn" : "tp", best(pairs),
+                "reference", number, lesion, pairs.isEmpty ? "fn" : "tp", contacts.best(of: pairs),
                 pairs.compactMap { scores[$0.prediction] }.max())
         }
         let predictions = contacts.predictions.sorted { $0.key < $1.key }.map { number, lesion in
             let pairs = byPrediction[number] ?? []
             return row(
-                "prediction", number, lesion, pairs.isEmpty ? "fp" : "tp", best(pairs), scores[number])
+                "prediction", number, lesion, pairs.isEmpty ? "fp" : "tp", contacts.best(of: pairs), scores[number])
         }
         return references + predictions
     }

@@ -44,19 +44,7 @@ enum DetectionTask: TaskImplementation {
     }
 
     private static func rules(_ environment: TaskEnvironment) throws -> [LesionMatchingRule] {
-        var rules: [LesionMatchingRule] = []
-        for name in environment.texts("rules") {
-            switch name {
-            case "overlap": rules.append(.overlap(voxels: environment.integer("overlap_voxels")))
-            case "iou": rules.append(.intersectionOverUnion(environment.number("iou")))
-            case "centre": rules.append(.centreDistance(millimetres: environment.number("centre_mm")))
-            case "valdo": rules.append(.nearestReference(millimetres: environment.number("valdo_mm")))
-            default:
-                throw TaskResult.Failure.permanent(
-                    "Step \(environment.request.step): there is no matching rule “\(name)”; there are overlap, iou, centre and valdo"
-                )
-            }
-        }
+        let rules = try environment.texts("rules").map { try environment.matchingRule($0) }
         guard !rules.isEmpty else {
             throw TaskResult.Failure.permanent(
                 "Step \(environment.request.step) names no matching rule; there are overlap, iou, centre and valdo")
@@ -166,6 +154,17 @@ struct DetectionInput {
 }
 
 extension TaskEnvironment {
+    /// A rule by its name, with what the parameters of this step say about it.
+    func matchingRule(_ name: String) throws -> LesionMatchingRule {
+        switch name {
+        case "overlap": return .overlap(voxels: integer("overlap_voxels"))
+        case "iou": return .intersectionOverUnion(number("iou"))
+        case "centre": return .centreDistance(millimetres: number("centre_mm"))
+        case "valdo": return .nearestReference(millimetres: number("valdo_mm"))
+        default: throw refuse("there is no matching rule “\(name)”; there are overlap, iou, centre and valdo")
+        }
+    }
+
     /// Prediction and reference are not on one grid, and nobody said that this may be mended.
     func otherGrids(
         _ prediction: TaskRequest.StagedInput, _ found: VoxelGrid, _ reference: TaskRequest.StagedInput,

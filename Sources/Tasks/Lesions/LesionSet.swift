@@ -48,6 +48,12 @@ struct LesionSet: Sendable {
         var renamed: [String: String] = [:]
         /// Bring the map here, each voxel from the nearest one; nil: it stays on its grid.
         var grid: VoxelGrid?
+
+        /// Of a map that has one number per lesion: all of them, as they are.
+        static var byNumber: Making {
+            Making(
+                numbers: .lesions, connectivity: .facesEdgesAndCorners, smallestMillimetres3: 0, wanted: [])
+        }
     }
 
     /// Columns that hold the number of a lesion.

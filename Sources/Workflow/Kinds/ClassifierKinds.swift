@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Classical classifiers on tables of features, and candidates for them.
     static let classifierKinds = [
         TaskKind(
-            name: "classifier.train", version: 3,
+            name: "classifier.train", version: 4,
             summary:
                 "Trains a random forest or a logistic regression on tables of features, to tell lesions, slices or people apart.",
             scopes: [.cohort],
@@ -13,6 +13,9 @@ extension TaskKindCatalog {
                     "features", .table, .many,
                     "One table per session: a row per lesion (column lesion) or slice (column slice), or one per region (column "
                         + "name or region), whose numbers all describe the person."),
+                TaskPort(
+                    "features2", .table, .any,
+                    "Further features of the same lesions, a table per session: columns that the first lacks."),
                 TaskPort(
                     "targets", .table, .any,
                     "Classes of lesions: columns lesion and class; without, the tables of features have the column class."
@@ -92,6 +95,10 @@ extension TaskKindCatalog {
             scopes: [.session],
             inputs: [
                 TaskPort("features", .table, .one, "Table with the features that the classifier was trained with."),
+                TaskPort(
+                    "features2", .table, .optional,
+                    "Further features of the same lesions, where it was trained with any."
+                ),
                 TaskPort(
                     "covariates", .json, .optional,
                     "Columns of participants.tsv, where the classifier residualises features for some."),

@@ -80,9 +80,7 @@ extension TaskKindCatalog {
         ],
         parameters: [
             numbers("prediction_numbers", "the prediction"), numbers("reference_numbers", "the reference"),
-        ] + lesionMaking + [
-            TaskParameter(
-                "rename", .map, default: [:], "Other names for classes of either side, e.g. {cmb: microbleed}."),
+            rename("either side"),
             TaskParameter(
                 "only_shared", .boolean, default: false,
                 "Leave out classes that a side's table of classes does not name, as long as there are others: a network that was "
@@ -92,23 +90,10 @@ extension TaskKindCatalog {
                 "rules", .list, default: ["overlap", "iou", "centre", "valdo"],
                 "When a reference counts as found: overlap, iou, centre, valdo."),
             TaskParameter(
-                "overlap_voxels", .integer(1...1_000_000), default: 1,
-                "For overlap: common voxels; any prediction that touches a reference is right."),
-            TaskParameter(
-                "iou", .number(0.001...1), default: 0.1,
-                "For iou: least intersection over union; one to one, the largest first."),
-            TaskParameter(
-                "centre_mm", .number(0.01...1000), default: 3,
-                "For centre: largest distance between middles; one to one, the nearest first."),
-            TaskParameter(
-                "valdo_mm", .number(0.01...1000), default: 3,
-                "For valdo: each prediction goes to its nearest reference if nearer than this; the nearest of several is right."
-            ),
-            TaskParameter(
                 "score", .text, default: "max_probability",
                 "How sure the prediction is of a lesion: a column of prediction_table, or max_probability or "
                     + "mean_probability of the map."),
-        ],
+        ] + lesionMaking + matchingRules,
         measurements: [
             MeasurementDeclaration("references", unit: "1", "Reference lesions of a class (term names it)."),
             MeasurementDeclaration("predictions", unit: "1", "Predicted lesions."),

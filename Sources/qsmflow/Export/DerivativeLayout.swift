@@ -118,6 +118,12 @@ struct DerivativeLayout: Sendable {
             anatomical(file, ["space": imageSuffix(of: file), "desc": "radiomics"], "features", ".tsv")
         case ("lesions.components", "labels"): anatomical(file, ["desc": "lesions"], "dseg", ".nii.gz")
         case ("lesions.components", "table"): anatomical(file, ["desc": "lesions"], "lesions", ".tsv")
+        case ("lesions.candidates", "labels"): anatomical(file, ["desc": "candidates"], "dseg", ".nii.gz")
+        case ("lesions.candidates", "table"): anatomical(file, ["desc": "candidates"], "lesions", ".tsv")
+        case ("lesions.match", "targets"): anatomical(file, ["desc": "matched"], "lesions", ".tsv")
+        case ("lesions.select", "labels"): anatomical(file, ["desc": "selected"], "dseg", ".nii.gz")
+        case ("lesions.select", "table"): anatomical(file, ["desc": "selected"], "dseg", ".tsv")
+        case ("lesions.select", "probabilities"): anatomical(file, ["desc": "selected"], "probseg", ".nii.gz")
         case ("evaluate.segmentation", "table"): anatomical(file, ["desc": "segmentation"], "metrics", ".tsv")
         case ("evaluate.detection", "table"): anatomical(file, ["desc": "detection"], "metrics", ".tsv")
         case ("evaluate.detection", "lesions"): anatomical(file, ["desc": "detection"], "lesions", ".tsv")
@@ -281,6 +287,18 @@ struct DerivativeLayout: Sendable {
             return described(
                 "Lesions by number; the table beside it says what each is", ["labels", "chimap", "probabilities"],
                 reference: reference("chimap") ?? reference("labels"))
+        case ("lesions.candidates", "labels"):
+            return described(
+                "Candidates by number, a ball each; the table beside it says what each is like",
+                ["image", "chimap", "mask"], reference: reference("image"))
+        case ("lesions.select", "labels"):
+            return described(
+                "Classes of lesions that a classifier decided for", ["lesions", "decisions"],
+                reference: reference("lesions"))
+        case ("lesions.select", "probabilities"):
+            return described(
+                "Probabilities of a classifier in the lesions that it judged, volume n of label n",
+                ["lesions", "decisions"], reference: reference("lesions"))
         case ("labels.native", "labels_t1w"):
             return described(
                 labelText("T1-weighted image"), ["t1w", "affine", "warp", "atlas_labels"], reference: reference("t1w"))

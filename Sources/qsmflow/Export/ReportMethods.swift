@@ -134,6 +134,14 @@ enum ReportMethods {
                 ? "Step \(step.name) trained a logistic regression with a quadratic penalty."
                 : "Step \(step.name) trained a random forest of \(value("trees")) trees [Breiman 2001], each of which was drawn people, "
                     + "with all cases that are theirs."
+        case "lesions.candidates":
+            return
+                "Candidates are extremes of radial symmetry at radii of \(value("radii_mm")) mm [Loy 2003], polarity "
+                + "\(value("polarity")), sign of susceptibility \(value("sign")); at most \(value("limit")) per image, the strongest."
+        case "lesions.match":
+            return
+                "Step \(step.name) called candidates by the class of the reference lesion that they were matched with (rule "
+                + "\(value("rule"))), and \(value("other")) without one."
         case "lesions.components":
             return
                 "Lesions are pieces of a class that touch (\(value("connectivity")) neighbours), measured one by one; peak "
@@ -259,6 +267,11 @@ enum ReportMethods {
                 "van Griethuysen 2017",
                 "van Griethuysen et al. Computational radiomics system to decode the radiographic phenotype. Cancer Res 77 (2017) e104–e107.",
                 "10.1158/0008-5472.CAN-17-0339"
+            ),
+            (
+                "Loy 2003",
+                "Loy and Zelinsky. Fast radial symmetry for detecting points of interest. IEEE Trans Pattern Anal Mach Intell 25 (2003) 959–973.",
+                "10.1109/TPAMI.2003.1217601"
             ),
             (
                 "Breiman 2001", "Breiman. Random forests. Mach Learn 45 (2001) 5–32.",
