@@ -3,7 +3,7 @@
 # everybody by the network that had not seen them, and writes a report. Cohorts, networks and trainings are smaller than the
 # publications'; what comes out shows that the program works and how it is used, and says nothing about a method.
 #
-#   scripts/methods.sh QSMFLOW FOLDER [METHOD...]          default: subcortical-network deepmir qsmrim qnet
+#   scripts/methods.sh QSMFLOW FOLDER [METHOD...]          default: subcortical-network deepmir microbleeds qsmrim qnet
 #
 # Interrupt it whenever you like: the same command goes on where it was.
 set -eu
@@ -33,14 +33,15 @@ cohort() {
     "$qsmflow" phantom write "$where" "$@"
 }
 
-# method NAME LABELS VIEW COLUMNS SETTING...: the workflow over the cohort, and the figures it ends with.
-#   LABELS: the derivative with the labels; VIEW: that the figures are in; COLUMNS: of it, with a condition.
+# method NAME LABELS QUERY SETTING...: the workflow over the cohort of $people, and the figures it ends with.
+#   LABELS: the derivative with the labels; QUERY: for the figures, in SQL.
 method() {
-    name=$1 labels=$2 query=$3
+    name=$1 labels=$2 query=$3 data=$folder/$people
     shift 3
+    mkdir -p "$folder/$name"
     start=$(date +%s)
-    "$qsmflow" run "$root/workflows/$name.yaml" "$folder/$name/rawdata" --name "$name" --state "$folder/$name/state" \
-        --derivatives "$folder/$name/derivatives/recon" "$folder/$name/derivatives/$labels" --set "$@"
+    "$qsmflow" run "$root/workflows/$name.yaml" "$data/rawdata" --name "$name" --state "$folder/$name/state" \
+        --derivatives "$data/derivatives/recon" "$data/derivatives/$labels" --set "$@"
     "$qsmflow" report --state "$folder/$name/state" --output "$folder/$name/report.html"
     "$qsmflow" sql --state "$folder/$name/state" -c "$query" -- --pset footer=off
     echo "$name: $((($(date +%s) - start + 59) / 60)) minutes; report: $folder/$name/report.html"
@@ -68,8 +69,9 @@ for nucleus in caudate putamen pallidum thalamus hippocampus amygdala substantia
     nuclei="$nuclei{name: $nucleus, regions: [left_$nucleus, right_$nucleus]}, "
 done
 
-for name in ${*:-subcortical-network deepmir qsmrim qnet}; do
+for name in ${*:-subcortical-network deepmir microbleeds qsmrim qnet}; do
     say "$name"
+    people=$name
     case $name in
     subcortical-network)
         cohort "$folder/$name" --study subcortical --subjects 9 --voxel 2.5
@@ -80,6 +82,11 @@ for name in ${*:-subcortical-network deepmir qsmrim qnet}; do
         cohort "$folder/$name" --study microbleeds --subjects 12 --voxel 2
         method "$name" labels "$detection" folds=3 epochs=24 batch=16 'slice=[96, 96, 1]' \
             'train.widths=[16, 32, 64, 128, 256, 512]' train.samples_per_epoch=192 ;;
+    microbleeds)
+        # The people of deepmir.
+        cohort "$folder/deepmir" --study microbleeds --subjects 12 --voxel 2
+        people=deepmir
+        method "$name" labels "$detection" folds=3 trees=200 ;;
     qsmrim)
         cohort "$folder/$name" --study rim --subjects 15 --voxel 2 --lesions 10 --rims 3 --aligned
         method "$name" labels "$(classification "class = 'rim' AND metric IN ('auc', 'average_precision', 'count_r')")" \
@@ -92,7 +99,7 @@ for name in ${*:-subcortical-network deepmir qsmrim qnet}; do
             'labels={bids: {suffix: dseg, desc: nuclei, space: none}}' \
             'label_names={bids: {suffix: dseg, desc: nuclei, extension: .tsv}}' ;;
     *)
-        echo "$0: there is no method $name; subcortical-network, deepmir, qsmrim and qnet there are" >&2
+        echo "$0: there is no method $name; there are subcortical-network, deepmir, microbleeds, qsmrim and qnet" >&2
         exit 64 ;;
     esac
 done

@@ -110,11 +110,11 @@ def microbleeds(acceptance: Acceptance) -> None:
     # Parts of slices, half of them about a lesion, instead of whole ones: a seventh of the voxels for as many lesions.
     cohort = Cohort("microbleeds", 24, 1)
     size = {
-        "folds": 3, "epochs": 10, "batch": 16, "slice": [64, 64, 1], "train.sampling": "patches", "train.skip_empty": "",
+        "folds": 3, "epochs": 25, "batch": 16, "slice": [64, 64, 1], "train.sampling": "patches", "train.skip_empty": "",
         "train.augmentation": "standard", "train.foreground_fraction": 0.5, "train.samples_per_epoch": 1600,
         "train.widths": [16, 32, 64, 128, 256, 512], "segment.overlap": 0.25, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
     one = {"classes": [{"name": "microbleed", "labels": [1]}]}
-    swi = {"second": None, "channels": [{"modality": "SWI", "normalise": "zscore"}]}
+    swi = {"second": None, "channels": [{"modality": "SWI", "normalise": "zscore_padded"}]}
     found = {}
 
     def keep(name):

@@ -150,7 +150,11 @@ import Testing
 
     @Test func featuresAreListedByTheirNames() async throws {
         struct Feature: Decodable, Equatable {
-            var family: String, tag: String?, ibsiCode: String?, pyRadiomics: String?, pyRadiomicsDifference: String?
+            var family: String
+            var tag: String?
+            var ibsiCode: String?
+            var pyRadiomics: String?
+            var pyRadiomicsDifference: String?
         }
         func features(_ family: String? = nil) async throws -> [Feature] {
             let program = try Program()

@@ -35,7 +35,8 @@ import Workflow
                 var builder = NetworkBuilder()
                 let image = try builder.input("image", channels: 1, rank: 3)
                 let pooled = try builder.add("pool", .globalAveragePooling, image)
-                card.network = try builder.network(outputs: [try builder.linear("fc", pooled, outputs: 2)])
+                let logits = try builder.linear("fc", pooled, outputs: 2)
+                card.network = try builder.network(outputs: [logits])
                 (card.task, card.inference, card.patch) = (.classification, nil, Extent3(8, 8, 8))
             }
             let (name, weights) = ("fold-\(n + 1).safetensors", card.network.initialWeights(.heNormal, seed: UInt64(n)))
@@ -83,7 +84,7 @@ import Workflow
             let result = try folder.perform("network.segment")
             #expect(result.failure == nil && result.warnings.contains { $0.contains("no test of it") } == isSeen)
         }
-        _ = training
+        withExtendedLifetime(training) {}
     }
 
     @Test func tablesOfTheTrainingAreNoTest() throws {
@@ -112,6 +113,6 @@ import Workflow
         #expect(try warnings(20, features).isEmpty)
         // Nothing is judged, and tables without rows are alike.
         #expect(try warnings(2, header).isEmpty && warnings(8, header).isEmpty)
-        _ = training
+        withExtendedLifetime(training) {}
     }
 }
