@@ -207,4 +207,19 @@ import Testing
         let phantom = try await program.run("phantom", program.folder + "/small", "--voxel", "0.1")
         #expect(phantom.code == 64 && phantom.errors.contains("--voxel is 0.1; it must be from 0.8 to 4.0 mm"))
     }
+
+    /// A study says how to run the workflow that it is made for.
+    @Test(
+        arguments: [
+            ("rim", "qsmrim.yaml", "/derivatives/labels --set register=false"),
+            ("microbleeds", "deepmir.yaml", "/derivatives/labels"),
+            ("hemochromatosis", "qnet.yaml", "/atlas"),
+        ] as [(String, String, String)])
+    func aPhantomSaysHowToRunIt(study: String, workflow: String, ending: String) async throws {
+        let program = try Program()
+        let answer = try await program.run(
+            "phantom", program.folder + "/small", "--study", study, "--subjects", "1", "--voxel", "4", "--aligned")
+        let line = answer.output.split(separator: "\n").first { $0.hasPrefix("run it with") }
+        #expect(line?.contains("workflows/\(workflow) ") == true && line?.hasSuffix(ending) == true, "\(answer.output)")
+    }
 }

@@ -146,6 +146,28 @@ import Workflow
         #expect(try classes.perform("evaluate.detection").failure?.message.contains("“rename”") == true)
     }
 
+    /// A network that was taught one class of two does not fail at the other, if that is asked for. A table of lesions names what
+    /// is there and not what could be: then the network's table decides.
+    @Test func classesOfOneSideAloneCanBeLeftOut() throws {
+        func classes(_ reference: String, _ parameters: JSONValue) throws -> [String] {
+            let folder = try TaskFolder()
+            try BoxMap([(1, 2..<4, 2..<4, 2..<4), (2, 10..<12, 2..<4, 2..<4)]).bind("reference", in: folder)
+            try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("prediction", in: folder)
+            try folder.add("reference_table", reference, name: "reference.tsv")
+            try folder.add("prediction_table", "index\tname\n1\tmicrobleed\n", name: "prediction.tsv")
+            let result = try folder.perform("evaluate.detection", parameters: parameters)
+            try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+            let table = try folder.table("table.tsv")
+            let place = try #require(table.columns.firstIndex(of: "class"))
+            return Set(table.rows.map { $0[place] }).sorted()
+        }
+        let both = "index\tname\n1\tmicrobleed\n2\tiron_deposit\n"
+        #expect(try classes(both, [:]) == ["iron_deposit", "microbleed"])
+        #expect(try classes(both, ["only_shared": true]) == ["microbleed"])
+        let lesions = "lesion\tclass\n1\tmicrobleed\n2\tiron_deposit\n"
+        #expect(try classes(lesions, ["only_shared": true]) == ["microbleed"])
+    }
+
     /// A lesion that a network calls by two labels of one class is one lesion, as sure as the surer of them.
     @Test func labelsOfOneClassAreOneLesion() throws {
         let folder = try TaskFolder()

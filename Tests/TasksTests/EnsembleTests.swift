@@ -91,10 +91,10 @@ import Workflow
         func big(_ name: String, _ seed: UInt64) throws -> Model {
             try Self.model(name, seed: seed) { card in
                 card.network = try UNet(rank: 3, inputChannels: 1, outputChannels: 3, widths: [64, 128]).network()
-                card.inference?.window = Extent3(32, 32, 32)
+                card.inference?.window = Extent3(16, 16, 16)
             }
         }
-        func limited(_ models: [Model], memoryMiB: Int = 80) throws -> TaskResult {
+        func limited(_ models: [Model], memoryMiB: Int = 40) throws -> TaskResult {
             let folder = try folder(models)
             var request = try folder.request("network.segment", parameters: ["overlap": 0])
             request.memoryMiB = memoryMiB
