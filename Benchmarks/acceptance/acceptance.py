@@ -134,6 +134,11 @@ def microbleeds(acceptance: Acceptance) -> None:
             choose=lambda row: row["label"] == "microbleed" and row["rule"] == "overlap_1" and row["metric"] in
             ("sensitivity", "precision", "f1", "volume_ratio", "count_ratio", "count_r", "volume_r"))
 
+    acceptance.run(
+        "microbleeds-forest", cohort, "microbleeds.yaml", {"folds": 3}, "evaluation_summary",
+        "nothing: candidates by radial symmetry and a random forest, to stand beside the network", lambda rows: rows,
+        choose=lambda row: row["rule"] == "overlap_1" and row["metric"] in ("sensitivity", "precision", "f1"))
+
 
 def rims(acceptance: Acceptance) -> None:
     cohort = Cohort("rim", 60, 1)
