@@ -95,6 +95,9 @@ import Testing
         let decided = try await rows(
             program, "select count(*) from measurements where step = 'judge' and metric = 'decision' and value > 0")
         #expect(Double(kept[0][0]) == Double(decided[0][0]))
+        let found = try await rows(
+            program, "select sum(tp) from detection_metrics where class = 'microbleed' and rule = 'overlap_1'")
+        #expect(try #require(Double(found[0][0])) > 0)
 
         try await isAppliedElsewhere(program)
     }

@@ -149,23 +149,27 @@ import Workflow
     /// A network that was taught one class of two does not fail at the other, if that is asked for. A table of lesions names what
     /// is there and not what could be: then the network's table decides.
     @Test func classesOfOneSideAloneCanBeLeftOut() throws {
-        func classes(_ reference: String, _ parameters: JSONValue) throws -> [String] {
+        func judged(_ reference: String, _ prediction: String, _ parameters: JSONValue) throws -> ([String], [String]) {
             let folder = try TaskFolder()
             try BoxMap([(1, 2..<4, 2..<4, 2..<4), (2, 10..<12, 2..<4, 2..<4)]).bind("reference", in: folder)
             try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("prediction", in: folder)
             try folder.add("reference_table", reference, name: "reference.tsv")
-            try folder.add("prediction_table", "index\tname\n1\tmicrobleed\n", name: "prediction.tsv")
+            try folder.add("prediction_table", prediction, name: "prediction.tsv")
             let result = try folder.perform("evaluate.detection", parameters: parameters)
             try #require(result.failure == nil, "\(result.failure?.message ?? "")")
             let table = try folder.table("table.tsv")
             let place = try #require(table.columns.firstIndex(of: "class"))
-            return Set(table.rows.map { $0[place] }).sorted()
+            return (Set(table.rows.map { $0[place] }).sorted(), result.warnings)
         }
-        let both = "index\tname\n1\tmicrobleed\n2\tiron_deposit\n"
-        #expect(try classes(both, [:]) == ["iron_deposit", "microbleed"])
-        #expect(try classes(both, ["only_shared": true]) == ["microbleed"])
+        let (one, both) = ("index\tname\n1\tmicrobleed\n", "index\tname\n1\tmicrobleed\n2\tiron_deposit\n")
+        #expect(try judged(both, one, [:]) == (["iron_deposit", "microbleed"], []))
+        #expect(try judged(both, one, ["only_shared": true]) == (["microbleed"], []))
         let lesions = "lesion\tclass\n1\tmicrobleed\n2\tiron_deposit\n"
-        #expect(try classes(lesions, ["only_shared": true]) == ["microbleed"])
+        #expect(try judged(lesions, one, ["only_shared": true]) == (["microbleed"], []))
+        // What a prediction has besides may be called otherwise, and is not left out in silence.
+        let (kept, warnings) = try judged(both, "index\tname\n1\tmicrobleed\n2\tiron\n", ["only_shared": true])
+        #expect(kept == ["microbleed"] && warnings.count == 1)
+        #expect(warnings.first?.hasPrefix("iron of the prediction is left out") == true, "\(warnings)")
     }
 
     /// A lesion that a network calls by two labels of one class is one lesion, as sure as the surer of them.

@@ -30,9 +30,9 @@ import Workflow
         return try Model(card: card, weights: card.network.initialWeights(.heNormal, seed: seed))
     }
 
-    private func folder(_ models: [Model]) throws -> TaskFolder {
+    private func folder(_ models: [Model], map: Volume = ToyCohort.person(3).map) throws -> TaskFolder {
         let folder = try TaskFolder()
-        try folder.add("image", ToyCohort.person(3).map, name: "map")
+        try folder.add("image", map, name: "map")
         for (n, model) in models.enumerated() {
             try model.write(to: "\(folder.path)/fold-\(n + 1).safetensors")
             folder.add(
@@ -95,7 +95,9 @@ import Workflow
             }
         }
         func limited(_ models: [Model], memoryMiB: Int = 40) throws -> TaskResult {
-            let folder = try folder(models)
+            // One window: these networks are wide.
+            let grid = VoxelGrid(nx: 16, ny: 16, nz: 16, affine: .scaling(SIMD3(1, 1, 1)))
+            let folder = try folder(models, map: Volume(grid: grid, filledWith: 0.1))
             var request = try folder.request("network.segment", parameters: ["overlap": 0])
             request.memoryMiB = memoryMiB
             return withExtendedLifetime(folder) { AttemptRunner.perform(request) }

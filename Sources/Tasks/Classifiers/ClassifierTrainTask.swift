@@ -109,7 +109,7 @@ enum ClassifierTrainTask: TaskImplementation {
                 "value": value.value.map { .number($0) } ?? .null,
             ]
         }
-        let items = ["features", "targets"].flatMap { environment.inputs($0) }
+        let items = ["features", "features2", "targets"].flatMap { environment.inputs($0) }
         let data = items.map { item -> JSONValue in
             var entry: [String: JSONValue] = [
                 "file": .string(item.input.name), "digest": .string(item.input.digest.description),

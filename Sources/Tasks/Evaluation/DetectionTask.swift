@@ -89,7 +89,9 @@ struct DetectionInput {
         // A table of lesions names what is there, not what could be.
         let sides = [reference, prediction].filter { $0.naming == .classTable }
         let shared = both.filter { name in sides.allSatisfy { $0.classes.contains(name) } }
-        classes = environment.boolean("only_shared") && !shared.isEmpty ? shared : both
+        let judged = environment.boolean("only_shared") && !shared.isEmpty ? shared : both
+        classes = judged
+        let unjudged = predicted.filter { !judged.contains($0) }
         let isAlike = known.contains(where: predicted.contains) || known.isEmpty || predicted.isEmpty
         let namings = [reference.naming, prediction.naming]
         let said =
@@ -102,9 +104,15 @@ struct DetectionInput {
                 "Step \(environment.request.step): \(said); bind tables that name them, or say with “rename” which are the same"
             )
         }
-        warnings =
+        var warnings =
             isAlike || !namings.contains(.classTable)
             ? [] : ["Here \(said); all of them are counted. Should some be the same, say so with “rename”."]
+        if !unjudged.isEmpty {
+            warnings.append(
+                "\(unjudged.joined(separator: ", ")) of the prediction is left out, since the reference's table does not name it. "
+                    + "Should it be called otherwise there, say so with “rename”.")
+        }
+        self.warnings = warnings
         (scores, probableVoxels) = try Self.scores(environment, prediction, table, isResampled: isResampled)
     }
 

@@ -83,13 +83,14 @@ struct EvaluatedPeople {
         }
         isDetection = kinds.first ?? false
         people = Set(owners.compactMap(\.subject)).sorted()
+        let nothing = Self.nothing.merging(Self.differences.filter { columns.contains($0.key) }) { own, _ in own }
         for key in order {
             var members = entries[key] ?? []
             let known = Set(members.map(\.owner))
             for context in owners.subtracting(known) where isDetection {
                 // A table has rows of the classes that its person has, or that were found there: the rest are none.
                 members.append(
-                    Entry(owner: context, fold: folds.fold(of: context), values: Self.nothing, empty: "both"))
+                    Entry(owner: context, fold: folds.fold(of: context), values: nothing, empty: "both"))
             }
             groups.append(
                 Group(label: key.label, rule: key.rule, entries: members.sorted { $0.owner < $1.owner }))
@@ -132,6 +133,9 @@ struct EvaluatedPeople {
     private static let nothing: [String: Double?] = [
         "references": 0, "predictions": 0, "tp": 0, "fn": 0, "right": 0, "fp": 0, "dice": 1, "reference_voxels": 0,
         "prediction_voxels": 0, "common_voxels": 0, "reference_mm3": 0, "prediction_mm3": 0,
+    ]
+    /// What only newer tables have: beside older ones, whose people have no number there, nobody has one.
+    private static let differences: [String: Double?] = [
         "absolute_count_difference": 0, "absolute_volume_difference": 0,
     ]
 }

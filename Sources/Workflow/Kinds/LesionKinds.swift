@@ -89,7 +89,7 @@ extension TaskKindCatalog {
         measurements: [
             MeasurementDeclaration("lesions", unit: "1", "Lesions of a class (term names it)."),
             MeasurementDeclaration("references", unit: "1", "Lesions of the reference of a class."),
-            MeasurementDeclaration("missed", unit: "1", "Those of them that no lesion is."),
+            MeasurementDeclaration("missed", unit: "1", "Those of them that no lesion was matched with."),
         ],
         resources: TaskResources(cores: 1, memoryMiB: 2048), timeoutSeconds: 900)
 

@@ -9,8 +9,9 @@ struct FeaturesCommand: ParsableCommand {
         discussion: """
             The tag is the column that radiomics.extract writes with the preset ibsi, for textures with the aggregation \
             behind it (cm_contrast_3D_comb); the PyRadiomics name is that of the preset pyradiomics, behind the kind of image \
-            (original_glcm_Contrast), whose textures are averaged over directions as 3D_avg. Where both agree but for \
-            something, the description says what. Bins of one width begin at the smallest value that counts or the lower end \
+            (original_glcm_Contrast), whose glcm and glrlm are averaged over directions as 3D_avg. Where both agree but for \
+            something, the description says what; not there is that PyRadiomics leaves out directions without a run in its \
+            glrlm (flat regions), and has 0 or 1 for regions of one value where the IBSI has nothing. Bins of one width begin at the smallest value that counts or the lower end \
             of the range for the IBSI, and at multiples of the width for PyRadiomics.
             """)
 

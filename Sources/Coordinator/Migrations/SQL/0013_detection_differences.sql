@@ -1,10 +1,12 @@
 -- Differences of number and volume of lesions, as the VALDO challenge judges by them; and what F1 is.
 --
--- Columns can only be added at the end of a view, and a view can only be replaced whole.
+-- F1 is computed here, so that results of earlier versions, which stored the harmonic mean of sensitivity and precision, are what the
+-- column says. Columns can only be added at the end of a view, and a view can only be replaced whole.
 
 CREATE OR REPLACE VIEW detection_metrics AS
 SELECT a.run, a.step, a.subject, a.session, a.class, a.rule, g.reference_lesions, g.predicted_lesions, a.tp, a.fn, a.right_predictions,
-       a.fp, a.sensitivity, a.precision, a.f1, a.dice_found, g.dice, g.reference_mm3, g.prediction_mm3, g.count_ratio,
+       a.fp, a.sensitivity, a.precision,
+       CASE WHEN a.tp + a.fn > 0 THEN 2.0::float8 * a.tp / (2 * a.tp + a.fp + a.fn) END AS f1, a.dice_found, g.dice, g.reference_mm3, g.prediction_mm3, g.count_ratio,
        g.volume_ratio, 'sub-' || a.subject AS participant_id, a.fold, g.absolute_count_difference,
        g.absolute_volume_difference_mm3
 FROM (
@@ -18,7 +20,6 @@ FROM (
            (max(m.value) FILTER (WHERE m.metric = 'fp'))::bigint AS fp,
            max(m.value) FILTER (WHERE m.metric = 'sensitivity') AS sensitivity,
            max(m.value) FILTER (WHERE m.metric = 'precision') AS precision,
-           max(m.value) FILTER (WHERE m.metric = 'f1') AS f1,
            max(m.value) FILTER (WHERE m.metric = 'dice_found') AS dice_found
     FROM task t
     JOIN step s USING (step_id)
