@@ -32,7 +32,7 @@ import Workflow
         var text = """
             name: x
             parameters:
-              {train: true, models: [], more: [], epochs: 30, units: ppm, chimap: {suffix: Chimap}}
+              {train: true, models: [], more: [], epochs: 30, average: 10, units: ppm, chimap: {suffix: Chimap}}
             folds: {count: 3}
             steps:
 
@@ -45,7 +45,7 @@ import Workflow
                     each: fold
                     people: training
                     inputs: {images: {bids: "${chimap}"}, labels: {bids: {suffix: dseg}}}
-                    parameters: {epochs: "${epochs}", units: "${units}"}
+                    parameters: {epochs: "${epochs}", averaging_from: "${average}", units: "${units}"}
                   apply-\(step):
                     kind: network.segment
                     inputs:
@@ -85,7 +85,9 @@ import Workflow
         let lines = try reuse(
             ["train"],
             parameters: [
-                "train": true, "train.batch": 3, "epochs": 5, "units": "ppb",
+                // The average of the file begins after these epochs: either can be left out only after the other, or with it.
+                "average": 4, "epochs": 5,
+                "train": true, "train.batch": 3, "units": "ppb",
                 "chimap": ["suffix": "Chimap", "acq": "a b"], "apply-train.overlap": 0.25,
             ])
         #expect(

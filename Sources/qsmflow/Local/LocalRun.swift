@@ -179,11 +179,17 @@ struct LocalRun {
         guard let wanted = applied(parameters) else {
             return parameters.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }
         }
-        // One after another, from those that are left: of two that are valid only together one may stay for the other.
-        for name in parameters.keys.sorted() where !own.contains(name) {
-            var fewer = parameters
-            fewer[name] = nil
-            if applied(fewer) == wanted { parameters = fewer }
+        // One after another, from those that are left, until all of them stay: two may be valid only together.
+        var isShorter = true
+        while isShorter {
+            isShorter = false
+            for name in parameters.keys.sorted() where !own.contains(name) {
+                var fewer = parameters
+                fewer[name] = nil
+                guard applied(fewer) == wanted else { continue }
+                parameters = fewer
+                isShorter = true
+            }
         }
         return parameters.filter { !own.contains($0.key) }.sorted { $0.key < $1.key }
     }
