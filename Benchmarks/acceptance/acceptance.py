@@ -65,10 +65,20 @@ class Acceptance:
         figures = [
             {key: float(f"{row[key]:.4g}") if isinstance(row[key], float) else row[key]
              for key in keep if row.get(key) is not None} for row in rows]
-        print(json.dumps({
+        line = json.dumps({
             "run": name, "data": "semi-synthetic, calibrated", "cohort": cohort.name, "workflow": workflow, "settings": settings,
             "minutes": round((time.time() - start) / 60, 1), "cores": self.options.cores, "expected": expected, "holds": holds,
-            "figures": figures}, ensure_ascii=False), flush=True)
+            "figures": figures}, ensure_ascii=False)
+        print(line, flush=True)
+        if self.options.results:
+            keep_line(self.options.results, name, line)
+
+
+def keep_line(path: Path, name: str, line: str) -> None:
+    """Puts a run's line in the file in the place of its last one; lines of other runs stay."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    lines = [other for other in lines if json.loads(other)["run"] != name] + [line]
+    path.write_text("".join(f"{one}\n" for one in sorted(lines, key=lambda one: json.loads(one)["run"])))
 
 
 def figure(rows: list[dict], key: str = "value", **wanted) -> float:
@@ -191,6 +201,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="folder with the simulator and the label maps")
     parser.add_argument("--folder", type=Path, required=True, help="where cohorts and runs are kept and, where they are, used again")
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--results", type=Path, help="file of JSON lines in which each run that ended replaces its last line")
     parser.add_argument("--only", nargs="+", help="names of runs")
     options = parser.parse_args()
     options.ours, options.folder = options.ours.resolve(), options.folder.resolve()

@@ -9,5 +9,5 @@ folder=${FOLDER:-acceptance}
 .venv/bin/pip install --quiet --disable-pip-version-check -r Benchmarks/acceptance/requirements.txt
 swift build -c release --product qsmflow
 mkdir -p Benchmarks/results
-.venv/bin/python Benchmarks/acceptance/acceptance.py --ours .build/release/qsmflow --folder "$folder" ${1:+--only "$@"} \
-    | tee Benchmarks/results/acceptance.jsonl
+.venv/bin/python Benchmarks/acceptance/acceptance.py --ours .build/release/qsmflow --folder "$folder" \
+    --results Benchmarks/results/acceptance.jsonl ${1:+--only "$@"}
