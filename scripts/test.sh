@@ -34,7 +34,7 @@ if [ -n "$failed" ]; then
         for name in $failed; do
             echo "== $name failed"
             # Where no test said why, the process ended: how it ended is in its last lines.
-            grep -E '✘|↳|[Ff]atal error|exited with' "$logs/$name" | tail -n 60 | grep . || tail -n 20 "$logs/$name"
+            grep -E '✘|↳|[Ff]atal error|exited with' "$logs/$name" | grep -vE '↳ (Testing Library|Target Platform)' | tail -n 60 | grep . || tail -n 20 "$logs/$name"
         done
         echo "Failed:$failed"
     } >&2

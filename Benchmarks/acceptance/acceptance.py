@@ -90,8 +90,8 @@ def hemochromatosis(acceptance: Acceptance) -> None:
     nuclei = {
         "register": False, "labels": {"bids": {"suffix": "dseg", "desc": "nuclei", "space": "none"}},
         "label_names": {"bids": {"suffix": "dseg", "desc": "nuclei", "extension": ".tsv"}}}
-    network = nuclei | {"spacing_mm": 2, "slab": [64, 64, 52], "epochs": 20, "average_from": 15}
-    small, null = Cohort("hemochromatosis", 99, 1.5, 1), Cohort("hemochromatosis", 99, 1.5, 2, effect=0)
+    network = nuclei | {"folds": 3, "spacing_mm": 2.5, "slab": [56, 56, 42], "epochs": 12, "average_from": 9}
+    small, null = Cohort("hemochromatosis", 99, 2, 1), Cohort("hemochromatosis", 99, 2, 2, effect=0)
 
     def accuracy(row):
         return row["class"] == "all" and row["metric"] == "accuracy"
@@ -122,7 +122,7 @@ def microbleeds(acceptance: Acceptance) -> None:
     size = {
         "folds": 3, "epochs": 25, "batch": 16, "slice": [64, 64, 1], "train.sampling": "patches", "train.skip_empty": "",
         "train.augmentation": "standard", "train.foreground_fraction": 0.5, "train.samples_per_epoch": 1600,
-        "train.widths": [16, 32, 64, 128, 256, 512], "segment.overlap": 0.25, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
+        "train.widths": [8, 16, 32, 64, 128, 256], "segment.overlap": 0.25, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
     one = {"classes": [{"name": "microbleed", "labels": [1]}]}
     swi = {"second": None, "channels": [{"modality": "SWI", "normalise": "zscore_padded"}]}
     found = {}
@@ -152,7 +152,7 @@ def microbleeds(acceptance: Acceptance) -> None:
 
 def rims(acceptance: Acceptance) -> None:
     cohort = Cohort("rim", 60, 1)
-    size = {"folds": 3, "epochs": 12, "patch": [24, 24, 24]}
+    size = {"folds": 3, "epochs": 12, "patch": [24, 24, 24], "train.widths": [32, 64, 128, 256]}
 
     def choose(row):
         return row["class"] == "rim" and row["metric"] in (
@@ -180,7 +180,7 @@ def nuclei(acceptance: Acceptance) -> None:
     # Both sides as one class, which fewer epochs learn.
     parts = {name: [name] for name in (*expected, "hippocampus", "amygdala", "dentate")} | {"thalamus": ["thalamus", "pulvinar"]}
     size = {
-        "folds": 3, "train.widths": [16, 32, 64, 128], "patch": [64, 64, 64], "epochs": 25, "train.learning_rate": 0.003,
+        "folds": 3, "train.widths": [16, 32, 64, 128], "patch": [48, 48, 48], "epochs": 20, "train.learning_rate": 0.003,
         "train.samples_per_epoch": 64, "train.foreground_fraction": 0.6, "lateral_pairs": [], "one_piece": False,
         "classes": [{"name": name, "regions": [f"{side}_{part}" for part in own for side in "LR"]} for name, own in parts.items()]}
     for name, settings in (("subcortical", {}), ("subcortical-resunet", {"network": "resunet"}), (

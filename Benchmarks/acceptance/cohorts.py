@@ -41,6 +41,8 @@ class Cohort:
         """The dataset, made where it is not there."""
         dataset = folder / self.name
         if not (dataset / "derivatives" / "labels" / "dataset_description.json").exists():
+            # What an interrupted run left of it.
+            shutil.rmtree(dataset, ignore_errors=True)
             subprocess.run(
                 [sys.executable, shared / "tools" / "make_cohort.py", "--labelmaps", shared / "data" / "labelmaps", "--out", dataset,
                  "--study", self.study, "--subjects", str(self.subjects), "--voxel", str(self.voxel), "--seed", str(self.seed),

@@ -4,27 +4,6 @@ import Testing
 /// `workflows/microbleeds.yaml` on a phantom cohort: candidates, their classes, forests by fold, what they found held against
 /// the labels, and the same forests on other people.
 @Suite(.serialized) struct MicrobleedWorkflowTests {
-    private func rows(_ program: Program, _ query: String) async throws -> [[String]] {
-        let answer = try await program.run("sql", "-c", query, "--", "-At")
-        #expect(answer.code == 0, "\(answer.errors)")
-        return answer.output.split(separator: "\n").map {
-            $0.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
-        }
-    }
-
-    private func run(_ program: Program, _ dataset: String, _ derivatives: [String], _ settings: [String], log: String)
-        async throws
-    {
-        let process = try program.start(
-            ["run", Program.root + "/workflows/microbleeds.yaml", dataset]
-                + derivatives.flatMap { ["--derivatives", $0] } + ["--cores", "2", "--memory-mib", "9000"]
-                + settings.flatMap { ["--set", $0] }, log: log)
-        _ = try await program.eventually(within: 600) { process.isRunning ? nil : true }
-        process.waitUntilExit()
-        let said = try String(contentsOfFile: "\(program.folder)/\(log).err", encoding: .utf8)
-        #expect(process.terminationStatus == 0, "\(said)")
-    }
-
     private static let small = ["candidates.limit=60", "candidates.radii_mm=[2, 3, 4]"]
 
     @Test func candidatesAreToldApartAndHeldAgainstTheLabels() async throws {
@@ -36,67 +15,61 @@ import Testing
             try FileManager.default.removeItem(
                 atPath: "\(labels)/sub-007/anat/sub-007_desc-lesionclass_dseg.\(ending)")
         }
-        try await run(
-            program, program.dataset, [program.recon, labels],
-            Self.small + ["folds=2", "trees=30", "candidates-judged.bootstrap=50"], log: "run")
+        try await program.run(
+            workflow: "microbleeds", on: program.dataset, derivatives: [program.recon, labels],
+            settings: Self.small + ["folds=2", "trees=30", "candidates-judged.bootstrap=50"], log: "run")
 
         // Every candidate of everybody in a fold has a class, and what the labels have is counted as where it is judged.
         let labelled = (1...6).map { ["00\($0)"] }
         #expect(
-            try await rows(
-                program,
+            try await program.rows(
                 """
                 select m.subject from measurements m join measurements c using (run, subject)
                 where m.step = 'match' and m.metric = 'lesions' and c.step = 'candidates' and c.metric = 'candidates'
                 group by m.subject having sum(m.value) = max(c.value) order by 1
                 """) == labelled)
-        let references = try await rows(
-            program,
+        let references = try await program.rows(
             """
             select subject, term, value from measurements
             where step = 'match' and metric = 'references' order by subject, term
             """)
         #expect(references.count == 12)
         #expect(
-            try await rows(
-                program,
+            try await program.rows(
                 """
                 select subject, class, reference_lesions::float8 from detection_metrics
                 where rule = 'overlap_1' order by subject, class
                 """) == references)
-        let known = try await rows(
-            program,
+        let known = try await program.rows(
             "select sum(value) from measurements where step = 'match' and metric = 'lesions' and term = 'microbleed'")
         #expect(try #require(Double(known[0][0])) > 0, "another seed has candidates on bleeds")
         // Judged as candidates and as lesions, in both folds, beside nobody's figures.
         #expect(
-            try await rows(
-                program,
+            try await program.rows(
                 """
                 select distinct people, folds, published is null from classification_metrics
                 where step = 'candidates-judged' and class = 'microbleed' and level = 'item' and metric = 'auc'
                 """) == [["6", "2", "t"]])
         #expect(
-            try await rows(
-                program,
+            try await program.rows(
                 """
                 select label from evaluation_summary
                 where step = 'summary' and rule = 'overlap_1' and metric = 'sensitivity' and fold is null order by 1
                 """) == [["iron_deposit"], ["microbleed"]])
-        #expect(try await rows(program, "select count(*) from published_figures") == [["0"]])
+        #expect(try await program.rows("select count(*) from published_figures") == [["0"]])
         // Whoever has no labels is judged by the forests of both folds.
         #expect(
-            try await rows(
-                program, "select distinct subject from measurements where step = 'select' order by 1")
+            try await program.rows(
+                "select distinct subject from measurements where step = 'select' order by 1")
                 == (1...7).map { ["00\($0)"] })
         // What was kept is what was decided for.
-        let kept = try await rows(
-            program, "select sum(value) from measurements where step = 'select' and metric = 'lesions'")
-        let decided = try await rows(
-            program, "select count(*) from measurements where step = 'judge' and metric = 'decision' and value > 0")
+        let kept = try await program.rows(
+            "select sum(value) from measurements where step = 'select' and metric = 'lesions'")
+        let decided = try await program.rows(
+            "select count(*) from measurements where step = 'judge' and metric = 'decision' and value > 0")
         #expect(Double(kept[0][0]) == Double(decided[0][0]))
-        let found = try await rows(
-            program, "select sum(tp) from detection_metrics where class = 'microbleed' and rule = 'overlap_1'")
+        let found = try await program.rows(
+            "select sum(tp) from detection_metrics where class = 'microbleed' and rule = 'overlap_1'")
         #expect(try #require(Double(found[0][0])) > 0)
 
         try await isAppliedElsewhere(program)
@@ -110,15 +83,15 @@ import Testing
         let phantom = try await program.run(
             "phantom", other, "--study", "microbleeds", "--subjects", "2", "--voxel", "2", "--seed", "9", "--quiet")
         #expect(phantom.code == 0, "\(phantom.errors)")
-        try await run(
-            program, other + "/rawdata", [other + "/derivatives/recon"],
-            Self.small + ["train=false", "models=bleeds"], log: "others")
+        try await program.run(
+            workflow: "microbleeds", on: other + "/rawdata", derivatives: [other + "/derivatives/recon"],
+            settings: Self.small + ["train=false", "models=bleeds"], log: "others")
         #expect(
-            try await rows(program, "select distinct step from task_status where run = 2 order by 1")
+            try await program.rows("select distinct step from task_status where run = 2 order by 1")
                 == [["candidates"], ["features"], ["judge"], ["lesions"], ["select"]])
         #expect(
-            try await rows(
-                program, "select distinct subject from measurements where run = 2 and step = 'select' order by 1")
+            try await program.rows(
+                "select distinct subject from measurements where run = 2 and step = 'select' order by 1")
                 == [["001"], ["002"]])
     }
 }

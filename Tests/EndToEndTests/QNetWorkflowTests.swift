@@ -5,28 +5,6 @@ import Testing
 /// Q-Net on a small phantom cohort: registered, cut to slabs, trained by folds, judged for images and scans beside logistic
 /// regressions, and applied to other people.
 @Suite(.serialized) struct QNetWorkflowTests {
-    private func rows(_ program: Program, _ query: String) async throws -> [[String]] {
-        let answer = try await program.run("sql", "-c", query, "--", "-At")
-        #expect(answer.code == 0, "\(answer.errors)")
-        return answer.output.split(separator: "\n").map {
-            $0.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
-        }
-    }
-
-    private func run(_ program: Program, _ dataset: String, _ recon: String, log: String, _ settings: [String])
-        async throws
-    {
-        let process = try program.start(
-            [
-                "run", Program.root + "/workflows/qnet.yaml", dataset, "--derivatives", recon, "--atlas", program.atlas,
-                "--cores", "2", "--memory-mib", "9000",
-            ] + settings.flatMap { ["--set", $0] }, log: log)
-        _ = try await program.eventually(within: 600) { process.isRunning ? nil : true }
-        process.waitUntilExit()
-        let said = try String(contentsOfFile: "\(program.folder)/\(log).err", encoding: .utf8)
-        #expect(process.terminationStatus == 0, "\(said)")
-    }
-
     private static let coarse = [
         "folds=2", "spacing_mm=4", "slab=[32, 32, 24]", "epochs=3", "average_from=2", "batch=2", "train.widths=[4, 8]",
         "atlas.finest_mm=4", "judge.bootstrap=20", "judge_regions.bootstrap=20",
@@ -35,11 +13,12 @@ import Testing
     @Test func groupsAreToldApartBySlicesAndScans() async throws {
         let program = try Program()
         try await program.phantom(subjects: 8, options: "--study", "hemochromatosis")
-        try await run(program, program.dataset, program.recon, log: "run", Self.coarse)
+        try await program.run(
+            workflow: "qnet", on: program.dataset, derivatives: [program.recon], options: ["--atlas", program.atlas],
+            settings: Self.coarse, log: "run")
 
         // Everybody is judged once, by what has not seen them, at every level; means and deviations are over both folds.
-        let metrics = try await rows(
-            program,
+        let metrics = try await program.rows(
             """
             SELECT step, level, people, folds, fold_mean IS NOT NULL, fold_sd IS NOT NULL, published FROM classification_metrics
             WHERE run = 1 AND metric = 'accuracy' AND class IN ('all', 'HH') AND (class = 'all') = (level <> 'person_by_slices')
@@ -53,8 +32,7 @@ import Testing
                 ["judge_regions", "person_by_slices", "8", "2", "t", "t", ""],
                 ["judge_regions", "slice", "8", "2", "t", "t", ""],
             ])
-        let decided = try await rows(
-            program,
+        let decided = try await program.rows(
             """
             SELECT step, truth, sum(cases) FROM classification_decisions WHERE run = 1 AND level = 'person'
             GROUP BY step, truth ORDER BY step, truth
@@ -65,12 +43,11 @@ import Testing
                 ["judge_regions", "control", "4"],
             ])
         // The slices of network and regression are the same: those that meet a nucleus.
-        let slices = try await rows(
-            program, "SELECT cases FROM classification_metrics WHERE run = 1 AND level = 'slice' AND metric = 'auc'")
+        let slices = try await program.rows(
+            "SELECT cases FROM classification_metrics WHERE run = 1 AND level = 'slice' AND metric = 'auc'")
         #expect(Set(slices).count == 1)
         // Networks and classifiers are models; what of the recipe is ours stands in the card.
-        let models = try await rows(
-            program,
+        let models = try await program.rows(
             "SELECT left(architecture, 8), count(*), count(card #>> '{notes,0}') FROM models GROUP BY 1 ORDER BY 1")
         #expect(models == [["logistic", "4", "0"], ["slice ne", "2", "2"]])
         let logs = try await program.run("logs", "1.0")
@@ -96,11 +73,13 @@ import Testing
         let phantom = try await program.run(
             "phantom", other, "--study", "hemochromatosis", "--subjects", "4", "--voxel", "4", "--seed", "9", "--quiet")
         #expect(phantom.code == 0, "\(phantom.errors)")
-        try await run(
-            program, other + "/rawdata", other + "/derivatives/recon", log: "others",
-            Self.coarse + ["train=false", "models=qnet", "region_models=qnet-regions", "slice_models=qnet-slices"])
-        let metrics = try await rows(
-            program,
+        try await program.run(
+            workflow: "qnet", on: other + "/rawdata", derivatives: [other + "/derivatives/recon"],
+            options: ["--atlas", program.atlas],
+            settings: Self.coarse
+                + ["train=false", "models=qnet", "region_models=qnet-regions", "slice_models=qnet-slices"],
+            log: "others")
+        let metrics = try await program.rows(
             """
             SELECT step, level, people, folds IS NULL FROM classification_metrics
             WHERE run = 2 AND metric = 'accuracy' AND class = 'all' ORDER BY step, level
@@ -110,6 +89,6 @@ import Testing
                 ["judge", "person", "4", "t"], ["judge", "slice", "4", "t"], ["judge_regions", "person", "4", "t"],
                 ["judge_regions", "slice", "4", "t"],
             ])
-        #expect(try await rows(program, "SELECT count(*) FROM folds WHERE run = 2") == [["0"]])
+        #expect(try await program.rows("SELECT count(*) FROM folds WHERE run = 2") == [["0"]])
     }
 }

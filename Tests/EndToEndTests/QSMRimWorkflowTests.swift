@@ -5,35 +5,10 @@ import Testing
 /// `workflows/qsmrim.yaml` on a phantom cohort: network and forest in the same folds, judged in the same way, and both
 /// applied to other people.
 @Suite(.serialized) struct QSMRimWorkflowTests {
-    private func end(_ program: Program, _ process: Process, _ log: String) async throws {
-        _ = try await program.eventually(within: 600) { process.isRunning ? nil : true }
-        process.waitUntilExit()
-        let said = try String(contentsOfFile: "\(program.folder)/\(log).err", encoding: .utf8)
-        #expect(process.terminationStatus == 0, "\(said)")
-    }
-
-    private func rows(_ program: Program, _ query: String) async throws -> [[String]] {
-        let answer = try await program.run("sql", "-c", query, "--", "-At")
-        #expect(answer.code == 0, "\(answer.errors)")
-        return answer.output.split(separator: "\n").map {
-            $0.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
-        }
-    }
-
     private static let small = [
-        "--set", "folds=2", "--set", "epochs=1", "--set", "patch=[8, 8, 8]", "--set", "spacing_mm=[4, 4, 4]", "--set",
-        "batch=8", "--set", "trees=20", "--set", "network-rims.bootstrap=50", "--set", "forest-rims.bootstrap=50",
+        "folds=2", "epochs=1", "patch=[8, 8, 8]", "spacing_mm=[4, 4, 4]", "batch=8", "trees=20",
+        "network-rims.bootstrap=50", "forest-rims.bootstrap=50",
     ]
-
-    private func run(_ program: Program, _ dataset: String, _ derivatives: [String], _ options: [String], _ log: String)
-        async throws
-    {
-        let process = try program.start(
-            ["run", Program.root + "/workflows/qsmrim.yaml", dataset]
-                + derivatives.flatMap { ["--derivatives", $0] } + ["--cores", "2", "--memory-mib", "9000"] + options,
-            log: log)
-        try await end(program, process, log)
-    }
 
     @Test func bothAreJudgedAlikeAndAppliedElsewhere() async throws {
         let program = try Program()
@@ -42,7 +17,9 @@ import Testing
         let labels = phantom + "/derivatives/labels"
         // Somebody's classes are not known: in no fold, and judged by the models of both.
         try FileManager.default.removeItem(atPath: "\(labels)/sub-007/anat/sub-007_lesions.tsv")
-        try await run(program, program.dataset, [program.recon, labels], Self.small, "run")
+        try await program.run(
+            workflow: "qsmrim", on: program.dataset, derivatives: [program.recon, labels], settings: Self.small,
+            log: "run")
 
         // What is counted is what the tables of lesions say.
         let tables = try (1...6).map { n in
@@ -52,15 +29,14 @@ import Testing
         let (lesions, rims) = (tables.flatMap { $0 }.count, tables.flatMap { $0 }.count { $0 })
         let carriers = tables.count { $0.contains(true) }
         try #require(rims > 2 && carriers > 1, "\(tables.map(\.count)): another seed has more rims")
-        let folds = try await rows(program, "select subject, fold from folds order by 1")
+        let folds = try await program.rows("select subject, fold from folds order by 1")
         #expect(folds.map { $0[0] } == (1...6).map { "00\($0)" })
         let shares = [1, 2].map { fold in folds.indices.count { folds[$0][1] == "\(fold)" && tables[$0].contains(true) }
         }
         #expect(abs(shares[0] - shares[1]) <= 1, "\(folds)")
 
         for step in ["network-rims", "forest-rims"] {
-            let metrics = try await rows(
-                program,
+            let metrics = try await program.rows(
                 """
                 select level, metric, value, ci_low, ci_high, cases, positives, people, published from classification_metrics
                 where run = 1 and step = '\(step)' and class = 'rim'
@@ -93,12 +69,12 @@ import Testing
         }
         // FLAIR was brought to the χ map, and everybody's lesions were judged by both, whoever is in a fold.
         #expect(
-            try await rows(program, "select count(*) from measurements where step = 'second' and value > 0.9") == [
+            try await program.rows("select count(*) from measurements where step = 'second' and value > 0.9") == [
                 ["7"]
             ])
         for step in ["judge", "judge-forest"] {
-            let judged = try await rows(
-                program, "select count(distinct subject) from measurements where step = '\(step)' and term = 'rim'")
+            let judged = try await program.rows(
+                "select count(distinct subject) from measurements where step = '\(step)' and term = 'rim'")
             #expect(judged == [["7"]], "\(step)")
         }
         let page = program.folder + "/report.html"
@@ -131,19 +107,17 @@ import Testing
         for person in ["sub-001", "sub-002"] {
             try FileManager.default.removeItem(atPath: "\(labels)/\(person)/anat/\(person)_lesions.tsv")
         }
-        try await run(
-            program, other + "/rawdata", [other + "/derivatives/recon", labels],
-            ["--set", "train=false", "--set", "models=rims", "--set", "forest_models=rims-forest"], "others")
-        let steps = try await rows(program, "select distinct step from task_status where run = 2 order by 1")
+        try await program.run(
+            workflow: "qsmrim", on: other + "/rawdata", derivatives: [other + "/derivatives/recon", labels],
+            settings: ["train=false", "models=rims", "forest_models=rims-forest"], log: "others")
+        let steps = try await program.rows("select distinct step from task_status where run = 2 order by 1")
         #expect(steps == [["features"], ["judge"], ["judge-forest"], ["second"], ["within"]])
-        let outlined = try await rows(
-            program,
+        let outlined = try await program.rows(
             "select subject, count(*) from measurements where run = 2 and step = 'features' and metric = 'voxels' group by 1"
         )
         #expect(outlined.count == 2)
         for step in ["judge", "judge-forest"] {
-            let judged = try await rows(
-                program,
+            let judged = try await program.rows(
                 "select subject, count(*) from measurements where run = 2 and step = '\(step)' and term = 'rim' group by 1"
             )
             #expect(Set(judged) == Set(outlined), "\(step)")

@@ -1,0 +1,102 @@
+import BIDS
+import Foundation
+import Testing
+
+/// `workflows/deepmir.yaml` on a phantom cohort: three contrasts of which one is brought to the grid of the others, both
+/// classes, networks by fold, lesions held against the labels; then one contrast and one class; and other people.
+@Suite(.serialized) struct DeepMIRWorkflowTests {
+    // Enough for a network that finds something, whatever it is worth.
+    private static let small = [
+        "folds=2", "slice=[64, 64, 1]", "batch=8", "epochs=3", "train.widths=[8, 8, 8, 8, 8, 8]",
+        "train.samples_per_epoch=160", "train.learning_rate=0.005",
+    ]
+    private static let three = [
+        "third={bids: {suffix: T2w, dataset: raw}}", "register_third=true",
+        "channels=[{modality: SWI, normalise: zscore_padded}, {modality: Chimap, units: ppm, normalise: zscore_padded}, "
+            + "{modality: T2w, normalise: zscore_padded}]",
+    ]
+
+    @Test func contrastsAndClassesAreThoseThatWereAskedFor() async throws {
+        let program = try Program()
+        try await program.phantom(subjects: 5, voxel: 3, options: "--study", "microbleeds", "--seed", "3")
+        let labels = program.folder + "/phantom/derivatives/labels"
+        // Somebody has no labels.
+        for ending in ["nii.gz", "json"] {
+            try FileManager.default.removeItem(
+                atPath: "\(labels)/sub-005/anat/sub-005_desc-lesionclass_dseg.\(ending)")
+        }
+        try await program.run(
+            workflow: "deepmir", on: program.dataset, derivatives: [program.recon, labels],
+            settings: Self.small + Self.three, log: "three")
+
+        // The third contrast was registered for everybody, and everybody was segmented by networks of three channels.
+        for step in ["within_third", "onto_third", "segment", "lesions"] {
+            #expect(
+                try await program.rows(
+                    "select count(distinct subject) from task_status where step = '\(step)' and state = 'succeeded'")
+                    == [["5"]], "\(step)")
+        }
+        let shown = try JSONValue.parse(try await program.run("models", "--json").output)
+        let digests = (shown.arrayValue ?? []).compactMap { $0["digest"]?.stringValue }
+        try #require(digests.count == 2, "\(shown)")
+        for digest in digests {
+            let card = try JSONValue.parse(try await program.run("models", "inspect", digest, "--json").output)["card"]
+            #expect(
+                card?["channels"]?.arrayValue?.compactMap { $0["modality"]?.stringValue } == ["SWI", "Chimap", "T2w"])
+            #expect(card?["notes"]?.arrayValue?.isEmpty == false)
+        }
+        // Whoever has labels is judged once, for both classes, by all rules; what the paper published stands beside.
+        let judged = try await program.rows(
+            """
+            select class, count(*), count(distinct subject), sum(reference_lesions) > 0 from detection_metrics
+            where rule = 'overlap_1' group by 1 order by 1
+            """)
+        #expect(judged == [["iron_deposit", "4", "4", "t"], ["microbleed", "4", "4", "t"]])
+        let rules = try await program.rows("select count(distinct rule) from detection_metrics")
+        #expect(rules == [["4"]])
+        #expect(
+            try await program.rows(
+                """
+                select distinct s.people, s.folds from evaluation_summary s join published_figures using (run, step, label, metric)
+                where s.rule = 'overlap_1' and s.metric = 'sensitivity' and s.fold is null
+                """) == [["4", "2"]])
+
+        try await oneContrastAndOneClass(program, labels)
+        try await isAppliedElsewhere(program)
+    }
+
+    /// The other class is background, and not judged.
+    private func oneContrastAndOneClass(_ program: Program, _ labels: String) async throws {
+        try await program.run(
+            workflow: "deepmir", on: program.dataset, derivatives: [program.recon, labels],
+            settings: Self.small + [
+                "second=null", "channels=[{modality: SWI, normalise: zscore_padded}]",
+                "classes=[{name: microbleed, labels: [1]}]",
+            ], log: "one")
+        #expect(
+            try await program.rows("select distinct class from detection_metrics where run = 2") == [["microbleed"]])
+        #expect(
+            try await program.rows("select distinct step from task_status where run = 2 order by 1")
+                == [["detect"], ["lesions"], ["segment"], ["summary"], ["train"]])
+    }
+
+    /// People of whom nothing is known, by the networks of both folds.
+    private func isAppliedElsewhere(_ program: Program) async throws {
+        let named = try await program.run("models", "name-folds", "1", "deepmir")
+        #expect(named.code == 0 && named.output.contains("deepmir stands for all 2."), "\(named.errors)")
+        let other = program.folder + "/others"
+        let phantom = try await program.run(
+            "phantom", other, "--study", "microbleeds", "--subjects", "2", "--voxel", "3", "--seed", "9", "--quiet")
+        #expect(phantom.code == 0, "\(phantom.errors)")
+        try await program.run(
+            workflow: "deepmir", on: other + "/rawdata", derivatives: [other + "/derivatives/recon"],
+            settings: Self.three + ["train=false", "models=deepmir"], log: "others")
+        #expect(
+            try await program.rows("select distinct step from task_status where run = 3 order by 1")
+                == [["lesions"], ["onto_third"], ["segment"], ["within_third"]])
+        #expect(
+            try await program.rows(
+                "select distinct subject from measurements where run = 3 and step = 'segment' order by 1")
+                == [["001"], ["002"]])
+    }
+}
