@@ -54,12 +54,18 @@ import Testing
         #expect(judged == [["iron_deposit", "4", "4", "t"], ["microbleed", "4", "4", "t"]])
         let rules = try await program.rows("select count(distinct rule) from detection_metrics")
         #expect(rules == [["4"]])
+        // Whoever has no lesion of a class has no sensitivity.
         #expect(
             try await program.rows(
                 """
-                select distinct s.people, s.folds from evaluation_summary s join published_figures using (run, step, label, metric)
-                where s.rule = 'overlap_1' and s.metric = 'sensitivity' and s.fold is null
-                """) == [["4", "2"]])
+                select s.label, count(f.source), bool_and(s.people = c.people) from evaluation_summary s
+                join published_figures f using (run, step, label, rule, metric)
+                join (
+                    select class, count(*) as people from detection_metrics
+                    where rule = 'overlap_1' and reference_lesions > 0 group by 1
+                ) c on c.class = s.label
+                where s.metric = 'sensitivity' and s.fold is null group by 1 order by 1
+                """) == [["iron_deposit", "8", "t"], ["microbleed", "8", "t"]])
 
         try await oneContrastAndOneClass(program, labels)
         try await isAppliedElsewhere(program)
