@@ -45,6 +45,7 @@ method() {
         --derivatives "$data/derivatives/recon" "$data/derivatives/$labels" --set "$@" || outcome=$?
     # 2: some tasks failed; what the others found is shown all the same.
     [ "$outcome" = 0 ] || [ "$outcome" = 2 ] || exit "$outcome"
+    echo "Synthetic cohort: that something is found shows that the program works, and says nothing about the method."
     "$qsmflow" report --state "$folder/$name/state" --output "$folder/$name/report.html"
     "$qsmflow" sql --state "$folder/$name/state" -c "$query" -- --pset footer=off
     echo "$name: $((($(date +%s) - start + 59) / 60)) minutes; report: $folder/$name/report.html"

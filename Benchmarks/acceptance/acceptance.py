@@ -6,8 +6,12 @@ Effects of these cohorts were chosen so that simple methods come near what was p
 the program recovers what was planted; it replicates nobody. What stands on its own are cohorts without an effect and
 permuted labels, where only chance is left.
 
-Sizes are for two cores and some hours: coarser voxels, narrower networks, fewer epochs and folds than the workflows
-have by themselves. Each run states its own.
+Sizes are for two cores and some hours: coarser voxels, narrower networks, smaller patches, fewer epochs and folds than the
+workflows have by themselves. Each run states its own. DEEPMIR's are the furthest from the publication: the input is raw T2*w
+and no SWI, and networks see parts of slices under the usual augmentation instead of whole ones under the authors'.
+
+The anatomies are 16 people's. In cohorts of more, several share one, differently warped, and may be on both sides of a fold:
+lesions and χ differ, but where nuclei lie would be known. So the cohort for nuclei has 16.
 """
 import argparse
 import json
@@ -25,6 +29,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class Acceptance:
     def __init__(self, options: argparse.Namespace):
         self.options, self.holds = options, True
+        # Of runs that ended, now or, where there is a file of results, before.
+        self.figures: dict[str, list[dict]] = {}
+        if options.results and options.results.exists():
+            for line in map(json.loads, options.results.read_text().splitlines()):
+                self.figures[line["run"]] = line["figures"]
 
     def qsmflow(self, state: Path, *arguments: str) -> str:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "QSMFLOW_"))}
@@ -37,6 +46,19 @@ class Acceptance:
     def dataset(self, cohort: Cohort) -> Path:
         return cohort.made(self.options.shared, self.options.folder / "cohorts", self.options.cores)
 
+    def rows(self, state: Path, cohort: Cohort, workflow: str, settings: dict, view: str, labels: str = "labels") -> list[dict]:
+        """The rows of a view of a run over a cohort."""
+        dataset = self.dataset(cohort)
+        if labels != "labels" and not (dataset / "derivatives" / labels / "dataset_description.json").exists():
+            write_labels(dataset, dataset / "derivatives" / labels, permuted=1)
+        state.mkdir(parents=True, exist_ok=True)
+        derivatives = [str(dataset / "derivatives" / one) for one in ("recon", labels)]
+        written = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+        self.qsmflow(
+            state, "run", str(ROOT / "workflows" / workflow), str(dataset), "--derivatives", *derivatives, "--set", *written,
+            "--cores", str(self.options.cores))
+        return json.loads(self.qsmflow(state, "results", view, "--json"))
+
     def run(
         self, name: str, cohort: Cohort, workflow: str, settings: dict, view: str, expected: str, judge, labels: str = "labels",
         choose=lambda row: True
@@ -45,30 +67,33 @@ class Acceptance:
         - choose: which rows of the view are shown.
         - judge: whether the figures are as expected, from the rows.
         """
-        if self.options.only and name not in self.options.only:
+        if not self.wants(name):
             return
-        dataset = self.dataset(cohort)
-        if labels != "labels" and not (dataset / "derivatives" / labels / "dataset_description.json").exists():
-            write_labels(dataset, dataset / "derivatives" / labels, permuted=1)
-        state, start = self.options.folder / "runs" / name, time.time()
-        state.mkdir(parents=True, exist_ok=True)
-        derivatives = [str(dataset / "derivatives" / one) for one in ("recon", labels)]
-        written = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
-        self.qsmflow(
-            state, "run", str(ROOT / "workflows" / workflow), str(dataset), "--derivatives", *derivatives, "--set", *written,
-            "--cores", str(self.options.cores))
-        rows = [row for row in json.loads(self.qsmflow(state, "results", view, "--json")) if choose(row)]
-        holds = bool(judge(rows))
-        self.holds &= holds
+        self.dataset(cohort)
+        start = time.time()
+        rows = [
+            row for row in self.rows(self.options.folder / "runs" / name, cohort, workflow, settings, view, labels)
+            if choose(row)]
         keep = ("step", "level", "class", "label", "rule", "metric", "value", "mean", "sd", "pooled", "ci_low", "ci_high", "cases",
                 "positives", "people")
         figures = [
             {key: float(f"{row[key]:.4g}") if isinstance(row[key], float) else row[key]
              for key in keep if row.get(key) is not None} for row in rows]
+        self.say(name, [cohort], workflow, settings, start, expected, bool(judge(rows)), figures)
+
+    def wants(self, name: str) -> bool:
+        return not self.options.only or name in self.options.only
+
+    def say(
+        self, name: str, cohorts: list[Cohort], workflow: str, settings: dict, start: float, expected: str, holds: bool,
+        figures: list[dict]
+    ) -> None:
+        self.holds &= holds
+        self.figures[name] = figures
         line = json.dumps({
-            "run": name, "data": "semi-synthetic, calibrated", "cohort": cohort.name, "workflow": workflow, "settings": settings,
-            "minutes": round((time.time() - start) / 60, 1), "cores": self.options.cores, "expected": expected, "holds": holds,
-            "figures": figures}, ensure_ascii=False)
+            "run": name, "data": "semi-synthetic, calibrated", "cohort": " ".join(one.name for one in cohorts),
+            "workflow": workflow, "settings": settings, "minutes": round((time.time() - start) / 60, 1),
+            "cores": self.options.cores, "expected": expected, "holds": holds, "figures": figures}, ensure_ascii=False)
         print(line, flush=True)
         if self.options.results:
             keep_line(self.options.results, name, line)
@@ -115,6 +140,22 @@ def hemochromatosis(acceptance: Acceptance) -> None:
             name, null, "qnet.yaml", settings, "classification_metrics", "accuracy of scans .40 to .60: no effect was planted",
             lambda rows: 0.40 <= scans(rows, step) <= 0.60, choose=accuracy)
 
+    if acceptance.wants("qnet-regions-seeds"):
+        # Of one cohort chance decides by several percent.
+        start, cohorts, found = time.time(), [Cohort("hemochromatosis", 99, 3, seed) for seed in range(1, 21)], []
+        settings = nuclei | {"network": False}
+        for cohort in cohorts:
+            state = acceptance.options.folder / "runs" / "qnet-regions-seeds" / str(cohort.seed)
+            rows = [
+                row for row in acceptance.rows(state, cohort, "qnet.yaml", settings, "classification_metrics") if accuracy(row)]
+            found.append(scans(rows, "judge_regions"))
+        mean = sum(found) / len(found)
+        spread = (sum((one - mean) ** 2 for one in found) / (len(found) - 1)) ** 0.5
+        acceptance.say(
+            "qnet-regions-seeds", cohorts, "qnet.yaml", settings, start,
+            "accuracy of scans .82 to .85 over 20 cohorts", 0.82 <= mean <= 0.85,
+            [{"level": "person", "metric": "accuracy", "mean": round(mean, 4), "sd": round(spread, 4), "cases": len(found)}])
+
 
 def microbleeds(acceptance: Acceptance) -> None:
     # Parts of slices, half of them about a lesion, instead of whole ones: a seventh of the voxels for as many lesions.
@@ -125,22 +166,22 @@ def microbleeds(acceptance: Acceptance) -> None:
         "train.widths": [8, 16, 32, 64, 128, 256], "segment.overlap": 0.25, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
     one = {"classes": [{"name": "microbleed", "labels": [1]}]}
     swi = {"second": None, "channels": [{"modality": "SWI", "normalise": "zscore_padded"}]}
-    found = {}
 
-    def keep(name):
-        def judge(rows):
-            found[name] = figure(rows, "mean", metric="precision"), figure(rows, "mean", metric="sensitivity")
-            if name == "deepmir-both-multi":
-                return found["deepmir-swi"][0] < found["deepmir-both"][0] < found[name][0]
-            return name != "deepmir-both" or found[name][0] >= 0.40 and found[name][1] >= 0.84
-        return judge
+    def precision(rows):
+        return figure(rows, "mean", metric="precision")
 
-    for name, settings, expected in (
-        ("deepmir-swi", one | swi, "precision below that with χ"),
-        ("deepmir-both", one, "sensitivity .84 or more at precision .40 or more"),
-        ("deepmir-both-multi", {}, "precision: T2*w alone < with χ < with χ and both classes")):
+    def above(run):
+        """More precise than a run that ended before; not, where there is none."""
+        return lambda rows: precision(rows) > precision(acceptance.figures.get(run, []))
+
+    for name, settings, expected, judge in (
+        ("deepmir-swi", one | swi, "nothing: T2*w alone, to be compared with", lambda rows: rows),
+        ("deepmir-both", one, "sensitivity .84 or more at precision .40 or more, and more precise than deepmir-swi",
+         lambda rows: precision(rows) >= 0.40 and figure(rows, "mean", metric="sensitivity") >= 0.84
+         and above("deepmir-swi")(rows)),
+        ("deepmir-both-multi", {}, "more precise than deepmir-both: both classes", above("deepmir-both"))):
         acceptance.run(
-            name, cohort, "deepmir.yaml", size | settings, "evaluation_summary", expected, keep(name),
+            name, cohort, "deepmir.yaml", size | settings, "evaluation_summary", expected, judge,
             choose=lambda row: row["label"] == "microbleed" and row["rule"] == "overlap_1" and row["metric"] in
             ("sensitivity", "precision", "f1", "volume_ratio", "count_ratio", "count_r", "volume_r"))
 
@@ -167,11 +208,15 @@ def rims(acceptance: Acceptance) -> None:
         "qsmrim", cohort, "qsmrim.yaml", size, "classification_metrics",
         "partial ROC AUC (of .1) .70, PR AUC .60 and r of counts .80 or more at 4 % of rims",
         lambda rows: judge(rows, "network-rims"), choose=choose)
+    def is_chance(rows, step):
+        # r does not exist where the same number is predicted for everybody.
+        r = figure(rows, step=step, level="person", metric="count_r")
+        return 0.4 <= figure(rows, step=step, level="item", metric="auc") <= 0.6 and not abs(r) > 0.3
+
     acceptance.run(
-        "qsmrim-permuted", cohort, "qsmrim.yaml", size | {"epochs": 3, "trees": 200}, "classification_metrics",
-        "ROC AUC .4 to .6: classes of lesions were permuted",
-        lambda rows: all(0.4 <= figure(rows, step=step, level="item", metric="auc") <= 0.6
-                         for step in ("network-rims", "forest-rims")), labels="permuted", choose=choose)
+        "qsmrim-permuted", cohort, "qsmrim.yaml", size, "classification_metrics",
+        "ROC AUC .4 to .6 and r of counts about 0 (-.3 to .3): classes of lesions were permuted",
+        lambda rows: all(is_chance(rows, step) for step in ("network-rims", "forest-rims")), labels="permuted", choose=choose)
 
 
 def nuclei(acceptance: Acceptance) -> None:
@@ -189,7 +234,7 @@ def nuclei(acceptance: Acceptance) -> None:
                 {"modality": "Chimap", "units": "ppm", "normalise": "clip", "range": [-0.25, 0.25]},
                 {"modality": "T1w", "normalise": "zscore_mask"}]})):
         acceptance.run(
-            name, Cohort("subcortical", 20, 1.5), "subcortical-network.yaml", size | settings, "evaluation_summary",
+            name, Cohort("subcortical", 16, 1.5), "subcortical-network.yaml", size | settings, "evaluation_summary",
             "Dice: " + ", ".join(f"{region} {least}" for region, least in expected.items()),
             lambda rows: all(figure(rows, "mean", label=region, metric="dice") >= least for region, least in expected.items()),
             choose=lambda row: row["metric"] in ("dice", "hausdorff", "hd95", "assd"))

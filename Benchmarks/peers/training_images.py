@@ -94,8 +94,16 @@ def normalise(values: np.ndarray, normalisation: dict, mask: np.ndarray | None) 
         return values, 0.0
     if kind == "clip":
         return scaled(values, settings["lower"], settings["upper"], settings)
-    region = next(iter(settings["over"]))
-    chosen = {"volume": lambda: values, "mask": lambda: values[mask != 0], "nonZero": lambda: values[values != 0]}[region]()
+    region, of_region = next(iter(settings["over"].items()))
+
+    def padded() -> np.ndarray:
+        """The values, and zeros around them up to a size."""
+        whole = np.maximum(values.shape, in_order(of_region["size"])).prod()
+        return np.concatenate([values.ravel(), np.zeros(whole - values.size, values.dtype)])
+
+    chosen = {
+        "volume": lambda: values, "paddedVolume": padded, "mask": lambda: values[mask != 0],
+        "nonZero": lambda: values[values != 0]}[region]()
     if kind == "percentiles":
         lower, upper = np.percentile(chosen.astype(np.float64), [settings["lower"], settings["upper"]])
         return scaled(values, np.float32(lower), np.float32(upper), settings)

@@ -26,7 +26,8 @@ def blending(edge: int, fraction: float) -> np.ndarray:
 
 @torch.no_grad()
 def segment(network, weights: dict, volume: Volume, card: dict) -> np.ndarray:
-    """Class of every voxel: the most probable; of one logit, whether it is at least one half."""
+    """Class of every voxel: the most probable; of one logit, whether it is at least one half. Slices that hold nothing by
+    the card's rule are background."""
     options = card["inference"]
     window = in_order(options["window"])
     fraction = options["blending"]["gaussian"]["sigmaFraction"]
@@ -57,5 +58,9 @@ def segment(network, weights: dict, volume: Volume, card: dict) -> np.ndarray:
     inside = tuple(slice(begin, begin + extent) for begin, extent in zip(before, volume.size))
     probabilities = sums[(slice(None), *inside)] / totals[inside]
     if card["output"] == "sigmoid":
-        return np.where(probabilities.max(0) >= 0.5, probabilities.argmax(0) + 1, 0).astype(np.uint8)
-    return probabilities.argmax(0).astype(np.uint8)
+        labels = np.where(probabilities.max(0) >= 0.5, probabilities.argmax(0) + 1, 0).astype(np.uint8)
+    else:
+        labels = probabilities.argmax(0).astype(np.uint8)
+    if (channel := card.get("emptyChannel")) is not None:
+        labels[volume.slice_sums[channel] <= 0] = 0
+    return labels

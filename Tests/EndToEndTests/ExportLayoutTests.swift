@@ -279,6 +279,31 @@ import Workflow
         #expect(!citations.contains { $0.contains("MuSus-100") })
     }
 
+    /// Whose network it is, and what of its recipe is not theirs, for every training of a workflow.
+    @Test(
+        arguments: [
+            ("deepmir", ["Rashid 2021"], 1), ("qsmrim", ["Zhang 2022", "Breiman 2001"], 2),
+            ("qnet", ["Zabihi 2021"], 3),
+            ("subcortical-network", ["Ronneberger 2015"], 1),
+        ])
+    func methodsNameTheNetworks(workflow: String, marks: [String], trainings: Int) throws {
+        let path = Program.root + "/workflows/\(workflow).yaml"
+        let parsed = WorkflowFile.parse(
+            try String(contentsOfFile: path, encoding: .utf8), path: path, atlases: ["a": "/a"])
+        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        let paragraphs = ReportMethods.paragraphs(definition)
+        #expect(paragraphs.count { $0.contains(" trained a ") || $0.contains(" trained the ") } == trainings)
+        let citations = ReportMethods.citations(definition).map { "\($0)" }
+        for mark in marks {
+            #expect(paragraphs.contains { $0.contains("[\(mark)") }, "\(mark)")
+            let author = mark.split(separator: " ")[0]
+            #expect(citations.contains { $0.contains(author) }, "\(mark)")
+        }
+        let notes = definition.steps.first { $0.kind == "network.train" }?.parameters["notes"]?.arrayValue ?? []
+        #expect(!notes.isEmpty)
+        for note in notes.compactMap(\.stringValue) { #expect(paragraphs.contains { $0.contains(note) }, "\(note)") }
+    }
+
     /// Whether anybody was judged by what had not seen them is said where models are trained fold by fold, and nowhere else.
     @Test(
         arguments: [

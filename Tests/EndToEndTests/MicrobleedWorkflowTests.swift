@@ -50,6 +50,11 @@ import Testing
                 select distinct people, folds, published is null from classification_metrics
                 where step = 'candidates-judged' and class = 'microbleed' and level = 'item' and metric = 'auc'
                 """) == [["6", "2", "t"]])
+        // Candidates are no count of lesions.
+        #expect(
+            try await program.rows(
+                "select count(*) from classification_metrics where step = 'candidates-judged' and metric like 'count%'")
+                == [["0"]])
         #expect(
             try await program.rows(
                 """

@@ -53,6 +53,10 @@ import Testing
         let logs = try await program.run("logs", "1.0")
         #expect(logs.code == 0)
 
+        // What the data was stands with every figure.
+        #expect(try await program.rows("SELECT data FROM runs") == [["synthetic"]])
+        let shown = try await program.run("results", "1", "classification_metrics")
+        #expect(shown.code == 0 && shown.errors.contains("no figure here replicates a published one"))
         let page = program.folder + "/report.html"
         #expect(try await program.run("report", "1", "-o", page).code == 0)
         let report = try String(contentsOfFile: page, encoding: .utf8)

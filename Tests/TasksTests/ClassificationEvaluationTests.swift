@@ -369,6 +369,20 @@ import Workflow
         #expect(abs(try value(table, "person", "count_r_fisher", "ci_high") - fisher.upperBound) < 1e-12)
     }
 
+    @Test func itemsNeedBeNoCount() throws {
+        for counts in [true, false] {
+            let folder = try folder()
+            let result = try folder.perform(
+                "evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0, "counts": .bool(counts)])
+            #expect(result.failure == nil)
+            let metrics = try folder.table("metrics.tsv")
+            let column = try metrics.column("metric", of: "metrics.tsv")
+            #expect(metrics.rows.contains { $0[column].hasPrefix("count_") } == counts)
+            #expect(metrics.rows.contains { $0[column] == "auc" })
+            #expect(result.measurements.contains { $0.metric.hasPrefix("count_") } == counts)
+        }
+    }
+
     @Test func threadsDoNotChangeTheIntervals() throws {
         let one = try folder()
         _ = try one.perform("evaluate.classification", parameters: ["bootstrap": 100], threads: 1)

@@ -136,6 +136,9 @@ import Workflow
         let froc = try folder.table("froc.tsv")
         #expect(froc.rows.map { $0[3] } == ["0", "0.25", "0.25", "0.5"])
         #expect(try number("froc_sensitivity_at_0.125", "pooled") > 0.33)
+        // The curve ends there, and what is given beyond is what it ends with.
+        #expect(try number("froc_false_alarms", "pooled") == 0.5)
+        #expect(try number("froc_sensitivity_at_8", "pooled") == number("froc_sensitivity_at_0.5", "pooled"))
         #expect(abs(try number("froc_sensitivity_at_0.25", "pooled") - 2.0 / 3) < 1e-12)
     }
 

@@ -172,13 +172,14 @@ extension Store {
             try session.execute(
                 """
                 UPDATE dataset SET name = $2, bids_version = $3, description = $4, subjects = $5, problems = $6,
-                       indexed_at = now()
+                       data_kind = $7, indexed_at = now()
                 WHERE dataset_id = $1
                 """,
                 [
                     .bigint(dataset.rawValue), .text(WorkerText.clean(description?.name) ?? ""),
                     .text(WorkerText.clean(description?.bidsVersion) ?? ""), .jsonb(descriptionText),
                     .textArray(summary.subjects), .jsonb(problemText.replacing("\\u0000", with: "\\ufffd")),
+                    .text((description.map(DataKind.init) ?? .unstated).rawValue),
                 ])
             try session.execute(
                 "DELETE FROM bids_file WHERE dataset_id = $1 AND path = ANY ($2)",

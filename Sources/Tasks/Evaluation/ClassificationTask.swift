@@ -63,7 +63,7 @@ enum ClassificationTask: TaskImplementation {
                 isPerPerson
                     ? items.items
                     : items.ofPeople(rule, threshold: threshold, positive: name))
-            if !truthIsOfPeople { judged.addCounts(className: name, items) }
+            if !truthIsOfPeople, environment.boolean("counts") { judged.addCounts(className: name, items) }
         }
         judged.addDecisions(level: isPerPerson ? "person" : "item", items.items, classes: items.classes)
         if judged.hasScoresBeyondProbabilities {

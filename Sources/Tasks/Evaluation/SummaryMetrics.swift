@@ -217,6 +217,10 @@ struct EvaluatedLesions {
                 SummaryRow(
                     label: key.label, rule: key.rule, metric: "froc_mean_sensitivity", unit: "1",
                     pooled: rows.reduce(0) { $0 + $1.pooled! } / Double(rows.count)))
+            rows.append(
+                SummaryRow(
+                    label: key.label, rule: key.rule, metric: "froc_false_alarms", unit: "1",
+                    pooled: curve.points.last?.falseAlarmsPerPerson ?? 0))
             return Curve(
                 rows: rows,
                 points: curve.points.map {

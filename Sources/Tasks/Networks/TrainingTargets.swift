@@ -54,18 +54,33 @@ struct TrainingTargets {
         }
     }
 
-    /// Why a session cannot be learned from; nil where it can.
-    func reason(against session: TrainingSession) throws -> String? {
+    /// Why a session cannot be learned from; nil where it can. Its tables are read whole: a row that is wrong is known before
+    /// anything is learned, and is no reason to stop for the others.
+    func reason(against session: TrainingSession) -> String? {
         if let levels {
             guard let level = levels[session.subject] else { return "\(table) has no \(column) for it" }
             return isLearned(level) ? nil : "its \(column) is “\(level)”, which is not among the classes"
         }
-        guard let targets = session.targets else { return nil }
-        let lesions = try targets.readTable()
-        let column = try lesions.column("class", of: targets.input.name)
-        return lesions.rows.contains { Self.isClass($0[column]) && isLearned($0[column]) }
-            ? nil
-            : "\(targets.input.name) names no lesion with a class\(classes.isEmpty ? "" : " among those to be learned")"
+        guard let targets = session.targets, let labels = session.labels else { return nil }
+        do {
+            let centres = LesionCentres(try NIfTIFile.readLabelMap(labels.path))
+            let table = try LesionTable(targets, lesions: centres, map: labels.input.name)
+            let column = try table.column("class")
+            let learned = table.rows.filter { Self.isClass($0.value[column]) && isLearned($0.value[column]) }
+            if learned.isEmpty {
+                return
+                    "\(targets.input.name) names no lesion with a class\(classes.isEmpty ? "" : " among those to be learned")"
+            }
+            if needs.contains(.features), let item = session.features {
+                let features = try LesionTable(item, lesions: centres, map: labels.input.name)
+                let names = features.columns.filter { !FeatureSamples.descriptive.contains($0) }
+                // That a table has no features at all is told of everybody's together.
+                for lesion in learned.keys.sorted() where !names.isEmpty {
+                    _ = try features.numbers(names, lesion: lesion)
+                }
+            }
+            return nil
+        } catch { return TrainingPeople.reason(error) }
     }
 
     /// Whether a cell names a class.

@@ -58,10 +58,7 @@ struct TrainingVolumes: Sendable {
                 }
             }
             return nil
-        } catch {
-            let sentence = (error as? TaskResult.Failure)?.message ?? "\(error)"
-            return sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence
-        }
+        } catch { return TrainingPeople.reason(error) }
     }
 
     /// - Throws: one sentence naming the file.

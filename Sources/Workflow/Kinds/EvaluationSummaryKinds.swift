@@ -59,6 +59,10 @@ extension TaskKindCatalog {
                     + "without an item it is the lowest."
             ),
             TaskParameter(
+                "counts", .boolean, default: true,
+                "Compare predicted and true number of items per person, for truths of items; false where items are no count of "
+                    + "anything, as of candidates, of which one lesion may have several or none."),
+            TaskParameter(
                 "bootstrap", .integer(0...1_000_000), default: 2000,
                 "Repeats of the bootstrap, which draws people with all that is theirs; 0 leaves intervals out."),
             TaskParameter("confidence", .number(0.5...0.999), default: 0.95, "Coverage of the intervals."),
@@ -105,7 +109,7 @@ extension TaskKindCatalog {
         resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 3600)
 
     static let evaluationSummary = TaskKind(
-        name: "evaluate.summary", version: 4,
+        name: "evaluate.summary", version: 5,
         summary:
             "Evaluations of regions or lesions over people: mean and spread, pooled, agreement, published figures beside.",
         scopes: [.cohort],
@@ -173,7 +177,11 @@ extension TaskKindCatalog {
             MeasurementDeclaration("volume_limit_high", unit: "mm3", "Upper limit of agreement of the volumes."),
             MeasurementDeclaration(
                 "froc_mean_sensitivity", unit: "1",
-                "Mean sensitivity at ⅛, ¼, ½, 1, 2, 4 and 8 false alarms per person; froc_sensitivity_at_N at each."),
+                "Mean sensitivity at ⅛, ¼, ½, 1, 2, 4 and 8 false alarms per person; froc_sensitivity_at_N at each. Where all "
+                    + "findings together have fewer false alarms, it is the sensitivity of all findings."),
+            MeasurementDeclaration(
+                "froc_false_alarms", unit: "1",
+                "False alarms per person of all findings together, where the free-response curve ends."),
         ],
         resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 1800)
 }

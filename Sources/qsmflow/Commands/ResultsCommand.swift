@@ -59,6 +59,9 @@ struct ResultsCommand: AsyncParsableCommand {
                     let text = table.lines().map { $0 + "\n" }.joined()
                     try OutputFile.write(Data(text.utf8), to: output)
                 } else {
+                    if EvaluationReport.views.contains(view), !table.rows.isEmpty {
+                        Console.note(try await EvaluationReport.dataStatement(reader))
+                    }
                     table.printed()
                     if table.rows.isEmpty { Console.note("Run \(run) has no rows in \(view).") }
                 }

@@ -15,6 +15,12 @@ struct EvaluationReport {
         "evaluate.segmentation", "evaluate.detection", "evaluate.classification", "evaluate.summary",
     ]
 
+    /// Views that hold figures of how good something is.
+    static let views: Set<String> = [
+        "segmentation_metrics", "detection_metrics", "classification_metrics", "classification_decisions",
+        "evaluation_summary", "published_figures",
+    ]
+
     func evaluations() async throws -> [ReportInput.Evaluation] {
         guard files.made.contains(where: { Self.kinds.contains($0.kind) }) else { return [] }
         let published = try await published()

@@ -2,7 +2,7 @@ import BIDS
 import Report
 import Workflow
 
-/// What a run did, as prose with its sources: one paragraph per kind of step that it has.
+/// What a run did, as prose with its sources: one paragraph per kind of step that it has, or more where steps of a kind differ.
 enum ReportMethods {
     /// - Parameter unfitted: steps that were to fit models and fitted none.
     static func paragraphs(_ definition: WorkflowDefinition, unfitted: Set<String> = []) -> [String] {
@@ -12,8 +12,8 @@ enum ReportMethods {
                 return
                     "Step \(step.name) was to model the regions over the cohort and could model none: nothing here rests on it."
             }
-            guard seen.insert(step.kind).inserted else { return nil }
-            return text(step, atlases: definition.atlases.count, hasMap: hasSusceptibilityMap(definition))
+            let text = text(step, atlases: definition.atlases.count, hasMap: hasSusceptibilityMap(definition))
+            return text.flatMap { seen.insert($0).inserted ? $0 : nil }
         }
         let opening =
             definition.description.isEmpty
@@ -122,13 +122,28 @@ enum ReportMethods {
             switch value("preset") {
             case "qsmrim":
                 return
-                    "Each lesion was described by the 527 radiomic features of QSMRim-Net [Zhang 2022], in bins of 25 ppb."
+                    "Each lesion was described by 527 radiomic features after QSMRim-Net [Zhang 2022], in bins of 25 ppb."
             case "ibsi":
                 return
                     "Radiomic features of each region followed the Image Biomarker Standardisation Initiative "
                     + "[Zwanenburg 2020]; directions and slices were merged as \(value("aggregation"))."
             default: return "Radiomic features of each region followed PyRadiomics [van Griethuysen 2017]."
             }
+        case "network.train":
+            let sentences = (step.parameters["notes"]?.arrayValue ?? []).compactMap(\.stringValue)
+            return
+                ([
+                    "Step \(step.name) trained \(network(value("network"))) over \(value("epochs")) epochs in batches of "
+                        + "\(value("batch")); sizes, loss and all else that decides a training stand in the model's card."
+                ]
+                + sentences).joined(separator: " ")
+        case "network.segment":
+            return
+                "Step \(step.name) gave every voxel the class that its network finds most probable, in windows that overlap by "
+                + "\(value("overlap")) of their edges and are blended by a Gaussian; of several networks probabilities are averaged."
+        case "network.classify":
+            return
+                "Step \(step.name) gave each person or lesion the probabilities of its network; of several networks they are averaged."
         case "classifier.train":
             return value("method") == "logistic"
                 ? "Step \(step.name) trained a logistic regression with a quadratic penalty."
@@ -184,6 +199,19 @@ enum ReportMethods {
         case "command":
             return "Step \(step.name) ran the program “\(value("program"))”."
         default: return nil
+        }
+    }
+
+    private static func network(_ name: String) -> String {
+        switch NetworkChoice(rawValue: name) {
+        case .unet: "a U-Net [Ronneberger 2015]"
+        case .resunet: "a U-Net of residual blocks [Ronneberger 2015, He 2016]"
+        case .dbresunet: "the double-branch network of Chai et al. [Chai 2020]"
+        case .deepmir: "the U-Net of DEEPMIR [Rashid 2021]"
+        case .resnet18: "a ResNet-18 [He 2016]"
+        case .qsmrim: "the network of QSMRim-Net [Zhang 2022]"
+        case .slices: "a network of slices with a bidirectional LSTM, after Q-Net [Zabihi 2021]"
+        case nil: "a network (\(name))"
         }
     }
 
@@ -281,6 +309,29 @@ enum ReportMethods {
                 "Zhang 2022",
                 "Zhang et al. QSMRim-Net: imbalance-aware learning for identification of chronic active multiple sclerosis lesions on quantitative susceptibility maps. NeuroImage Clin 34 (2022) 102979.",
                 "10.1016/j.nicl.2022.102979"
+            ),
+            (
+                "Ronneberger 2015",
+                "Ronneberger, Fischer and Brox. U-Net: convolutional networks for biomedical image segmentation. MICCAI (2015) 234–241.",
+                "10.1007/978-3-319-24574-4_28"
+            ),
+            (
+                "He 2016", "He et al. Deep residual learning for image recognition. CVPR (2016) 770–778.",
+                "10.1109/CVPR.2016.90"
+            ),
+            (
+                "Chai 2020",
+                "Chai et al. Double-branch U-Net for deep grey matter nuclei (DB-ResUNet). arXiv 2008.00901 (2020).",
+                nil
+            ),
+            (
+                "Rashid 2021",
+                "Rashid et al. DEEPMIR: a deep neural network for differential detection of cerebral microbleeds and iron deposits in MRI. Sci Rep 11 (2021) 14124.",
+                "10.1038/s41598-021-93427-x"
+            ),
+            (
+                "Zabihi 2021", "Zabihi et al. Q-Net. arXiv 2110.00203 (2021).",
+                nil
             ),
             (
                 "Iglewicz 1993", "Iglewicz and Hoaglin. How to detect and handle outliers. ASQC Quality Press, 1993.",
