@@ -59,6 +59,10 @@ static const unsigned char data_kind[] = {
 #embed "../Coordinator/Migrations/SQL/0014_data_kind.sql"
 };
 
+static const unsigned char warnings[] = {
+#embed "../Coordinator/Migrations/SQL/0015_warnings.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -74,6 +78,7 @@ static const struct qsm_resource migrations[] = {
     {"0012_folds_of_people", folds_of_people, sizeof folds_of_people},
     {"0013_detection_differences", detection_differences, sizeof detection_differences},
     {"0014_data_kind", data_kind, sizeof data_kind},
+    {"0015_warnings", warnings, sizeof warnings},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

@@ -319,7 +319,7 @@ import Workflow
             result.warnings.contains {
                 $0.contains("1 predictions have no row in the truth, such as sub-03_ses-1 1:")
             }, "\(result.warnings)")
-        #expect(result.warnings.contains { $0.contains("1 items of the truth have no prediction") })
+        #expect(result.warnings.contains { $0.contains("1 items of the truth have no prediction, such as sub-") })
         #expect(
             result.warnings.contains { $0.contains("1 images have no true classes at all") && $0.contains("sub-04") }
                 == !isOfEverybody)
@@ -367,6 +367,60 @@ import Workflow
         let fisher = try #require(Correlation.fisherInterval(r, pairs: 7, confidence: 0.8))
         #expect(abs(try value(table, "person", "count_r_fisher", "ci_low") - fisher.lowerBound) < 1e-12)
         #expect(abs(try value(table, "person", "count_r_fisher", "ci_high") - fisher.upperBound) < 1e-12)
+    }
+
+    /// What a prediction cannot know is no negative, and a table that cannot be read is one person's.
+    @Test func whatIsWrongWithOnePersonsTruth() throws {
+        let misspelt = try folder()
+        let context = TaskContext(subject: "08", session: "1")
+        try misspelt.add(
+            "tables", "lesion\tclass\tp_flat\tp_rim\n1\tflat\t0.9\t0.1\n2\tflat\t0.8\t0.2\n", name: "p8.tsv",
+            context: context)
+        try misspelt.add("truth", "lesion\tclass\n1\tRim\n2\tflat\n", name: "t8.tsv", context: context)
+        let result = try misspelt.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(result.failure == nil)
+        #expect(
+            result.warnings == [
+                "1 items are truly of a class that the predictions do not know and are left out, such as "
+                    + "sub-08_ses-1 1 (“Rim”); correct the truth where that is misspelt."
+            ])
+        #expect(try value(try misspelt.table("metrics.tsv"), "item", "auc", "cases") == 25)
+        #expect(try !misspelt.table("confusion.tsv").rows.contains { $0.contains("Rim") })
+
+        let damaged = try folder()
+        try damaged.add(
+            "tables", "lesion\tclass\tp_flat\tp_rim\n1\tflat\t0.9\t0.1\n", name: "p8.tsv", context: context)
+        try damaged.add("truth", "lesion\ttype\n1\tflat\n", name: "t8.tsv", context: context)
+        let others = try damaged.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(others.failure == nil)
+        #expect(
+            others.warnings.contains {
+                $0.hasPrefix("sub-08_ses-1 is left out: t8.tsv has no column “class”")
+            }, "\(others.warnings)")
+        #expect(try value(try damaged.table("metrics.tsv"), "item", "auc", "cases") == 24)
+    }
+
+    /// Truths of people, too: whoever is of a third group is in none of the two.
+    @Test func aGroupThatWasNotLearnedIsLeftOut() throws {
+        let folder = try TaskFolder()
+        let groups = ["control", "HH", "control", "HH", "other"]
+        for n in 1...5 {
+            try folder.add(
+                "tables", "lesion\tclass\tp_control\tp_HH\nn/a\tHH\t0.\(10 - n - 1)\t0.\(n + 1)\n", name: "\(n).tsv",
+                context: TaskContext(subject: "0\(n)"))
+        }
+        let rows = groups.enumerated().map { #"{"subject": "0\#($0 + 1)", "values": {"group": "\#($1)"}}"# }
+        try folder.add(
+            "covariates",
+            #"{"columns": [{"name": "group", "type": "text"}], "rows": [\#(rows.joined(separator: ","))]}"#,
+            name: "covariates.json")
+        let result = try folder.perform(
+            "evaluate.classification", parameters: ["target": "group", "positive": "HH", "bootstrap": 0])
+        #expect(result.failure == nil && result.warnings.contains { $0.contains("sub-05 (“other”)") })
+        let table = try folder.table("metrics.tsv")
+        #expect(
+            try table.number(
+                "people", where: ["level": "person", "class": "HH", "metric": "auc", "fold": "all"]) == 4)
     }
 
     @Test func itemsNeedBeNoCount() throws {

@@ -187,7 +187,10 @@ import Workflow
         #expect(met.warnings.isEmpty && all == ["p_no_rim", "p_rim", "p_vein"])
         let (stated, two) = try classes(["trees": 3, "classes": ["no_rim", "rim"]])
         #expect(two == ["p_no_rim", "p_rim"])
-        #expect(stated.warnings == ["1 case is of the class “vein” and left out: the classes are no_rim, rim."])
+        #expect(
+            stated.warnings == [
+                "1 case is of the class “vein” and left out, such as sub-9 1: the classes are no_rim, rim."
+            ])
         // Of two the last is the positive one, be it rarer or not, unless the step says otherwise.
         #expect(try classes(["trees": 3, "classes": ["rim", "no_rim"]]).1 == ["p_rim", "p_no_rim"])
         #expect(
@@ -240,6 +243,37 @@ import Workflow
             message.contains("model.safetensors of fold") && message.contains("with “classes” and “positive” stated"),
             "\(message)")
         withExtendedLifetime((folders, turned)) {}
+    }
+
+    /// One person's tables are no reason to stop for the others.
+    @Test func whoseTablesAreWrongTakesNoPart() throws {
+        let folder = try cohort(0..<6)
+        for (name, contrast, targets) in [
+            ("7", "0", "lesion\ttype\n1\trim\n"), ("8", "0", "lesion\tclass\n1\trim\n1\trim\n"),
+            ("9", "much", "lesion\tclass\n1\trim\n"),
+        ] {
+            let features = "lesion\tcontrast\tnoise\tmissing\n1\t\(contrast)\t0\tn/a\n"
+            let context = TaskContext(subject: name)
+            try folder.add("features", features, name: "\(name)_features.tsv", context: context)
+            try folder.add("targets", targets, name: "\(name)_lesions.tsv", context: context)
+        }
+        let result = try folder.perform("classifier.train", parameters: ["trees": 3])
+        #expect(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(result.warnings.count == 3, "\(result.warnings)")
+        for sentence in [
+            "sub-7 takes no part: 7_lesions.tsv has no column “class”", "sub-8 takes no part: 8_lesions.tsv has “1”",
+            "sub-9 takes no part: 9_features.tsv has “much” in column contrast",
+        ] {
+            #expect(result.warnings.contains { $0.hasPrefix(sentence) }, "\(result.warnings)")
+        }
+        let others = try cohort(0..<6).perform("classifier.train", parameters: ["trees": 3])
+        #expect(others.measurements == result.measurements)
+        let nobody = try TaskFolder()
+        try nobody.add("features", "lesion\ta\n1\t3\n", name: "f.tsv", context: .init(subject: "1"))
+        try nobody.add("targets", "number\n1\n", name: "t.tsv", context: .init(subject: "1"))
+        #expect(
+            try message(nobody, [:]).contains(
+                "nobody's tables can be learned from; the first reason: t.tsv has no column “lesion”"))
     }
 
     private func message(_ folder: TaskFolder, _ parameters: JSONValue) throws -> String {

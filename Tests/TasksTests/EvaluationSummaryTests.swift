@@ -155,6 +155,19 @@ import Workflow
         #expect(abs(f1 - 4.0 / 6) < 1e-12)
     }
 
+    /// Nothing found in anybody is an answer that wants a word.
+    @Test(arguments: [0, 1]) func nothingFoundIsSaid(predictions: Int) throws {
+        let folder = try TaskFolder()
+        for (n, found) in [0, predictions].enumerated() {
+            try folder.add(
+                "tables", Self.header + row(2, found, tp: 0, right: 0), name: "\(n).tsv",
+                context: TaskContext(subject: "\(n)"))
+        }
+        let result = try folder.perform("evaluate.summary")
+        #expect(result.failure == nil)
+        #expect(result.warnings.contains { $0.hasPrefix("Nobody has a predicted cmb,") } == (predictions == 0))
+    }
+
     /// Images of one person are no independent observations.
     @Test func sessionsAreAveragedBeforePeopleAreCompared() throws {
         let folder = try TaskFolder()

@@ -226,4 +226,51 @@ import Workflow
             #expect(parsed.problems.isEmpty, "\(parsed.problems)")
         }
     }
+
+    private static let chi: JSONValue = [
+        "modality": "Chimap", "units": "ppm", "normalise": "clip", "range": [-0.3, 0.3],
+    ]
+    private static let models: [String: JSONValue] = ["models": ["a"]]
+
+    /// Settings that the files' heads name are valid in a training, and where the training is left out and its models are
+    /// applied.
+    @Test(
+        arguments: [
+            ("deepmir", [:], Self.models),
+            (
+                "deepmir", ["second": nil, "channels": [["modality": "SWI", "normalise": "zscore_padded"]]], Self.models
+            ),
+            (
+                "deepmir",
+                [
+                    "third": ["bids": ["suffix": "T2w", "dataset": "raw"]], "register_third": true,
+                    "channels": [["modality": "SWI"], ["modality": "Chimap", "units": "ppm"], ["modality": "T2w"]],
+                ], Self.models
+            ),
+            (
+                "qsmrim", ["register": false, "flair": nil, "channels": [Self.chi]],
+                ["models": ["a"], "forest_models": ["b"]]
+            ),
+            ("qsmrim", ["register": false], ["models": ["a"], "forest_models": ["b"]]),
+            ("microbleeds", [:], Self.models), ("subcortical-network", [:], Self.models),
+            (
+                "subcortical-network", ["t1w": true, "channels": [Self.chi, ["modality": "T1w"]]], Self.models
+            ),
+            (
+                "qnet", ["second": nil, "channels": [Self.chi]],
+                ["models": ["a"], "region_models": ["b"], "slice_models": ["c"]]
+            ),
+        ] as [(String, [String: JSONValue], [String: JSONValue])])
+    func modelsAreAppliedAsTheyWereTrained(
+        name: String, settings: [String: JSONValue], models: [String: JSONValue]
+    ) throws {
+        let path = Self.workflows.appendingPathComponent("\(name).yaml").path
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let applied = settings.merging(models) { $1 }.merging(["train": false]) { $1 }
+        for parameters in [settings, applied] {
+            let parsed = WorkflowFile.parse(
+                text, path: path, parameters: parameters, atlases: name == "qnet" ? ["a": "/a"] : [:])
+            #expect(parsed.problems.isEmpty, "\(parsed.problems)")
+        }
+    }
 }

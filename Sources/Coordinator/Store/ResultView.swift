@@ -32,6 +32,7 @@ struct ResultView: Sendable {
         ResultView("classification_metrics", .run, ["step", "fold", "level", "class", "metric"]),
         ResultView("classification_decisions", .run, ["step", "fold", "level", "truth", "decision"]),
         ResultView("evaluation_summary", .run, ["step", "fold", "label", "rule", "metric"]),
+        ResultView("warnings", .run, ["step", "subject", "session", "atlas", "fold", "task", "place"]),
         ResultView("published_figures", .run, ["step", "fold", "label", "rule", "metric", "source"]),
         ResultView("qc", .run, ["subject", "session", "step", "metric", "scored_by"]),
         ResultView("task_status", .run, ["ordinal"]),
@@ -61,7 +62,7 @@ struct ResultView: Sendable {
     }
 
     private static let numeric: Set<String> = [
-        "position", "run", "ordinal", "attempt", "fold", "from_fold", "lesion", "value",
+        "position", "run", "ordinal", "attempt", "fold", "from_fold", "lesion", "value", "place",
     ]
 
     init(_ name: String, _ scope: Scope, _ order: [String]) {

@@ -24,14 +24,23 @@ extension Store {
         }
     }
 
-    /// A model that could not be fitted is no failure, but whoever reads "succeeded" must hear of it.
+    /// A model that could not be fitted is no failure, but whoever reads "succeeded" must hear of it. Every step is heard
+    /// before any is heard twice: what one says of everybody would hide what another says of one.
     private static func addWarnings(to summary: inout RunSummary, _ session: Session) throws {
         let rows = try session.query(
             """
-            SELECT t.task_id, s.name, t.subject, t.session, t.atlas, t.fold, r.warnings[1], (count(*) OVER ())::int
-            FROM task t JOIN step s USING (step_id) JOIN result r USING (result_id)
-            WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24 AND cardinality(r.warnings) > 0
-            ORDER BY t.subject IS NOT NULL, t.task_id LIMIT 5
+            WITH warned AS (
+                SELECT t.task_id, t.step_id, t.subject, t.session, t.atlas, t.fold, u.text, u.place
+                FROM task t JOIN result r USING (result_id)
+                CROSS JOIN LATERAL unnest(r.warnings) WITH ORDINALITY AS u (text, place)
+                WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24)
+            SELECT w.task_id, s.name, w.subject, w.session, w.atlas, w.fold, w.text,
+                   (SELECT count(DISTINCT task_id) FROM warned)::int
+            FROM (
+                SELECT *, row_number() OVER (PARTITION BY step_id ORDER BY place, subject IS NOT NULL, task_id) AS turn
+                FROM warned) w
+            JOIN step s USING (step_id)
+            ORDER BY turn, subject IS NOT NULL, task_id LIMIT 8
             """, [.bigint(summary.run.rawValue)]
         ) { row in
             let (task, step, subject, label, atlas, fold, text, count) = try row.decode(

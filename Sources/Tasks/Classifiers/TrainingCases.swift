@@ -56,11 +56,32 @@ struct TrainingCases {
             throw environment.refuse(
                 "nobody has a table both at “features” and at “features2”; bind those of the same people")
         }
-        let tables = try items.map {
-            try FeatureSamples(
-                $0, and: further[$0.input.context], columns: environment.texts("columns"),
-                reference: environment.text("reference"))
+        // Whose tables are wrong takes no part, and is no reason to stop for the others.
+        var kinds: [TaskContext: [UInt16: String]] = [:]
+        var refused: [(context: TaskContext, reason: String)] = []
+        for (context, item) in try environment.inputsByContext("targets").sorted(by: { $0.key < $1.key }) {
+            do { kinds[context] = try Self.classes(item) } catch {
+                refused.append((context, LeftOut.reason(error)))
+            }
         }
+        let hasTargets = !environment.inputs("targets").isEmpty
+        var people: [(item: TaskRequest.StagedInput, table: FeatureSamples)] = []
+        for item in items where !refused.contains(where: { $0.context == item.input.context }) {
+            do {
+                people.append(
+                    (
+                        item,
+                        try FeatureSamples(
+                            item, and: further[item.input.context], columns: environment.texts("columns"),
+                            reference: environment.text("reference"))
+                    ))
+            } catch { refused.append((item.input.context, LeftOut.reason(error))) }
+        }
+        warnings += refused.map { "\($0.context) takes no part: \($0.reason)." }
+        guard !people.isEmpty else {
+            throw environment.refuse("nobody's tables can be learned from; the first reason: \(refused[0].reason)")
+        }
+        let tables = people.map(\.table)
         guard let first = tables.first, Set(tables.map(\.unit)).count == 1 else {
             throw environment.refuse(
                 "tables of features are of \(Set(tables.map(\.unit.plural)).sorted().joined(separator: " and ")); bind tables of one "
@@ -74,17 +95,16 @@ struct TrainingCases {
         }
         let classes = try environment.settings.classNames()
         let levels = try target.isEmpty ? [:] : Self.levels(target, environment)
-        let kinds = try environment.inputsByContext("targets").mapValues { try Self.classes($0) }
         var cases: [Case] = []
-        var others: [String: Int] = [:]
-        for (item, table) in zip(items, tables) {
+        var others: [String: [String]] = [:]
+        for (item, table) in people {
             let context = item.input.context
             var (own, lacking): ([Case], Int) = ([], 0)
             for sample in table.samples {
                 let name: String? =
                     if first.unit != .lesion, !target.isEmpty {
                         levels[context.subject ?? ""]
-                    } else if first.unit == .lesion, let lesion = sample.number, !kinds.isEmpty {
+                    } else if first.unit == .lesion, let lesion = sample.number, hasTargets {
                         kinds[context]?[lesion]
                     } else {
                         sample.kind
@@ -94,7 +114,8 @@ struct TrainingCases {
                     continue
                 }
                 guard classes.isEmpty || classes.contains(name) else {
-                    others[name, default: 0] += 1
+                    others[name, default: []].append(
+                        "\(context)\(sample.number.map { " \($0)" } ?? "")")
                     continue
                 }
                 own.append(Case(context: context, table: item.input.name, sample: sample, target: name))
@@ -107,9 +128,9 @@ struct TrainingCases {
             }
             cases += own
         }
-        warnings += others.sorted { $0.key < $1.key }.map { name, count in
-            "\(count) \(count == 1 ? "case is" : "cases are") of the class “\(name)” and left out: the classes are "
-                + "\(classes.joined(separator: ", "))."
+        warnings += others.sorted { $0.key < $1.key }.map { name, called in
+            "\(called.count) \(called.count == 1 ? "case is" : "cases are") of the class “\(name)” and left out, such as "
+                + "\(called.prefix(3).joined(separator: "; ")): the classes are \(classes.joined(separator: ", "))."
         }
         try self.init(cases, first, classes: classes, environment, &warnings)
     }

@@ -10,12 +10,13 @@ enum ClassificationTask: TaskImplementation {
     static func run(_ environment: TaskEnvironment) throws -> TaskResult {
         let folds = try PeopleFolds(
             environment.optionalInput("folds"), tables: environment.inputs("tables"))
-        let truth = try truth(environment)
+        var warnings: [String] = []
+        let truth = try truth(environment, &warnings)
         let (positive, step) = (environment.text("positive"), environment.request.step)
         let items = try ScoredItems(
             environment.inputs("tables"), truth: truth, positive: positive, scoreColumn: environment.text("score"),
             step: step)
-        var warnings = items.warnings
+        warnings += items.warnings
         guard !items.items.isEmpty else {
             throw TaskResult.Failure.permanent(
                 "Step \(step) has no item with a score and a true class: "
@@ -25,7 +26,8 @@ enum ClassificationTask: TaskImplementation {
         if !positive.isEmpty, !items.items.contains(where: { $0.truth == positive }) {
             throw TaskResult.Failure.permanent(
                 "Step \(step): no item is of the class “\(positive)”; there are "
-                    + Set(items.items.map(\.truth)).sorted().joined(separator: ", "))
+                    + Set(items.items.map(\.truth)).sorted().joined(separator: ", ")
+                    + (warnings.first.map { ". \($0)" } ?? ""))
         }
         var truthIsOfPeople = false
         if case .people = truth { truthIsOfPeople = true }
@@ -72,7 +74,10 @@ enum ClassificationTask: TaskImplementation {
         return try judged.result(warnings: warnings, rule: rule)
     }
 
-    private static func truth(_ environment: TaskEnvironment) throws -> ScoredItems.Truth {
+    /// A person whose table cannot be used is left out with a warning; where it is everybody's, or the only one, it fails.
+    private static func truth(
+        _ environment: TaskEnvironment, _ warnings: inout [String]
+    ) throws -> ScoredItems.Truth {
         let target = environment.text("target")
         if !target.isEmpty {
             let item = try environment.input("covariates")
@@ -101,21 +106,32 @@ enum ClassificationTask: TaskImplementation {
         var isOfEverybody = false
         var classes: [TaskContext: [String: String]] = [:]
         for item in tables {
-            let table = try item.readTable()
-            let owner = try TableRowOwner(table, item)
-            isOfEverybody = isOfEverybody || owner.isOfEverybody
-            let (number, name) = (
-                try table.column(key, of: item.input.name), try table.column(column, of: item.input.name)
-            )
             // What is true does not depend on who predicts.
             let context = item.input.context.withoutFold
-            if context.subject != nil, classes[context] == nil { classes[context] = [:] }
-            for row in table.rows {
-                guard classes[owner(row).withoutFold, default: [:]].updateValue(row[name], forKey: row[number]) == nil
-                else {
-                    throw TaskResult.Failure.permanent(
-                        "\(item.input.name) has “\(row[number])” twice; keep one row per item")
+            do {
+                let table = try item.readTable()
+                let owner = try TableRowOwner(table, item)
+                let (number, name) = (
+                    try table.column(key, of: item.input.name), try table.column(column, of: item.input.name)
+                )
+                var own: [TaskContext: [String: String]] = context.subject == nil ? [:] : [context: [:]]
+                for row in table.rows {
+                    guard own[owner(row).withoutFold, default: [:]].updateValue(row[name], forKey: row[number]) == nil
+                    else {
+                        throw TaskResult.Failure.permanent(
+                            "\(item.input.name) has “\(row[number])” twice; keep one row per item")
+                    }
                 }
+                isOfEverybody = isOfEverybody || owner.isOfEverybody
+                for (context, members) in own {
+                    try classes[context, default: [:]].merge(members) { _, _ in
+                        throw TaskResult.Failure.permanent(
+                            "\(item.input.name) has an item of \(context) that another table has, too; keep one row per item"
+                        )
+                    }
+                }
+            } catch  where context.subject != nil && tables.count > 1 {
+                warnings.append("\(context) is left out: \(LeftOut.reason(error)).")
             }
         }
         return .items(classes, key: key, isOfEverybody: isOfEverybody)

@@ -51,7 +51,7 @@ struct ScoredItems {
     init(
         _ tables: [TaskRequest.StagedInput], truth: Truth, positive: String, scoreColumn: String, step: String
     ) throws {
-        var (unknown, unmatched, unseen) = ([String](), [String](), 0)
+        var (unknown, foreign, unmatched, unseen) = ([String](), [String](), [String](), [String]())
         var (unjudged, counted) = (Set<TaskContext>(), Set<TaskContext>())
         /// Whether the truth of an image is known, which makes it one of those that are counted.
         func isKnown(_ image: TaskContext) -> Bool {
@@ -75,10 +75,20 @@ struct ScoredItems {
             let table = try item.readTable()
             let name = item.input.name
             let owner = try TableRowOwner(table, item)
+            let predicted = Self.predictedClasses(table)
+            /// A class that the predictions do not know, misspelt perhaps: to call it one of the others would be a guess.
+            func isForeign(_ name: String?) -> Bool {
+                guard let predicted, let name, Self.isClass(name) else { return false }
+                return !predicted.contains(name)
+            }
+            var level: String?
+            if case .people(let people) = truth { level = people[item.input.context.subject ?? ""] }
             // A column of the table says nothing of whom the table is unless it has a class, or has no rows for want of items.
             var isOfRows = false
             if case .column = truth { isOfRows = !table.rows.isEmpty }
-            if item.input.context.subject != nil, !isOfRows { _ = isKnown(item.input.context.withoutFold) }
+            if item.input.context.subject != nil, !isOfRows, !isForeign(level) {
+                _ = isKnown(item.input.context.withoutFold)
+            }
             let columns = try Self.scoreColumns(table, name, positive: positive, scoreColumn: scoreColumn, step: step)
             let decision = table.columns.firstIndex(of: Self.decisionColumn)
             var key: Int?
@@ -105,6 +115,10 @@ struct ScoredItems {
                 // What is there and of no known class is neither right nor wrong; what is not there is a false alarm.
                 guard truthText.map(Self.isClass) ?? (key != nil) else {
                     unknown.append(called)
+                    continue
+                }
+                if isForeign(truthText) {
+                    foreign.append("\(called) (“\(truthText!)”)")
                     continue
                 }
                 guard isKnown(context) else { continue }
@@ -135,7 +149,9 @@ struct ScoredItems {
                 where isOfEverybody || context == item.input.context.withoutFold {
                     guard isKnown(context), counted.insert(context).inserted else { continue }
                     let members = members.filter { Self.isClass($0.value) }
-                    unseen += members.keys.filter { seen[context]?.contains($0) != true }.count
+                    unseen += members.keys.filter { seen[context]?.contains($0) != true }.sorted().map {
+                        "\(context) \($0)"
+                    }
                     trueCounts[context, default: [:]].merge(
                         Dictionary(grouping: members.values) { $0 }.mapValues(\.count)
                     ) { $0 + $1 }
@@ -152,19 +168,30 @@ struct ScoredItems {
                 "\(unknown.count) items have no true class and are left out, such as \(unknown.prefix(3).joined(separator: "; "))."
             )
         }
+        if !foreign.isEmpty {
+            warnings.append(
+                "\(foreign.count) items are truly of a class that the predictions do not know and are left out, such as "
+                    + "\(foreign.prefix(3).joined(separator: "; ")); correct the truth where that is misspelt.")
+        }
         if !unmatched.isEmpty {
             warnings.append(
                 "\(unmatched.count) predictions have no row in the truth, such as \(unmatched.prefix(3).joined(separator: "; ")): "
                     + "they count in the scores and numbers per person and nowhere else.")
         }
-        if unseen > 0 {
+        if !unseen.isEmpty {
             warnings.append(
-                "\(unseen) items of the truth have no prediction: they count in what is true of a person and nowhere else."
-            )
+                "\(unseen.count) items of the truth have no prediction, such as \(unseen.prefix(3).joined(separator: "; ")): "
+                    + "they count in what is true of a person and nowhere else.")
         }
     }
 
     private static func isClass(_ cell: String) -> Bool { !cell.isEmpty && cell != "n/a" }
+
+    /// Classes that a table of predictions gives probabilities of; nil where it does not name two or more.
+    private static func predictedClasses(_ table: TabSeparatedTable) -> Set<String>? {
+        let names = Set(table.columns.filter { $0.hasPrefix("p_") }.map { String($0.dropFirst(2)) })
+        return names.count > 1 ? names : nil
+    }
 
     /// Columns with scores, by class.
     private static func scoreColumns(

@@ -20,7 +20,7 @@ enum SummaryTask: TaskImplementation {
             curves.rows += curve.points
         }
         let table = TabSeparatedTable(columns: SummaryRow.columns, rows: rows.map { $0.cells(published.lone(of: $0)) })
-        let warnings = people.warnings + lesions.warnings + published.warnings(rows)
+        let warnings = people.warnings + nothingFound(people) + lesions.warnings + published.warnings(rows)
         let missing = environment.request.missing.map { item in
             JSONValue.object(["context": .string(item.context.description), "reason": .string(item.reason)])
         }
@@ -35,6 +35,19 @@ enum SummaryTask: TaskImplementation {
                 try environment.writeTable(published.table(beside: rows), to: "published"),
                 try environment.writeJSON(report, to: "report"),
             ], measurements: rows.flatMap { $0.measurements(published) }, warnings: warnings)
+    }
+
+    /// Classes of lesions that there are and of which nobody's prediction has one, whatever the rule.
+    private static func nothingFound(_ people: EvaluatedPeople) -> [String] {
+        func sum(_ group: EvaluatedPeople.Group, _ column: String) -> Double {
+            group.entries.reduce(0) { $0 + (($1.values[column] ?? nil) ?? 0) }
+        }
+        guard people.isDetection else { return [] }
+        let labels = people.groups.filter { sum($0, "references") > 0 && sum($0, "predictions") == 0 }.map(\.label)
+        return Set(labels).sorted().map {
+            "Nobody has a predicted \($0), so its precision does not exist: was what finds them trained for long enough, and is "
+                + "its threshold low enough?"
+        }
     }
 }
 

@@ -114,12 +114,6 @@ struct TrainingPeople {
         self.warnings = warnings
     }
 
-    /// What stopped the reading of a session, as the reason why it takes no part.
-    static func reason(_ error: any Error) -> String {
-        let sentence = (error as? TaskResult.Failure)?.message ?? "\(error)"
-        return sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence
-    }
-
     var split: ModelCard.Split {
         ModelCard.Split(
             training: Set(training.map(\.subject)).sorted(), validation: Set(validation.map(\.subject)).sorted())

@@ -80,7 +80,7 @@ struct TrainingTargets {
                 }
             }
             return nil
-        } catch { return TrainingPeople.reason(error) }
+        } catch { return LeftOut.reason(error) }
     }
 
     /// Whether a cell names a class.
@@ -106,7 +106,7 @@ struct TrainingTargets {
             return sessions.indices.map { Sample(session: $0, name: levels[sessions[$0].subject]!) }
         }
         var samples: [Sample] = []
-        var others: [String: Int] = [:]
+        var others: [String: [String]] = [:]
         for (n, session) in sessions.enumerated() {
             // Sessions without have been left out.
             guard let labels = session.labels, let targets = session.targets else { continue }
@@ -122,7 +122,7 @@ struct TrainingTargets {
                     continue
                 }
                 guard isLearned(row[column]) else {
-                    others[row[column], default: 0] += 1
+                    others[row[column], default: []].append("\(session.context) \(lesion)")
                     continue
                 }
                 samples.append(
@@ -131,9 +131,9 @@ struct TrainingTargets {
                         features: try features?.numbers(names, lesion: lesion) ?? []))
             }
         }
-        warnings += others.sorted { $0.key < $1.key }.map { name, count in
-            "\(count) \(count == 1 ? "lesion is" : "lesions are") of the class “\(name)” and left out: the classes are "
-                + "\(classes.joined(separator: ", "))."
+        warnings += others.sorted { $0.key < $1.key }.map { name, called in
+            "\(called.count) \(called.count == 1 ? "lesion is" : "lesions are") of the class “\(name)” and left out, such as "
+                + "\(called.prefix(3).joined(separator: "; ")): the classes are \(classes.joined(separator: ", "))."
         }
         return samples
     }

@@ -58,7 +58,7 @@ struct TrainingVolumes: Sendable {
                 }
             }
             return nil
-        } catch { return TrainingPeople.reason(error) }
+        } catch { return LeftOut.reason(error) }
     }
 
     /// - Throws: one sentence naming the file.

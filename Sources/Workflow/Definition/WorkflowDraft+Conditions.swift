@@ -39,13 +39,24 @@ extension WorkflowDraft {
         for index in steps.indices {
             let own = steps[index].condition?.parameter
             whole.steps[index].condition = nil
-            // What a step could do without stays away where it is left out for a reason of its own: parameters that describe
-            // the input would be said to lack it.
-            whole.steps[index].inputs.removeAll { input in
-                guard input.isOptional?.value == true, case .step(let reference) = input.source,
+            func isAway(_ input: InputDraft) -> Bool {
+                guard case .step(let reference) = input.source,
                     let condition = conditions[WorkflowDraft.stepName(reference.value)]
                 else { return false }
                 return condition == nil || condition != own
+            }
+            // What a step could do without stays away where it is left out for a reason of its own: parameters that describe
+            // the input would be said to lack it.
+            whole.steps[index].inputs = steps[index].inputs.compactMap { input in
+                guard !input.alternatives.isEmpty else {
+                    return input.isOptional?.value == true && isAway(input) ? nil : input
+                }
+                var input = input
+                let left = input.alternatives.filter { !isAway($0) }
+                let isOptional = input.canBeAbsent || input.alternatives.contains { $0.isOptional?.value == true }
+                if left.isEmpty, isOptional { return nil }
+                if !left.isEmpty { input.alternatives = left }
+                return input
             }
         }
         return whole.settled { _, _ in }

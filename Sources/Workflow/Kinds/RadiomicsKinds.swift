@@ -71,7 +71,8 @@ extension TaskKindCatalog {
                 MeasurementDeclaration("missing_features", unit: "1", "Features that the region does not have."),
                 MeasurementDeclaration(
                     "feature", unit: "1",
-                    "A feature named in measurements (term names it), in the unit of its definition."),
+                    "A feature named in measurements (term names it), as the table has it: lengths, areas and volumes in mm, mm² and mm³, "
+                        + "intensities as the preset scales them, whatever the column unit says."),
             ],
             resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 3600,
             rules: .radiomics)

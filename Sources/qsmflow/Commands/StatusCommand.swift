@@ -87,15 +87,16 @@ enum RunReport {
     }
 
     private static func showWarnings(_ run: RunSummary) {
-        guard let count = run.warnedTasks, count > 0, let warnings = run.warnings, let first = warnings.first else {
+        guard let count = run.warnedTasks, count > 0, let warnings = run.warnings else {
             return
         }
         Console.print("")
         Console.print(
             Console.coloured("Warnings", .bold)
-                + " of \(Counted.tasks(count)); `qsmflow logs \(first.prefix { $0 != " " })` shows all of one task")
+                + " of \(Counted.tasks(count)); `qsmflow results \(run.run) warnings` lists all")
         for warning in warnings { Console.print("  \(warning)") }
-        if count > warnings.count { Console.print("  … and \(count - warnings.count) more tasks") }
+        let others = count - Set(warnings.map { $0.prefix { $0 != " " } }).count
+        if others > 0 { Console.print("  … and of \(Counted.tasks(others)) more") }
     }
 
     /// Tasks that say how far they are: those that take long.
