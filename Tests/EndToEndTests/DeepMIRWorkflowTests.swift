@@ -86,23 +86,41 @@ import Testing
                 == [["detect"], ["lesions"], ["segment"], ["summary"], ["train"]])
     }
 
-    /// People of whom nothing is known, by the networks of both folds.
+    /// Other people by the networks of both folds, judged where labels are known.
     private func isAppliedElsewhere(_ program: Program) async throws {
         let named = try await program.run("models", "name-folds", "1", "deepmir")
         #expect(named.code == 0 && named.output.contains("deepmir stands for all 2."), "\(named.errors)")
         let other = program.folder + "/others"
         let phantom = try await program.run(
-            "phantom", other, "--study", "microbleeds", "--subjects", "2", "--voxel", "3", "--seed", "9", "--quiet")
+            "phantom", other, "--study", "microbleeds", "--subjects", "3", "--voxel", "3", "--seed", "9", "--quiet")
         #expect(phantom.code == 0, "\(phantom.errors)")
+        let (recon, labels) = (other + "/derivatives/recon", other + "/derivatives/labels")
+        for ending in ["nii.gz", "json"] {
+            try FileManager.default.removeItem(
+                atPath: "\(labels)/sub-003/anat/sub-003_desc-lesionclass_dseg.\(ending)")
+        }
+        let applied = Self.three + ["train=false", "models=deepmir"]
         try await program.run(
-            workflow: "deepmir", on: other + "/rawdata", derivatives: [other + "/derivatives/recon"],
-            settings: Self.three + ["train=false", "models=deepmir"], log: "others")
+            workflow: "deepmir", on: other + "/rawdata", derivatives: [recon], settings: applied, log: "others")
         #expect(
             try await program.rows("select distinct step from task_status where run = 3 order by 1")
                 == [["lesions"], ["onto_third"], ["segment"], ["within_third"]])
+        try await program.run(
+            workflow: "deepmir", on: other + "/rawdata", derivatives: [recon, labels],
+            settings: applied + ["evaluate=true"], log: "judged")
         #expect(
             try await program.rows(
-                "select distinct subject from measurements where run = 3 and step = 'segment' order by 1")
-                == [["001"], ["002"]])
+                "select distinct subject from measurements where run = 4 and step = 'segment' order by 1")
+                == [["001"], ["002"], ["003"]])
+        #expect(
+            try await program.rows(
+                "select distinct subject, class from detection_metrics where run = 4 order by 1, 2")
+                == [["001", "iron_deposit"], ["001", "microbleed"], ["002", "iron_deposit"], ["002", "microbleed"]])
+        // Nothing was trained, so there are no folds to have a mean over.
+        #expect(
+            try await program.rows(
+                "select count(*), count(folds) from evaluation_summary where run = 4 and rule = 'overlap_1' and metric = 'f1'"
+            )
+                == [["2", "0"]])
     }
 }

@@ -38,6 +38,26 @@ import Workflow
         #expect(definition.steps.contains { $0.name == "train" } == (train && network))
     }
 
+    @Test(arguments: [(true, true), (true, false), (false, true), (false, false)])
+    func anyOfSeveralConditionsWillDo(train: Bool, network: Bool) throws {
+        let text = Self.conditional.replacing("train: true,", with: "train: true, network: true,")
+            .replacing(#"when: "${train}""#, with: #"when: {any: ["${train}", "${network}"]}"#)
+        let parsed = parse(text, ["train": .bool(train), "network": .bool(network), "models": "net"])
+        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        #expect(definition.steps.contains { $0.name == "train" } == (train || network))
+    }
+
+    @Test(arguments: ["{any: []}", "{all: [true]}", "{any: true}", "{any: [1]}"])
+    func conditionsAreWrittenInFourWays(condition: String) {
+        let parsed = parse(Self.conditional.replacing(#"when: "${train}""#, with: "when: \(condition)"))
+        #expect(parsed.definition == nil)
+        #expect(
+            parsed.problems.contains {
+                $0.description.contains("when of step train is") && $0.description.contains("{any: […]}")
+            },
+            "\(parsed.problems)")
+    }
+
     @Test func theFirstSourceThatExistsCounts() throws {
         #expect(try source(parse(Self.conditional)) == .output(step: "train", port: "model"))
         #expect(try source(parse(Self.conditional, ["models": "net"])) == .output(step: "train", port: "model"))

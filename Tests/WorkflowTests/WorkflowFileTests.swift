@@ -267,7 +267,8 @@ import Workflow
         let path = Self.workflows.appendingPathComponent("\(name).yaml").path
         let text = try String(contentsOfFile: path, encoding: .utf8)
         let applied = settings.merging(models) { $1 }.merging(["train": false]) { $1 }
-        for parameters in [settings, applied] {
+        let judged = name == "qnet" ? applied : applied.merging(["evaluate": true]) { $1 }
+        for parameters in [settings, applied, judged] {
             let parsed = WorkflowFile.parse(
                 text, path: path, parameters: parameters, atlases: name == "qnet" ? ["a": "/a"] : [:])
             #expect(parsed.problems.isEmpty, "\(parsed.problems)")

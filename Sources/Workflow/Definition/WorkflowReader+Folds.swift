@@ -133,19 +133,24 @@ extension WorkflowReader {
         return nil
     }
 
-    /// True or false, or a list of which all must be true.
+    /// True or false, a list of which all must be true, or `{any: […]}`, of which one must be.
     mutating func readCondition(_ node: YAMLNode, what: String) -> Condition? {
-        var condition = Condition(holds: true)
+        var (list, isAny) = (node, false)
+        if let members = node.members, members.count == 1, members[0].key == "any", members[0].value.elements != nil {
+            (list, isAny) = (members[0].value, true)
+        }
+        var condition = Condition(holds: !isAny)
         // An empty list says nothing, and is told so as what it is.
-        for node in node.elements.flatMap({ $0.isEmpty ? nil : $0 }) ?? [node] {
+        for node in list.elements.flatMap({ $0.isEmpty ? nil : $0 }) ?? [list] {
             let value = substituted(node.json, node.mark)
             guard let holds = value.boolValue else {
                 error(
                     node.mark,
-                    "when of \(what) is \(said(value)); write true or false, or a parameter that is one of them")
+                    "when of \(what) is \(said(value)); write true or false, a parameter that is one of them, a list of which "
+                        + "all have to be true, or {any: […]}, of which one has to be")
                 return nil
             }
-            condition.holds = condition.holds && holds
+            condition.holds = isAny ? condition.holds || holds : condition.holds && holds
             condition.parameter = condition.parameter ?? parameterName(node)
         }
         return condition

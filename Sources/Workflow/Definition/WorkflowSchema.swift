@@ -163,7 +163,8 @@ package enum WorkflowSchema {
     }
 
     private static func step(_ kinds: [TaskKind]) -> JSONValue {
-        [
+        let condition: JSONValue = ["anyOf": [["type": "boolean"], reference]]
+        return [
             "type": "object",
             "required": ["kind"],
             "additionalProperties": false,
@@ -178,8 +179,16 @@ package enum WorkflowSchema {
                         + "the task's fold), folds (all in folds); folds also limits whom another step has tasks for.",
                     ["enum": .array(FoldPeople.allCases.map { .string($0.rawValue) })]),
                 "when": described(
-                    "False leaves the step out, and so does a list in which one is false.",
-                    oneOrMore(["anyOf": [["type": "boolean"], reference]])),
+                    "False leaves the step out; so does a list in which one is false, and {any: […]} in which all are.",
+                    [
+                        "anyOf": [
+                            oneOrMore(condition),
+                            [
+                                "type": "object", "additionalProperties": false, "required": ["any"],
+                                "properties": ["any": ["type": "array", "minItems": 1, "items": condition]],
+                            ],
+                        ]
+                    ]),
                 "inputs": ["type": ["object", "null"]],
                 "parameters": ["type": ["object", "null"]],
                 "resources": [
