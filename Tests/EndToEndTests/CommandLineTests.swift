@@ -180,6 +180,13 @@ import Testing
         #expect(Set(dependence.map(\.family)) == ["ngldm"] && firstOrder.count == 18)
         let table = try await Program().run("features", "--family", "ngtdm").output.split(separator: "\n")
         #expect(table.count == 6 && table[1].contains("ngt_coarseness  QCDE  ngtdm_Coarseness"), "\(table)")
+        // As a column of a table is named, or by any of its names.
+        for name in ["original_glcm_Contrast", "cm_contrast_3D_comb", "ACUI"] {
+            let lines = try await Program().run("features", name).output.split(separator: "\n")
+            #expect(lines.count == 2 && lines[1].contains("cm_contrast  ACUI  glcm_Contrast"), "\(lines)")
+        }
+        let none = try await Program().run("features", "contrats")
+        #expect(none.code == 65 && none.errors.contains("No feature has “contrats” in its names"), "\(none.errors)")
         let wrong = try await Program().run("features", "--family", "glcn")
         #expect(wrong.code == 65 && wrong.errors.contains("“glcn”; there are morphology, "), "\(wrong.errors)")
     }

@@ -144,7 +144,7 @@ import Workflow
         let result = try folder.perform(
             "evaluate.classification", parameters: ["target": "group", "positive": "HH", "bootstrap": 50])
         #expect(result.failure == nil)
-        #expect(result.warnings.contains { $0.contains("1 items have no true class") })
+        #expect(result.warnings.contains { $0.contains("1 item has no true class") })
         let table = try folder.table("metrics.tsv")
         // One image per person: people and slices, and nothing said twice.
         #expect(Set(table.rows.map { $0[0] }) == ["slice", "person"])
@@ -317,11 +317,11 @@ import Workflow
         #expect(try people.number("predicted_count", where: twice) == 2)
         #expect(
             result.warnings.contains {
-                $0.contains("1 predictions have no row in the truth, such as sub-03_ses-1 1:")
+                $0.contains("1 prediction has no row in the truth, such as sub-03_ses-1 1:")
             }, "\(result.warnings)")
-        #expect(result.warnings.contains { $0.contains("1 items of the truth have no prediction, such as sub-") })
+        #expect(result.warnings.contains { $0.contains("1 item of the truth has no prediction, such as sub-") })
         #expect(
-            result.warnings.contains { $0.contains("1 images have no true classes at all") && $0.contains("sub-04") }
+            result.warnings.contains { $0.contains("1 image has no true classes at all") && $0.contains("sub-04") }
                 == !isOfEverybody)
     }
 
@@ -381,7 +381,7 @@ import Workflow
         #expect(result.failure == nil)
         #expect(
             result.warnings == [
-                "1 items are truly of a class that the predictions do not know and are left out, such as "
+                "1 item is truly of a class that the predictions do not know, left out, such as "
                     + "sub-08_ses-1 1 (“Rim”); correct the truth where that is misspelt."
             ])
         #expect(try value(try misspelt.table("metrics.tsv"), "item", "auc", "cases") == 25)

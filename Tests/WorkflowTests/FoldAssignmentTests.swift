@@ -144,7 +144,8 @@ import Workflow
         }
         #expect(
             message(FoldDefinition(count: .folds(5)))
-                == "folds: 5 folds want at least 5 people, and there are 4; lower count, or write count: each-person")
+                == "folds: 5 folds want at least 5 people, and there are 4; take fewer folds, or each-person, which leaves one "
+                + "person out at a time")
         let nobody = [DatasetQuery(query: BIDSQuery(suffixes: ["bold"]))]
         #expect(
             message(FoldDefinition(count: .eachPerson, among: nobody))

@@ -160,29 +160,35 @@ struct ScoredItems {
         }
         if !unjudged.isEmpty {
             warnings.append(
-                "\(unjudged.count) images have no true classes at all and are left out, such as "
+                "\(Self.counted(unjudged.count, "image has", "images have")) no true classes at all, left out, such as "
                     + "\(unjudged.sorted().prefix(3).map(\.description).joined(separator: "; ")).")
         }
         if !unknown.isEmpty {
             warnings.append(
-                "\(unknown.count) items have no true class and are left out, such as \(unknown.prefix(3).joined(separator: "; "))."
+                "\(Self.counted(unknown.count, "item has", "items have")) no true class, left out, such as "
+                    + "\(unknown.prefix(3).joined(separator: "; "))."
             )
         }
         if !foreign.isEmpty {
             warnings.append(
-                "\(foreign.count) items are truly of a class that the predictions do not know and are left out, such as "
+                "\(Self.counted(foreign.count, "item is", "items are")) truly of a class that the predictions do not know, left out, "
+                    + "such as "
                     + "\(foreign.prefix(3).joined(separator: "; ")); correct the truth where that is misspelt.")
         }
         if !unmatched.isEmpty {
             warnings.append(
-                "\(unmatched.count) predictions have no row in the truth, such as \(unmatched.prefix(3).joined(separator: "; ")): "
+                "\(Self.counted(unmatched.count, "prediction has", "predictions have")) no row in the truth, such as \(unmatched.prefix(3).joined(separator: "; ")): "
                     + "they count in the scores and numbers per person and nowhere else.")
         }
         if !unseen.isEmpty {
             warnings.append(
-                "\(unseen.count) items of the truth have no prediction, such as \(unseen.prefix(3).joined(separator: "; ")): "
+                "\(Self.counted(unseen.count, "item of the truth has", "items of the truth have")) no prediction, such as \(unseen.prefix(3).joined(separator: "; ")): "
                     + "they count in what is true of a person and nowhere else.")
         }
+    }
+
+    private static func counted(_ count: Int, _ one: String, _ many: String) -> String {
+        "\(count) \(count == 1 ? one : many)"
     }
 
     private static func isClass(_ cell: String) -> Bool { !cell.isEmpty && cell != "n/a" }

@@ -46,7 +46,7 @@ package struct FoldAssignment: Hashable, Sendable {
                     "\(count) folds want at least \(count) people, and \(Self.number(people, definition)); "
                         + (people.count < 2
                             ? "name the dataset that has such files with --derivatives, or add people"
-                            : "lower count, or write count: each-person"))
+                            : "take fewer folds, or each-person, which leaves one person out at a time"))
             }
             self.count = count
             let row = people.map { (stratum: strata.stratum(of: $0), key: Self.key($0, definition.seed), label: $0) }

@@ -15,6 +15,8 @@ struct FeaturesCommand: ParsableCommand {
             of the range for the IBSI, and at multiples of the width for PyRadiomics.
             """)
 
+    @Argument(help: "Show those that have this in a name, or whose name is in this, as a column of a table is named.")
+    var name: String?
     @Option(name: .long, help: "Show one family of the IBSI (glcm) or class of PyRadiomics (firstorder) only.")
     var family: String?
     @OptionGroup var output: JSONOption
@@ -43,6 +45,16 @@ struct FeaturesCommand: ParsableCommand {
             }
         }
 
+        /// By part of a name, or by a column: a tag with the aggregation behind, a PyRadiomics name with the image in front.
+        func isNamed(_ text: String) -> Bool {
+            let text = text.lowercased()
+            let names = [tag, ibsiCode, pyRadiomics].compactMap { $0?.lowercased() }
+            return names.contains { $0.contains(text) }
+                || [tag, pyRadiomics].compactMap { $0?.lowercased() }.contains { name in
+                    text.hasPrefix(name + "_") || text.hasSuffix("_" + name)
+                }
+        }
+
         func belongs(to name: String) -> Bool { family == name || pyRadiomics?.hasPrefix(name + "_") == true }
     }
 
@@ -55,7 +67,11 @@ struct FeaturesCommand: ParsableCommand {
                 "There is no family of features “\(family)”; there are \(known.joined(separator: ", "))",
                 code: ExitStatus.badData)
         }
-        let listed = Listing.all.filter { one in family.map(one.belongs) ?? true }
+        let listed = Listing.all.filter { one in (family.map(one.belongs) ?? true) && (name.map(one.isNamed) ?? true) }
+        if let name, listed.isEmpty {
+            throw CommandFailure(
+                "No feature has “\(name)” in its names; `qsmflow features` lists all", code: ExitStatus.badData)
+        }
         if try output.printed(listed) { return }
         var table = TextTable(["family", "tag", "IBSI", "PyRadiomics", "what it is"])
         for one in listed {

@@ -147,8 +147,8 @@ enum ReportMethods {
         case "classifier.train":
             return value("method") == "logistic"
                 ? "Step \(step.name) trained a logistic regression with a quadratic penalty."
-                : "Step \(step.name) trained a random forest of \(value("trees")) trees [Breiman 2001], each of which was drawn people, "
-                    + "with all cases that are theirs."
+                : "Step \(step.name) trained a random forest of \(value("trees")) trees [Breiman 2001]; people are drawn for each "
+                    + "tree, and with a person all cases that are theirs."
         case "lesions.candidates":
             return
                 "Candidates are extremes of radial symmetry at radii of \(value("radii_mm")) mm [Loy 2003], polarity "
