@@ -115,7 +115,7 @@ def hemochromatosis(acceptance: Acceptance) -> None:
     nuclei = {
         "register": False, "labels": {"bids": {"suffix": "dseg", "desc": "nuclei", "space": "none"}},
         "label_names": {"bids": {"suffix": "dseg", "desc": "nuclei", "extension": ".tsv"}}}
-    network = nuclei | {"folds": 3, "spacing_mm": 2.5, "slab": [56, 56, 42], "epochs": 12, "average_from": 9}
+    network = nuclei | {"folds": 3, "spacing_mm": 2.5, "slab": [56, 56, 42]}
     small, null = Cohort("hemochromatosis", 99, 2, 1), Cohort("hemochromatosis", 99, 2, 2, effect=0)
 
     def accuracy(row):
@@ -162,7 +162,7 @@ def microbleeds(acceptance: Acceptance) -> None:
     cohort = Cohort("microbleeds", 24, 1)
     size = {
         "folds": 3, "epochs": 25, "batch": 16, "slice": [64, 64, 1], "train.sampling": "patches", "train.skip_empty": "",
-        "train.augmentation": "standard", "train.foreground_fraction": 0.5, "train.samples_per_epoch": 1600,
+        "train.augmentation": "standard", "train.foreground_fraction": 0.25, "train.samples_per_epoch": 1600,
         "train.widths": [8, 16, 32, 64, 128, 256], "segment.overlap": 0.25, "first": {"bids": {"suffix": "T2starw", "dataset": "raw"}}}
     one = {"classes": [{"name": "microbleed", "labels": [1]}]}
     swi = {"second": None, "channels": [{"modality": "SWI", "normalise": "zscore_padded"}]}
@@ -193,7 +193,7 @@ def microbleeds(acceptance: Acceptance) -> None:
 
 def rims(acceptance: Acceptance) -> None:
     cohort = Cohort("rim", 60, 1)
-    size = {"folds": 3, "epochs": 12, "patch": [24, 24, 24], "train.widths": [32, 64, 128, 256]}
+    size = {"folds": 3, "epochs": 30, "patch": [24, 24, 24], "train.widths": [32, 64, 128, 256]}
 
     def choose(row):
         return row["class"] == "rim" and row["metric"] in (

@@ -89,7 +89,7 @@ package struct RunSummary: Codable, Sendable {
     package var waitsForWorker: Bool?
     /// Tasks that succeeded with something to say; nil in lists of runs.
     package var warnedTasks: Int?
-    /// The first warning of some of them, those over the whole cohort first, each with its task.
+    /// Some of what they say, each with its task: one sentence of every step in turn, as long as there is room.
     package var warnings: [String]?
 
     package init(

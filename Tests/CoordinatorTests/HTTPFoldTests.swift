@@ -331,8 +331,8 @@ import Workflow
             #expect(few.status == 422)
             #expect(
                 try few.error.message
-                    == "folds: 8 folds want at least 8 people, and there are 7 with a dseg image; lower "
-                    + "count, or write count: each-person.")
+                    == "folds: 8 folds want at least 8 people, and there are 7 with a dseg image; take "
+                    + "fewer folds, or each-person, which leaves one person out at a time.")
         }
     }
 

@@ -381,11 +381,34 @@ import Workflow
         #expect(result.failure == nil)
         #expect(
             result.warnings == [
-                "1 item is truly of a class that the predictions do not know, left out, such as "
-                    + "sub-08_ses-1 1 (“Rim”); correct the truth where that is misspelt."
+                "1 item is truly of a class that the predictions do not know, such as sub-08_ses-1 1 (“Rim”): left out, and so "
+                    + "are the numbers of their people; correct the truth where that is misspelt."
             ])
-        #expect(try value(try misspelt.table("metrics.tsv"), "item", "auc", "cases") == 25)
+        let metrics = try misspelt.table("metrics.tsv")
+        #expect(try value(metrics, "item", "auc", "cases") == 25)
         #expect(try !misspelt.table("confusion.tsv").rows.contains { $0.contains("Rim") })
+        // How many rims the person has is not known, so the person is neither with nor without one.
+        #expect(try value(metrics, "person", "count_mse", "people") == 7)
+        #expect(try value(metrics, "person", "auc", "people") == 7)
+
+        // Where a table gives scores without deciding among its classes, what it has no score of is the rest.
+        let partial = try TaskFolder()
+        for (n, truth) in ["rim", "vein", "rim", "other"].enumerated() {
+            let one = TaskContext(subject: "0\(n)")
+            try partial.add(
+                "tables", "lesion\tp_rim\tp_vein\n1\t0.\(9 - n)\t0.\(n)\n", name: "p\(n).tsv", context: one)
+            try partial.add("truth", "lesion\tclass\n1\t\(truth)\n", name: "t\(n).tsv", context: one)
+        }
+        let rest = try partial.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(rest.failure == nil && rest.warnings.isEmpty, "\(rest.warnings)")
+        #expect(try value(try partial.table("metrics.tsv"), "item", "auc", "cases") == 4)
+
+        let twice = try folder()
+        try twice.add(
+            "truth", "lesion\tclass\n1\trim\n", name: "again.tsv", context: TaskContext(subject: "01", session: "1"))
+        #expect(
+            try twice.perform("evaluate.classification", parameters: ["positive": "rim"]).failure?.message.hasSuffix(
+                " has “1” of sub-01_ses-1, which another table has, too; keep one row per item") == true)
 
         let damaged = try folder()
         try damaged.add(

@@ -257,10 +257,14 @@ import Workflow
             try folder.add("features", features, name: "\(name)_features.tsv", context: context)
             try folder.add("targets", targets, name: "\(name)_lesions.tsv", context: context)
         }
+        // Be it the first.
+        try folder.add("features", "lesion\tcontrast\n1\t0\n", name: "a_features.tsv", context: .init(subject: "-"))
+        try folder.add("targets", "lesion\tclass\n1\trim\n", name: "a_lesions.tsv", context: .init(subject: "-"))
         let result = try folder.perform("classifier.train", parameters: ["trees": 3])
         #expect(result.failure == nil, "\(result.failure?.message ?? "")")
-        #expect(result.warnings.count == 3, "\(result.warnings)")
+        #expect(result.warnings.count == 4, "\(result.warnings)")
         for sentence in [
+            "sub-- takes no part: a_features.tsv has no feature “noise”, which most tables have",
             "sub-7 takes no part: 7_lesions.tsv has no column “class”", "sub-8 takes no part: 8_lesions.tsv has “1”",
             "sub-9 takes no part: 9_features.tsv has “much” in column contrast",
         ] {

@@ -24,8 +24,8 @@ extension Store {
         }
     }
 
-    /// A model that could not be fitted is no failure, but whoever reads "succeeded" must hear of it. Every step is heard
-    /// before any is heard twice: what one says of everybody would hide what another says of one.
+    /// A model that could not be fitted is no failure, but whoever reads "succeeded" must hear of it. Steps are
+    /// heard in turn: what one says of everybody would hide what another says of one.
     private static func addWarnings(to summary: inout RunSummary, _ session: Session) throws {
         let rows = try session.query(
             """
@@ -40,7 +40,7 @@ extension Store {
                 SELECT *, row_number() OVER (PARTITION BY step_id ORDER BY place, subject IS NOT NULL, task_id) AS turn
                 FROM warned) w
             JOIN step s USING (step_id)
-            ORDER BY turn, subject IS NOT NULL, task_id LIMIT 8
+            ORDER BY turn, subject IS NOT NULL, task_id LIMIT 12
             """, [.bigint(summary.run.rawValue)]
         ) { row in
             let (task, step, subject, label, atlas, fold, text, count) = try row.decode(

@@ -56,12 +56,12 @@ struct TrainingCases {
             throw environment.refuse(
                 "nobody has a table both at “features” and at “features2”; bind those of the same people")
         }
-        // Whose tables are wrong takes no part, and is no reason to stop for the others.
+        // Whose tables cannot be read, or lack a feature that most have, takes no part, and is no reason to stop for the others.
         var kinds: [TaskContext: [UInt16: String]] = [:]
         var refused: [(context: TaskContext, reason: String)] = []
         for (context, item) in try environment.inputsByContext("targets").sorted(by: { $0.key < $1.key }) {
             do { kinds[context] = try Self.classes(item) } catch {
-                refused.append((context, LeftOut.reason(error)))
+                refused.append((context, try LeftOut.reason(error)))
             }
         }
         let hasTargets = !environment.inputs("targets").isEmpty
@@ -75,17 +75,24 @@ struct TrainingCases {
                             item, and: further[item.input.context], columns: environment.texts("columns"),
                             reference: environment.text("reference"))
                     ))
-            } catch { refused.append((item.input.context, LeftOut.reason(error))) }
+            } catch { refused.append((item.input.context, try LeftOut.reason(error))) }
+        }
+        let units = Set(people.map(\.table.unit))
+        guard units.count < 2 else {
+            throw environment.refuse(
+                "tables of features are of \(units.map(\.plural).sorted().joined(separator: " and ")); bind tables of one kind"
+            )
+        }
+        let first = Self.commonest(people.map(\.table))
+        people.removeAll { item, table in
+            guard let lacking = first?.names.first(where: { !table.names.contains($0) }) else { return false }
+            refused.append(
+                (item.input.context, "\(item.input.name) has no feature “\(lacking)”, which most tables have; add it"))
+            return true
         }
         warnings += refused.map { "\($0.context) takes no part: \($0.reason)." }
-        guard !people.isEmpty else {
+        guard let first else {
             throw environment.refuse("nobody's tables can be learned from; the first reason: \(refused[0].reason)")
-        }
-        let tables = people.map(\.table)
-        guard let first = tables.first, Set(tables.map(\.unit)).count == 1 else {
-            throw environment.refuse(
-                "tables of features are of \(Set(tables.map(\.unit.plural)).sorted().joined(separator: " and ")); bind tables of one "
-                    + "kind")
         }
         let target = environment.text("target")
         guard target.isEmpty || first.unit != .lesion else {
@@ -133,6 +140,22 @@ struct TrainingCases {
                 + "\(called.prefix(3).joined(separator: "; ")): the classes are \(classes.joined(separator: ", "))."
         }
         try self.init(cases, first, classes: classes, environment, &warnings)
+    }
+
+    /// The table whose features most have; of as many the one with more, and of those the first.
+    private static func commonest(_ tables: [FeatureSamples]) -> FeatureSamples? {
+        var counts: [[String]: Int] = [:]
+        for table in tables { counts[table.names, default: 0] += 1 }
+        var best: FeatureSamples?
+        for table in tables {
+            guard let found = best else {
+                best = table
+                continue
+            }
+            let (own, other) = (counts[table.names]!, counts[found.names]!)
+            if own > other || own == other && table.names.count > found.names.count { best = table }
+        }
+        return best
     }
 
     private init(

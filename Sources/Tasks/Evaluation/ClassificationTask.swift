@@ -108,13 +108,13 @@ enum ClassificationTask: TaskImplementation {
         for item in tables {
             // What is true does not depend on who predicts.
             let context = item.input.context.withoutFold
+            var own: [TaskContext: [String: String]] = context.subject == nil ? [:] : [context: [:]]
             do {
                 let table = try item.readTable()
                 let owner = try TableRowOwner(table, item)
                 let (number, name) = (
                     try table.column(key, of: item.input.name), try table.column(column, of: item.input.name)
                 )
-                var own: [TaskContext: [String: String]] = context.subject == nil ? [:] : [context: [:]]
                 for row in table.rows {
                     guard own[owner(row).withoutFold, default: [:]].updateValue(row[name], forKey: row[number]) == nil
                     else {
@@ -123,15 +123,17 @@ enum ClassificationTask: TaskImplementation {
                     }
                 }
                 isOfEverybody = isOfEverybody || owner.isOfEverybody
-                for (context, members) in own {
-                    try classes[context, default: [:]].merge(members) { _, _ in
-                        throw TaskResult.Failure.permanent(
-                            "\(item.input.name) has an item of \(context) that another table has, too; keep one row per item"
-                        )
-                    }
-                }
             } catch  where context.subject != nil && tables.count > 1 {
-                warnings.append("\(context) is left out: \(LeftOut.reason(error)).")
+                warnings.append("\(context) is left out: \(try LeftOut.reason(error)).")
+                continue
+            }
+            for (context, members) in own.sorted(by: { $0.key < $1.key }) {
+                if let twice = members.keys.sorted().first(where: { classes[context]?[$0] != nil }) {
+                    throw TaskResult.Failure.permanent(
+                        "\(item.input.name) has “\(twice)” of \(context), which another table has, too; keep one row per item"
+                    )
+                }
+                classes[context, default: [:]].merge(members) { first, _ in first }
             }
         }
         return .items(classes, key: key, isOfEverybody: isOfEverybody)

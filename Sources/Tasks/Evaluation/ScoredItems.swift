@@ -52,7 +52,7 @@ struct ScoredItems {
         _ tables: [TaskRequest.StagedInput], truth: Truth, positive: String, scoreColumn: String, step: String
     ) throws {
         var (unknown, foreign, unmatched, unseen) = ([String](), [String](), [String](), [String]())
-        var (unjudged, counted) = (Set<TaskContext>(), Set<TaskContext>())
+        var (unjudged, counted, uncounted) = (Set<TaskContext>(), Set<TaskContext>(), Set<TaskContext>())
         /// Whether the truth of an image is known, which makes it one of those that are counted.
         func isKnown(_ image: TaskContext) -> Bool {
             if trueCounts[image] != nil { return true }
@@ -75,7 +75,7 @@ struct ScoredItems {
             let table = try item.readTable()
             let name = item.input.name
             let owner = try TableRowOwner(table, item)
-            let predicted = Self.predictedClasses(table)
+            let predicted = scoreColumn.isEmpty ? Self.predictedClasses(table) : nil
             /// A class that the predictions do not know, misspelt perhaps: to call it one of the others would be a guess.
             func isForeign(_ name: String?) -> Bool {
                 guard let predicted, let name, Self.isClass(name) else { return false }
@@ -119,6 +119,7 @@ struct ScoredItems {
                 }
                 if isForeign(truthText) {
                     foreign.append("\(called) (“\(truthText!)”)")
+                    uncounted.insert(context)
                     continue
                 }
                 guard isKnown(context) else { continue }
@@ -158,6 +159,9 @@ struct ScoredItems {
                 }
             }
         }
+        // How many of which class an image has is not known where one is of none of the classes.
+        for image in uncounted { trueCounts[image] = nil }
+        predictions.removeAll { uncounted.contains($0.owner) }
         if !unjudged.isEmpty {
             warnings.append(
                 "\(Self.counted(unjudged.count, "image has", "images have")) no true classes at all, left out, such as "
@@ -171,9 +175,9 @@ struct ScoredItems {
         }
         if !foreign.isEmpty {
             warnings.append(
-                "\(Self.counted(foreign.count, "item is", "items are")) truly of a class that the predictions do not know, left out, "
-                    + "such as "
-                    + "\(foreign.prefix(3).joined(separator: "; ")); correct the truth where that is misspelt.")
+                "\(Self.counted(foreign.count, "item is", "items are")) truly of a class that the predictions do not know, such as "
+                    + "\(foreign.prefix(3).joined(separator: "; ")): left out, and so are the numbers of their people; correct the "
+                    + "truth where that is misspelt.")
         }
         if !unmatched.isEmpty {
             warnings.append(
@@ -193,10 +197,12 @@ struct ScoredItems {
 
     private static func isClass(_ cell: String) -> Bool { !cell.isEmpty && cell != "n/a" }
 
-    /// Classes that a table of predictions gives probabilities of; nil where it does not name two or more.
+    /// Classes among which a table of predictions decides: those it gives probabilities of, where every decision is one of
+    /// them. nil where it names fewer than two, or does not decide: then what has no score may be the rest.
     private static func predictedClasses(_ table: TabSeparatedTable) -> Set<String>? {
         let names = Set(table.columns.filter { $0.hasPrefix("p_") }.map { String($0.dropFirst(2)) })
-        return names.count > 1 ? names : nil
+        guard names.count > 1, let decision = table.columns.firstIndex(of: decisionColumn) else { return nil }
+        return table.rows.allSatisfy { !isClass($0[decision]) || names.contains($0[decision]) } ? names : nil
     }
 
     /// Columns with scores, by class.

@@ -21,7 +21,7 @@ enum NetworkTrainTask: TaskImplementation {
             environment, channels: parameters.channels.count,
             needs: masks + (targets?.needs ?? (isByName ? [.labels, .tables] : [.labels])),
             fraction: environment.number("validation"), seed: parameters.seed,
-            unless: { targets?.reason(against: $0) ?? TrainingVolumes.problem(of: $0, parameters) })
+            unless: { try targets?.reason(against: $0) ?? TrainingVolumes.problem(of: $0, parameters) })
         let geometry = try geometry(environment, people)
         let subject =
             try targets.map { try ClassificationTraining(parameters, people, geometry, $0).training }

@@ -50,7 +50,7 @@ struct TrainingPeople {
     ///   - fraction: share of the people that are only judged by; at least one where it is above 0.
     init(
         _ environment: TaskEnvironment, channels: Int, needs: [Need], fraction: Double, seed: UInt64,
-        unless reason: (TrainingSession) -> String? = { _ in nil }
+        unless reason: (TrainingSession) throws -> String? = { _ in nil }
     ) throws {
         let ports = ["images", "images2", "images3", "images4"]
         let images = try ports.prefix(channels).map { try environment.inputsByContext($0) }
@@ -83,7 +83,7 @@ struct TrainingPeople {
             let session = TrainingSession(
                 context: context, images: [first] + further, mask: masks[context], labels: labels[context],
                 table: tables[context], targets: targets[context], features: features[context])
-            if let reason = reason(session) {
+            if let reason = try reason(session) {
                 warnings.append("\(context) takes no part: \(reason).")
                 continue
             }

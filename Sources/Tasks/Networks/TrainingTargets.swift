@@ -56,7 +56,9 @@ struct TrainingTargets {
 
     /// Why a session cannot be learned from; nil where it can. Its tables are read whole: a row that is wrong is known before
     /// anything is learned, and is no reason to stop for the others.
-    func reason(against session: TrainingSession) -> String? {
+    ///
+    /// - Throws: what the machine did, and the files did not.
+    func reason(against session: TrainingSession) throws -> String? {
         if let levels {
             guard let level = levels[session.subject] else { return "\(table) has no \(column) for it" }
             return isLearned(level) ? nil : "its \(column) is “\(level)”, which is not among the classes"
@@ -80,7 +82,7 @@ struct TrainingTargets {
                 }
             }
             return nil
-        } catch { return LeftOut.reason(error) }
+        } catch { return try LeftOut.reason(error) }
     }
 
     /// Whether a cell names a class.

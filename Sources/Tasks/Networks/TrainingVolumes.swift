@@ -36,7 +36,9 @@ struct TrainingVolumes: Sendable {
 
     /// Why a session's files cannot be trained on; nil where they can. They are read once more for it: who cannot be read
     /// must be known before anything is learned, and is no reason to stop for the others.
-    static func problem(of session: TrainingSession, _ parameters: TrainingParameters) -> String? {
+    ///
+    /// - Throws: what the machine did, and the files did not.
+    static func problem(of session: TrainingSession, _ parameters: TrainingParameters) throws -> String? {
         do {
             let own = ModelCard.Geometry(
                 spacingMillimetres: try TrainingGrid.spacing(of: session.images[0]), orientation: "RAS",
@@ -58,7 +60,7 @@ struct TrainingVolumes: Sendable {
                 }
             }
             return nil
-        } catch { return LeftOut.reason(error) }
+        } catch { return try LeftOut.reason(error) }
     }
 
     /// - Throws: one sentence naming the file.

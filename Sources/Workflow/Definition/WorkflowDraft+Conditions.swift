@@ -54,7 +54,9 @@ extension WorkflowDraft {
                 var input = input
                 let left = input.alternatives.filter { !isAway($0) }
                 let isOptional = input.canBeAbsent || input.alternatives.contains { $0.isOptional?.value == true }
-                if left.isEmpty, isOptional { return nil }
+                // That the kind needs the input is said where inputs are checked, of steps that take part.
+                let isRequired = steps[index].kind?.input(input.port)?.cardinality.isRequired == true
+                if left.isEmpty, isOptional, !isRequired { return nil }
                 if !left.isEmpty { input.alternatives = left }
                 return input
             }

@@ -6,7 +6,7 @@ extension TaskKindCatalog {
         "Folds of a cross-validation: {folds: k, people: {LABEL: fold}}; means and deviations over folds are added.")
 
     static let classificationEvaluation = TaskKind(
-        name: "evaluate.classification", version: 3,
+        name: "evaluate.classification", version: 4,
         summary: "Predicted against true classes over the cohort: curves, decisions, calibration, numbers per person.",
         scopes: [.cohort],
         inputs: [

@@ -138,9 +138,22 @@ enum ReportMethods {
                 ]
                 + sentences).joined(separator: " ")
         case "network.segment":
-            return
-                "Step \(step.name) gave every voxel the class that its network finds most probable, in windows that overlap by "
-                + "\(value("overlap")) of their edges and are blended by a Gaussian; of several networks probabilities are averaged."
+            var sentences = [
+                "Step \(step.name) gave every voxel the class that its network finds most probable (of one class alone: from a "
+                    + "probability of ½ on), "
+                    + (value("whole_volume") == "true"
+                        ? "each volume in one piece"
+                        : "in windows that overlap by \(value("overlap")) of their edges and are blended by a Gaussian")
+                    + "; of several networks"
+                    + (value("flips").isEmpty ? "" : ", and of images mirrored along \(value("flips")),")
+                    + " probabilities are averaged."
+            ]
+            if value("largest_piece") == "true" { sentences.append("Of every class the largest piece was kept.") }
+            if value("fill_holes") == "true" { sentences.append("Holes in a class were filled.") }
+            if !["", "0"].contains(value("smallest_mm3")) {
+                sentences.append("Pieces of less than \(value("smallest_mm3")) mm³ became background.")
+            }
+            return sentences.joined(separator: " ")
         case "network.classify":
             return
                 "Step \(step.name) gave each person or lesion the probabilities of its network; of several networks they are averaged."

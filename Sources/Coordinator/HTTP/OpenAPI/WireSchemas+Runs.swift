@@ -87,7 +87,9 @@ extension WireSchemas {
                 .boolean("Much of what is left belongs to steps that have finished nothing yet.")),
             .optional("waitsForWorker", .boolean("Not settled, and no worker is connected.")),
             .optional("warnedTasks", count),
-            .optional("warnings", .list(of: .string(), "The first warning of some tasks, each with its task."))),
+            .optional(
+                "warnings", .list(of: .string(), "Some of the warnings, each with its task: one of every step in turn.")
+            )),
         "RunList": .object("Runs, newest first.", .required("runs", .list(of: .reference("RunSummary")))),
         "ResultDigest": .object(
             "A digest over the results of a run.",

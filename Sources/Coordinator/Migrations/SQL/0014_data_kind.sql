@@ -1,6 +1,17 @@
 -- Whether the data of a run is real or was made, as its dataset says: no figure of synthetic people may be read without it.
 
-ALTER TABLE dataset ADD COLUMN data_kind text;  -- NULL until it is indexed again
+ALTER TABLE dataset ADD COLUMN data_kind text;  -- NULL until it is indexed
+
+-- What keywords say of datasets that are indexed already; of the others whoever indexes them says more.
+UPDATE dataset d SET data_kind = (
+    SELECT CASE WHEN bool_or(word IN ('semi-synthetic', 'semisynthetic', 'semi synthetic')) THEN 'semi-synthetic'
+                WHEN bool_or(word IN ('synthetic', 'simulated', 'phantom', 'digital phantom')) THEN 'synthetic'
+                WHEN bool_or(word IN ('real', 'in vivo', 'in-vivo')) THEN 'real' END
+    FROM (
+        SELECT lower(keyword) AS word
+        FROM jsonb_array_elements_text(
+            CASE WHEN jsonb_typeof(d.description -> 'Keywords') = 'array' THEN d.description -> 'Keywords' ELSE '[]' END)
+            AS k (keyword)) words);
 
 -- New columns of a view come last.
 CREATE OR REPLACE VIEW runs AS
@@ -20,7 +31,7 @@ SELECT r.run_id AS run,
        r.created_at,
        r.cancelled_at,
        r.request,
-       coalesce((SELECT d.data_kind FROM dataset d WHERE d.path = r.dataset_path), 'unstated') AS data
+       (SELECT d.data_kind FROM dataset d WHERE d.path = r.dataset_path) AS data
 FROM run r
 CROSS JOIN LATERAL (
     SELECT count(*) AS tasks,
@@ -31,4 +42,4 @@ CROSS JOIN LATERAL (
     FROM task t WHERE t.run_id = r.run_id) c;
 
 COMMENT ON COLUMN runs.data IS
-    'What its dataset is of, as dataset_description.json says: real, synthetic, semi-synthetic, or unstated.';
+    'What its dataset is of, as dataset_description.json says: real, synthetic, semi-synthetic, or unstated; NULL where it was not indexed since that is kept.';
