@@ -229,7 +229,7 @@ def nuclei(acceptance: Acceptance) -> None:
     # Both sides as one class, which fewer epochs learn.
     parts = {name: [name] for name in (*expected, "hippocampus", "amygdala", "dentate")} | {"thalamus": ["thalamus", "pulvinar"]}
     size = {
-        "folds": 3, "train.widths": [16, 32, 64, 128], "patch": [48, 48, 48], "epochs": 50, "train.learning_rate": 0.003,
+        "folds": 3, "train.widths": [16, 32, 64, 128], "patch": [48, 48, 48], "epochs": 80, "train.learning_rate": 0.003,
         "train.samples_per_epoch": 64, "train.foreground_fraction": 0.6, "lateral_pairs": [], "one_piece": False,
         "classes": [{"name": name, "regions": [f"{side}_{part}" for part in own for side in "LR"]} for name, own in parts.items()]}
     for name, settings in (("subcortical", {}), ("subcortical-resunet", {"network": "resunet"}), (
