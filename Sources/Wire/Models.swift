@@ -46,6 +46,8 @@ package struct ModelSummary: Codable, Sendable {
     package var source: Source
     /// Trained by this task.
     package var task: TaskID?
+    /// What the dataset is of that it was trained on: real, synthetic, semi-synthetic or unstated; nil where nobody knows.
+    package var data: String?
     /// As the card states them.
     package var metrics: JSONValue?
     package var sizeBytes: Int64
@@ -55,7 +57,7 @@ package struct ModelSummary: Codable, Sendable {
     package init(
         digest: ArtifactDigest, name: String?, foldCount: Int? = nil, architecture: String?, inputs: JSONValue?,
         outputs: JSONValue?,
-        source: Source, task: TaskID?, metrics: JSONValue?, sizeBytes: Int64, createdAt: String
+        source: Source, task: TaskID?, data: String? = nil, metrics: JSONValue?, sizeBytes: Int64, createdAt: String
     ) {
         self.digest = digest
         self.name = name
@@ -65,6 +67,7 @@ package struct ModelSummary: Codable, Sendable {
         self.outputs = outputs
         self.source = source
         self.task = task
+        self.data = data
         self.metrics = metrics
         self.sizeBytes = sizeBytes
         self.createdAt = createdAt

@@ -70,7 +70,7 @@ enum WireSamples {
 
     private static let model = ModelSummary(
         digest: digest, name: "n", architecture: "U-Net", inputs: ["T1w"], outputs: ["a", "b"], source: .trained,
-        task: task, metrics: ["dice": 0.9], sizeBytes: 1, createdAt: "t")
+        task: task, data: "real", metrics: ["dice": 0.9], sizeBytes: 1, createdAt: "t")
     private static let bareModel = ModelSummary(
         digest: digest, name: nil, architecture: nil, inputs: nil, outputs: nil, source: .imported, task: nil,
         metrics: nil, sizeBytes: 1, createdAt: "t")

@@ -65,6 +65,30 @@ struct StoreMigrationTests {
         withExtendedLifetime(database) {}
     }
 
+    /// What keywords of datasets say that were indexed before the database kept it; who says nothing waits for the next scan.
+    @Test func theKindOfDataIsKnownOfDatasetsFromBefore() async throws {
+        let (database, pool) = try await pool()
+        defer { pool.close() }
+        try await Migrator(migrations: Array(Migration.all.prefix(13))).migrate(pool)
+        let descriptions = [
+            "{}", #"{"Keywords": "synthetic"}"#, #"{"Keywords": ["QSM", "In Vivo"]}"#, #"{"Keywords": ["Phantom"]}"#,
+            #"{"Keywords": ["synthetic", "Semi-Synthetic"]}"#,
+        ]
+        try await pool.run { session in
+            for (number, text) in descriptions.enumerated() {
+                try session.execute(
+                    "INSERT INTO dataset (path, name, kind, bids_version, description) VALUES ($1, '', 'raw', '1.9.0', $2)",
+                    [.text("/\(number)"), .jsonb(text)])
+            }
+        }
+        try await Migrator().migrate(pool)
+        let kinds = try await pool.run { session in
+            try session.query("SELECT data_kind FROM dataset ORDER BY path") { try $0[0] as String? }
+        }
+        #expect(kinds == [nil, nil, "real", "synthetic", "semi-synthetic"])
+        withExtendedLifetime(database) {}
+    }
+
     /// Analysts rely on the views; each column says what it is.
     @Test func everyColumnOfEveryViewHasAComment() async throws {
         let fixture = try await StoreFixture.make()

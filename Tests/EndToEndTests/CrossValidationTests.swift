@@ -76,10 +76,7 @@ import Testing
         let program = try Program()
         try await program.phantom(subjects: 4)
         // Somebody has no labels, and is in no fold.
-        for ending in ["nii.gz", "json"] {
-            try FileManager.default.removeItem(
-                atPath: "\(program.labels)/sub-004/anat/sub-004_desc-nuclei_dseg.\(ending)")
-        }
+        try Program.removeLabels("nuclei", of: "sub-004", from: program.labels)
         try Data(Self.workflow.utf8).write(to: URL(fileURLWithPath: program.folder + "/validated.yaml"))
         try Data(Self.script.utf8).write(to: URL(fileURLWithPath: program.folder + "/flaky"))
         try FileManager.default.setAttributes(

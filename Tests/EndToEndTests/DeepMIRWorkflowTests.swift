@@ -21,10 +21,7 @@ import Testing
         try await program.phantom(subjects: 5, voxel: 3, options: "--study", "microbleeds", "--seed", "3")
         let labels = program.folder + "/phantom/derivatives/labels"
         // Somebody has no labels.
-        for ending in ["nii.gz", "json"] {
-            try FileManager.default.removeItem(
-                atPath: "\(labels)/sub-005/anat/sub-005_desc-lesionclass_dseg.\(ending)")
-        }
+        try Program.removeLabels("lesionclass", of: "sub-005", from: labels)
         try await program.run(
             workflow: "deepmir", on: program.dataset, derivatives: [program.recon, labels],
             settings: Self.small + Self.three, log: "three")
@@ -54,6 +51,10 @@ import Testing
         #expect(judged == [["iron_deposit", "4", "4", "t"], ["microbleed", "4", "4", "t"]])
         let rules = try await program.rows("select count(distinct rule) from detection_metrics")
         #expect(rules == [["4"]])
+        // What the data was stands with every figure.
+        for view in ["detection_metrics", "evaluation_summary", "published_figures"] {
+            #expect(try await program.rows("select distinct data from \(view)") == [["synthetic"]], "\(view)")
+        }
         // Whoever has no lesion of a class has no sensitivity.
         #expect(
             try await program.rows(
@@ -95,10 +96,7 @@ import Testing
             "phantom", other, "--study", "microbleeds", "--subjects", "3", "--voxel", "3", "--seed", "9", "--quiet")
         #expect(phantom.code == 0, "\(phantom.errors)")
         let (recon, labels) = (other + "/derivatives/recon", other + "/derivatives/labels")
-        for ending in ["nii.gz", "json"] {
-            try FileManager.default.removeItem(
-                atPath: "\(labels)/sub-003/anat/sub-003_desc-lesionclass_dseg.\(ending)")
-        }
+        try Program.removeLabels("lesionclass", of: "sub-003", from: labels)
         let applied = Self.three + ["train=false", "models=deepmir"]
         try await program.run(
             workflow: "deepmir", on: other + "/rawdata", derivatives: [recon], settings: applied, log: "others")

@@ -11,10 +11,7 @@ import Testing
         try await program.phantom(subjects: 7, voxel: 2, options: "--study", "microbleeds", "--seed", "3")
         let labels = program.folder + "/phantom/derivatives/labels"
         // Somebody has no labels.
-        for ending in ["nii.gz", "json"] {
-            try FileManager.default.removeItem(
-                atPath: "\(labels)/sub-007/anat/sub-007_desc-lesionclass_dseg.\(ending)")
-        }
+        try Program.removeLabels("lesionclass", of: "sub-007", from: labels)
         try await program.run(
             workflow: "microbleeds", on: program.dataset, derivatives: [program.recon, labels],
             settings: Self.small + ["folds=2", "trees=30", "candidates-judged.bootstrap=50"], log: "run")

@@ -43,10 +43,7 @@ import Testing
         let program = try Program()
         try await program.phantom(subjects: 4)
         // Somebody has no labels.
-        for ending in ["nii.gz", "json"] {
-            try FileManager.default.removeItem(
-                atPath: "\(program.labels)/sub-004/anat/sub-004_desc-nuclei_dseg.\(ending)")
-        }
+        try Program.removeLabels("nuclei", of: "sub-004", from: program.labels)
         try await run(program, ["epochs=14", "train.samples_per_epoch=64"], log: "run")
         // Everybody is segmented, whoever was trained on; what was found has a volume and, where it is, a mean.
         for person in ["001", "002", "003", "004"] {
@@ -97,6 +94,7 @@ import Testing
                 + "group by 1 order by 1")
         let all = Self.structures.sorted().joined(separator: ",")
         #expect(judged.split(separator: "\n").map(String.init) == ["001", "002", "003"].map { "\($0)|\(all)" })
+        #expect(try await value(program, "select distinct data from segmentation_metrics") == "synthetic")
         // Figures by fold need no join.
         let rows = 3 * Self.structures.count
         #expect(

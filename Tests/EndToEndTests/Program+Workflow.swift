@@ -21,6 +21,14 @@ extension Program {
         #expect(process.terminationStatus == 0, "\(said)")
     }
 
+    /// Takes away what an expert drew of somebody: `sub-007` gets no `desc-lesionclass_dseg`.
+    static func removeLabels(_ description: String, of person: String, from labels: String) throws {
+        for ending in ["nii.gz", "json"] {
+            try FileManager.default.removeItem(
+                atPath: "\(labels)/\(person)/anat/\(person)_desc-\(description)_dseg.\(ending)")
+        }
+    }
+
     /// What a query finds, as texts.
     func rows(_ query: String) async throws -> [[String]] {
         let answer = try await run("sql", "-c", query, "--", "-At")

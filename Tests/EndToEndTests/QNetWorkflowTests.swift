@@ -54,7 +54,15 @@ import Testing
         #expect(logs.code == 0)
 
         // What the data was stands with every figure.
-        #expect(try await program.rows("SELECT data FROM runs") == [["synthetic"]])
+        for view in ["runs", "classification_metrics", "classification_decisions", "models"] {
+            #expect(try await program.rows("SELECT DISTINCT data FROM \(view)") == [["synthetic"]], "\(view)")
+        }
+        let inspected = try await program.run(
+            "models", "inspect",
+            String(
+                try await program.rows(
+                    "SELECT digest FROM models ORDER BY digest LIMIT 1")[0][0].prefix(12)))
+        #expect(inspected.output.contains(" on synthetic data, "))
         let shown = try await program.run("results", "1", "classification_metrics")
         #expect(shown.code == 0 && shown.errors.contains("no figure here replicates a published one"))
         let page = program.folder + "/report.html"

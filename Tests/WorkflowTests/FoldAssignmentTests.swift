@@ -133,6 +133,25 @@ import Workflow
                 == #"[{"column":"class","counted":"rim","edges":[1,2,4]}]"#)
     }
 
+    /// Whose file is damaged is in no fold, and is named with the reason; who has no such file is not.
+    @Test func damagedFilesAreNoFiles() throws {
+        var files = try ["01", "02", "03"].map { try FoldCohort.file("sub-\($0)_dseg.nii.gz") }
+        files.append(try FoldCohort.file("sub-04_T1w.nii.gz"))
+        files[1].problem = "sub-02_dseg.nii.gz is empty (0 bytes)"
+        let cohort = Cohort(files: files)
+        let among = [DatasetQuery(query: BIDSQuery(suffixes: ["dseg"]))]
+        let assignment = try FoldAssignment(
+            FoldDefinition(count: .eachPerson, among: among), cohort: cohort, participants: nil)
+        #expect(assignment.folds == ["01": 1, "03": 2])
+        #expect(assignment.reasons == ["02": "sub-02_dseg.nii.gz is empty (0 bytes)"])
+        let error = #expect(throws: WorkflowError.self) {
+            try FoldAssignment(FoldDefinition(count: .folds(3), among: among), cohort: cohort, participants: nil)
+        }
+        #expect(
+            "\(try #require(error))".contains(
+                "there are 2 with a dseg image; 1 other's file is damaged (sub-02_dseg.nii.gz is empty (0 bytes)); "))
+    }
+
     @Test func whatCannotBeIsSaid() throws {
         let drawn = try FoldCohort(people: 4, seed: 1)
         func message(_ definition: FoldDefinition, table: Bool = true) -> String {

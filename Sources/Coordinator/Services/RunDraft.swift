@@ -142,6 +142,9 @@ struct RunDraft: Sendable {
             // Those of participants who were not asked for concern nobody here.
             problem.subject.map { label in cohort.subjects.contains { $0.label == label } } ?? true
         }
-        return (warnings + ofTasks + ofDataset.map(\.description)).filter { seen.insert($0).inserted }
+        let ofFolds = (folds?.reasons ?? [:]).sorted { $0.key < $1.key }.map {
+            "sub-\($0.key) is in no fold: \($0.value)"
+        }
+        return (warnings + ofTasks + ofDataset.map(\.description) + ofFolds).filter { seen.insert($0).inserted }
     }
 }

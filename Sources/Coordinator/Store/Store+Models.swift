@@ -219,20 +219,21 @@ extension Store {
         m.digest, m.name, m.fold_count, coalesce(m.card #>> '{architecture,name}', m.card ->> 'architecture'),
         coalesce(m.card -> 'inputs', jsonb_path_query_array(m.card, '$.channels[*].modality')),
         coalesce(m.card -> 'classes', m.card -> 'outputs'), m.task_id, m.card -> 'metrics', a.size_bytes,
-        \(iso8601("m.created_at"))
+        \(iso8601("m.created_at")),
+        (SELECT d.data_kind FROM run r JOIN dataset d ON d.path = r.dataset_path WHERE r.run_id = m.task_id >> 24)
         """
 
     static func modelSummary(_ row: Row) throws -> ModelSummary {
-        let (digest, name, folds, architecture, inputs, outputs, task, metrics, size, created) = try row.decode(
+        let (digest, name, folds, architecture, inputs, outputs, task, metrics, size, created, data) = try row.decode(
             [UInt8].self, String?.self, Int16?.self, String?.self, String?.self, String?.self, Int64?.self,
             String?.self,
-            Int64.self, String.self)
+            Int64.self, String.self, String?.self)
         func json(_ text: String?) throws -> JSONValue? { try text.map { try StoredJSON.value($0, table: "model") } }
         return ModelSummary(
             digest: try ArtifactDigest(bytes: digest, table: "model"), name: name, foldCount: folds.map { Int($0) },
             architecture: architecture,
             inputs: try json(inputs), outputs: try json(outputs), source: task == nil ? .imported : .trained,
-            task: task.map { TaskID(rawValue: $0) },
+            task: task.map { TaskID(rawValue: $0) }, data: data,
             metrics: try json(metrics), sizeBytes: size, createdAt: created)
     }
 
@@ -243,7 +244,7 @@ extension Store {
             """, [.bytea(digest.bytes)]
         ) { row in
             ModelDetail(
-                summary: try modelSummary(row), card: try StoredJSON.value(try row[10] as String, table: "model"))
+                summary: try modelSummary(row), card: try StoredJSON.value(try row[11] as String, table: "model"))
         }
         guard let found else { throw StoreError.unknownModel(digest.hex, nearest: nil) }
         return found

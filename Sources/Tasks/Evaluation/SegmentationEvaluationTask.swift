@@ -102,7 +102,7 @@ struct StructureList {
             if sides.0 != sides.1 {
                 warnings.append(
                     "Of \(name) the prediction has \(Self.words(sides.0)), the reference \(Self.words(sides.1)): what is compared is "
-                        + "not the same; predict both sides, or name each side with “groups”.")
+                        + "not the same; predict both sides, or name each side with “\(step).groups”.")
             }
             all.append(Structure(name: name, prediction: a, reference: b))
         }
@@ -124,7 +124,7 @@ struct StructureList {
                     let own = table.regions.map(\.name).prefix(40).joined(separator: ", ")
                     throw TaskResult.Failure.permanent(
                         "Step \(step): the table of the \(lacking) names no structure “\(name)”, which “structures” asks for; "
-                            + "it has \(own). Leave it out, or name what it is on each side with “groups”")
+                            + "it has \(own). Leave it out, or name what it is on each side with “\(step).groups”")
                 }
                 all.append(Structure(name: name, prediction: a, reference: b))
             }
@@ -150,7 +150,7 @@ struct StructureList {
         }
         guard !all.isEmpty else {
             throw TaskResult.Failure.permanent(
-                "Step \(step): prediction and reference have no structure of the same name; name pairs with “groups”, such as "
+                "Step \(step): prediction and reference have no structure of the same name; name pairs with “\(step).groups”, such as "
                     + "{caudate: [\(names.0.regions.first?.name ?? "…"), \(names.1.regions.first?.name ?? "…")]}")
         }
         let compared = Set(all.map(\.name))

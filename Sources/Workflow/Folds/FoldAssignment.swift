@@ -14,6 +14,8 @@ package struct FoldAssignment: Hashable, Sendable {
     package let folds: [String: Int]
     /// The groups that the columns made, as the document states them.
     package let strata: [JSONValue]
+    /// Why somebody is in no fold who would be in one, by label: what is wrong with the file that decides it.
+    package let reasons: [String: String]
 
     /// Deals a cohort's people out.
     ///
@@ -29,21 +31,28 @@ package struct FoldAssignment: Hashable, Sendable {
     ) throws(WorkflowError) {
         self.definition = definition
         let people = cohort.subjects.filter { Self.takesPart($0, among: definition.among) }.map(\.label).sorted()
+        let members = Set(people)
+        var reasons: [String: String] = [:]
+        for subject in cohort.subjects where !members.contains(subject.label) {
+            reasons[subject.label] = Self.files(of: subject, among: definition.among).lazy.compactMap(\.problem).first
+        }
+        self.reasons = reasons
+        let damaged = reasons.isEmpty ? "" : "; \(Self.damage(reasons))"
         let strata = try Strata(definition.stratify, of: people, participants, counts)
         self.strata = strata.description
         switch definition.count {
         case .eachPerson:
             guard people.count > 1 else {
                 throw .folds(
-                    "a fold for each person wants at least 2 people, and \(Self.number(people, definition)); name the "
-                        + "dataset that has such files with --derivatives, or add people")
+                    "a fold for each person wants at least 2 people, and \(Self.number(people, definition))\(damaged); "
+                        + "name the dataset that has such files with --derivatives, or add people")
             }
             count = people.count
             folds = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1, $0 + 1) })
         case .folds(let count):
             guard people.count >= count else {
                 throw .folds(
-                    "\(count) folds want at least \(count) people, and \(Self.number(people, definition)); "
+                    "\(count) folds want at least \(count) people, and \(Self.number(people, definition))\(damaged); "
                         + (people.count < 2
                             ? "name the dataset that has such files with --derivatives, or add people"
                             : "take fewer folds, or each-person, which leaves one person out at a time"))
@@ -87,16 +96,24 @@ package struct FoldAssignment: Hashable, Sendable {
     }
 
     private static func takesPart(_ subject: Cohort.Subject, among queries: [DatasetQuery]) -> Bool {
-        subject.sessions.contains { session in
-            guard session.problem == nil else { return false }
-            return queries.isEmpty
-                || queries.contains { query in
-                    var fileQuery = query.query
-                    if let other = query.session { fileQuery.entities["ses"] = other }
-                    let files = query.session == nil ? session.files : subject.files
-                    return fileQuery.matches(in: files).contains { $0.problem == nil }
-                }
+        guard queries.isEmpty else { return files(of: subject, among: queries).contains { $0.problem == nil } }
+        return subject.sessions.contains { $0.problem == nil }
+    }
+
+    /// The files by which somebody is in a fold, damaged ones among them.
+    private static func files(of subject: Cohort.Subject, among queries: [DatasetQuery]) -> [BIDSFile] {
+        subject.sessions.filter { $0.problem == nil }.flatMap { session in
+            queries.flatMap { query in
+                var fileQuery = query.query
+                if let other = query.session { fileQuery.entities["ses"] = other }
+                return fileQuery.matches(in: query.session == nil ? session.files : subject.files)
+            }
         }
+    }
+
+    private static func damage(_ reasons: [String: String]) -> String {
+        let first = reasons.min { $0.key < $1.key }?.value ?? ""
+        return "\(reasons.count == 1 ? "1 other's file is" : "files of \(reasons.count) others are") damaged (\(first))"
     }
 
     private static func number(_ people: [String], _ definition: FoldDefinition) -> String {

@@ -91,7 +91,10 @@ extension TaskKindCatalog {
             MeasurementDeclaration("kappa", unit: "1", "Agreement beyond chance (Cohen)."),
             MeasurementDeclaration("brier", unit: "1", "Mean squared distance of probability and truth."),
             MeasurementDeclaration("log_loss", unit: "1", "Mean negative log probability of the truth."),
-            MeasurementDeclaration("calibration_error", unit: "1", "Mean distance of stated and observed shares."),
+            MeasurementDeclaration(
+                "calibration_error", unit: "1",
+                "Mean distance of stated and observed shares; resamples lie further off, so its interval may exclude it."
+            ),
             MeasurementDeclaration(
                 "calibration_slope", unit: "1", "1 where probabilities are as extreme as they should be."),
             MeasurementDeclaration("calibration_intercept", unit: "1", "Of the same line."),

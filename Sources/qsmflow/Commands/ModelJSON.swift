@@ -14,6 +14,8 @@ struct ModelJSON: Encodable {
     var source: ModelSummary.Source
     var run: Int64?
     var task: String?
+    /// What it was trained on: real, synthetic or semi-synthetic data, or unstated.
+    var data: String?
     var metrics: JSONValue?
     var sizeBytes: Int64
     var createdAt: String
@@ -29,7 +31,7 @@ struct ModelJSON: Encodable {
             summary.digest, summary.name, summary.foldCount, summary.architecture
         )
         (inputs, outputs, source, metrics) = (summary.inputs, summary.outputs, summary.source, summary.metrics)
-        (run, task) = (summary.task?.run.rawValue, summary.task?.description)
+        (run, task, data) = (summary.task?.run.rawValue, summary.task?.description, summary.data)
         (sizeBytes, createdAt) = (summary.sizeBytes, summary.createdAt)
     }
 

@@ -338,8 +338,12 @@ struct ModelsCommand: AsyncParsableCommand {
 
 /// What is known of models, in few words.
 enum ModelText {
+    /// `trained by 3.17 on synthetic data`.
     static func source(_ model: ModelSummary) -> String {
-        model.task.map { "\(model.source.rawValue) by \($0)" } ?? model.source.rawValue
+        let by = model.task.map { "\(model.source.rawValue) by \($0)" } ?? model.source.rawValue
+        // Of datasets that do not say, nothing is said.
+        guard let data = model.data, DataKind(rawValue: data) != .unstated else { return by }
+        return "\(by) on \(data) data"
     }
 
     /// Names that stand for the models of several folds, and how many.

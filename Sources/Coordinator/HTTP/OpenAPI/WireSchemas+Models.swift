@@ -21,7 +21,9 @@ extension WireSchemas {
             .optional("inputs", .anything("Input channels, as the card states them.")),
             .optional("outputs", .anything("Classes or other outputs, as the card states them.")),
             .required("source", .choice(ModelSummary.Source.allCases.map(\.rawValue))),
-            .optional("task", task), .optional("metrics", .anything("As the card states them.")),
+            .optional("task", task),
+            .optional("data", .string("Of its training: real, synthetic, semi-synthetic or unstated.")),
+            .optional("metrics", .anything("As the card states them.")),
             .required("sizeBytes", count), .required("createdAt", time)),
         "ModelDetail": .object(
             "A model with its card.",
