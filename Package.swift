@@ -201,7 +201,9 @@ let package = Package(
             name: "ReportTests", dependencies: ["Report", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BIDS", "CoordinatorClient", "Report", "TestSupport", "Wire", "Workflow", "qsmflow"],
+            dependencies: [
+                "BIDS", "CoordinatorClient", "Kernels", "NIfTI", "Report", "TestSupport", "Wire", "Workflow", "qsmflow",
+            ],
             swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

@@ -63,6 +63,10 @@ static const unsigned char warnings[] = {
 #embed "../Coordinator/Migrations/SQL/0015_warnings.sql"
 };
 
+static const unsigned char data_of_results[] = {
+#embed "../Coordinator/Migrations/SQL/0016_data_of_results.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -79,6 +83,7 @@ static const struct qsm_resource migrations[] = {
     {"0013_detection_differences", detection_differences, sizeof detection_differences},
     {"0014_data_kind", data_kind, sizeof data_kind},
     {"0015_warnings", warnings, sizeof warnings},
+    {"0016_data_of_results", data_of_results, sizeof data_of_results},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

@@ -27,6 +27,15 @@ struct StoreMigrationTests {
         withExtendedLifetime(database) {}
     }
 
+    /// A file that is not in the list of CResources would never be applied.
+    @Test func everyFileIsCompiledIn() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let files = try FileManager.default.contentsOfDirectory(
+            atPath: root.appending(path: "Sources/Coordinator/Migrations/SQL").path)
+        #expect(files.sorted() == Migration.all.map { $0.name + ".sql" })
+    }
+
     @Test func aNewerSchemaIsRefused() async throws {
         let (database, pool) = try await pool()
         defer { pool.close() }

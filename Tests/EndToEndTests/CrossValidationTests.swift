@@ -52,6 +52,21 @@ import Testing
               chimap: {bids: {suffix: Chimap, space: none, desc: none}}
               labels: {step: segment.labels}
               table: {step: segment.table}
+          agreement:
+            kind: evaluate.segmentation
+            when: "${train}"
+            people: folds
+            inputs:
+              prediction: {step: segment.labels}
+              prediction_table: {step: segment.table}
+              reference: {bids: {suffix: dseg, space: none, desc: nuclei}}
+              reference_table: {bids: {suffix: dseg, desc: nuclei, extension: .tsv}}
+            parameters: {only_shared: true}
+          summary:
+            kind: evaluate.summary
+            when: "${train}"
+            people: folds
+            inputs: {tables: {step: agreement.table}, folds: {folds: assignment}}
           sum:
             kind: command
             scope: cohort
@@ -128,8 +143,14 @@ import Testing
             undisturbed.terminationStatus == 0 && said.contains("qsmflow models name-folds 1 NAME")
                 && said.contains("--set train=false models=NAME"), "\(said)")
         let wanted = try await made(program, state: quiet)
-        // 3 × (model, curve, split), 3 copies, 4 × (labels, table, table), the assignment, and the numbers.
-        #expect(wanted.count == 26, "\(wanted)")
+        // 3 × (model, curve, split), 3 copies, 4 × (labels, table, table), 3 judged, what they sum up to, the assignment, and
+        // one digest over all numbers, Dice among them.
+        let files = Dictionary(grouping: wanted.dropLast()) { String($0.prefix { $0 != " " }) }.mapValues(\.count)
+        #expect(
+            files.filter { $0.key != "summary" } == [
+                "train": 9, "copy": 3, "segment": 8, "regions": 4, "agreement": 3, "sum": 1,
+            ], "\(wanted)")
+        #expect(files["summary"] ?? 0 > 0)
 
         let coordinator = try await program.startCoordinator(timeout: 3)
         let options = ["--allow-command", "copy=" + program.folder + "/flaky"]

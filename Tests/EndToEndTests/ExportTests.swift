@@ -178,7 +178,7 @@ import Testing
         #expect(report.code == 0, "\(report.errors)")
         let page = try String(contentsOfFile: file, encoding: .utf8)
         #expect(page.contains("sub-001") && page.contains("left_putamen") && page.contains("data:image/png;base64,"))
-        #expect(page.contains("This cohort is synthetic"))
+        #expect(page.contains("<p class=\"notice\">Synthetic data: what is found here was put in"))
         // Links lead out; nothing is loaded from outside.
         #expect(!page.contains("src=\"http") && !page.contains("<link"))
         // What the groups are compared with is named.

@@ -77,7 +77,7 @@ import Testing
         try await isAppliedElsewhere(program)
     }
 
-    /// Other people, of whom no lesion is known.
+    /// Other people, of whom no lesion is known; where their lesions lie an atlas says.
     private func isAppliedElsewhere(_ program: Program) async throws {
         let named = try await program.run("models", "name-folds", "1", "bleeds")
         #expect(named.code == 0 && named.output.contains("bleeds stands for all 2."), "\(named.errors)")
@@ -87,10 +87,18 @@ import Testing
         #expect(phantom.code == 0, "\(phantom.errors)")
         try await program.run(
             workflow: "microbleeds", on: other + "/rawdata", derivatives: [other + "/derivatives/recon"],
-            settings: Self.small + ["train=false", "models=bleeds"], log: "others")
+            options: ["--atlas", "phantom=\(other)/atlas"],
+            settings: Self.small + ["train=false", "models=bleeds", "locate=true"], log: "others")
         #expect(
             try await program.rows("select distinct step from task_status where run = 2 order by 1")
-                == [["candidates"], ["features"], ["judge"], ["lesions"], ["select"]])
+                == [
+                    "atlas", "atlas_labels", "brain", "candidates", "features", "judge", "lesions", "select", "within",
+                ].map { [$0] })
+        #expect(
+            try await program.rows(
+                "select count(*) > 0, count(region) > 0, bool_and(region_share between 0 and 1) from lesions where run = 2"
+            )
+                == [["t", "t", "t"]])
         #expect(
             try await program.rows(
                 "select distinct subject from measurements where run = 2 and step = 'select' order by 1")

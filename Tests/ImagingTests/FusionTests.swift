@@ -98,6 +98,21 @@ struct FusionTests {
         #expect(empty.dice == 1 && empty.jaccard == 1 && empty.relativeVolumeDifference == nil)
     }
 
+    /// One voxel, and the same with another 5 mm, or √52 mm, away: by the plain formula only one direction is that long.
+    @Test(arguments: [(1.0, 5.0), (2.0, 52.0.squareRoot())])
+    func hausdorffDistanceCountsMillimetres(spacing: Double, expected: Double) throws {
+        let grid = VoxelGrid(nx: 5, ny: 6, nz: 2, affine: .scaling(SIMD3(spacing, 1, 1)))
+        var (one, two) = (Mask(grid: grid), Mask(grid: grid))
+        for place in [grid.index(0, 0, 0), grid.index(3, 4, 0)] { two.values[place] = 1 }
+        one.values[grid.index(0, 0, 0)] = 1
+        for (a, b) in [(one, two), (two, one)] {
+            let found = try #require(try SurfaceDistances.between(a, b))
+            #expect(abs(found.largest - expected) < 1e-6)
+            // Pooled, the three distances are 0, 0 and that.
+            #expect(abs(found.mean - expected / 3) < 1e-6)
+        }
+    }
+
     /// Against every pair of surface voxels.
     @Test func surfaceDistancesAgreeWithAllPairs() throws {
         let truth = Self.atlas("a", shift: 0, seed: 2).labels

@@ -19,6 +19,26 @@ import Testing
         #expect(abs(curve.trapezoidArea - 0.719_642_857_1) < 1e-9)
     }
 
+    /// Areas as the R package pROC states them of its own example, 113 people with a subarachnoid haemorrhage: how many of each
+    /// WFNS grade had a good and a poor outcome. pROC keeps the areas in its tests (github.com/xrobin/pROC, test-auc.R).
+    @Test func areasAreThoseOfPROC() throws {
+        let (good, poor) = ([37, 20, 3, 8, 4], [2, 12, 1, 8, 18])
+        var (grades, isPoor): ([Double], [Bool]) = ([], [])
+        for (outcome, counts) in [(false, good), (true, poor)] {
+            for (grade, count) in counts.enumerated() {
+                grades += [Double](repeating: Double(grade + 1), count: count)
+                isPoor += [Bool](repeating: outcome, count: count)
+            }
+        }
+        let roc = try ROCCurve(scores: grades, isPositive: isPoor)
+        #expect(abs(roc.area - 0.823_678_861_788_618) < 1e-14)
+        let part = roc.partialArea(upTo: 0.1)
+        #expect(abs(part.raw - 0.033_441_734_417_344_2) < 1e-14)
+        #expect(abs(part.mcClish - 0.649_693_339_038_653) < 1e-14)
+        // Of specificities .9 to .8.
+        #expect(abs(roc.partialArea(upTo: 0.2).raw - part.raw - 0.059_837_398_373_983_7) < 1e-14)
+    }
+
     /// The area is the share of pairs in which the positive scores higher, ties counting half.
     @Test(arguments: 1...20) func areaIsTheShareOfPairsInOrder(seed: Int) throws {
         var random = SeededGenerator(seed: UInt64(seed))

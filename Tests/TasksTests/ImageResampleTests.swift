@@ -68,6 +68,20 @@ import Workflow
                 + "images are of two worlds; look at both")
     }
 
+    /// A susceptibility map that was brought over can be read as one.
+    @Test func theUnitGoesWithTheImage() throws {
+        for units in ["ppb", nil] {
+            let folder = try TaskFolder()
+            try NIfTIFile.write(image(), to: folder.path + "/map.nii.gz")
+            folder.add(
+                "image", path: folder.path + "/map.nii.gz", name: "sub-01_Chimap.nii.gz",
+                metadata: units.map { ["Units": .string($0), "EchoTime": 0.02] })
+            try folder.add("target", Volume(grid: Self.target), name: "sub-01_T2starw")
+            let result = try folder.perform("image.resample")
+            #expect(result.outputs.first?.metadata == units.map { ["Units": .string($0)] })
+        }
+    }
+
     @Test func aPlaceWithoutAValueDoesNotSpread() throws {
         var image = image()
         image[3, 3, 3] = .nan

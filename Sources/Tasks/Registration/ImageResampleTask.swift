@@ -1,3 +1,4 @@
+import BIDS
 import Kernels
 import NIfTI
 import Workflow
@@ -29,7 +30,9 @@ enum ImageResampleTask: TaskImplementation {
                 "\(item.input.name) and \(targetItem.input.name) of \(environment.request.context) have no place in common: the "
                     + "registration failed, or the images are of two worlds; look at both")
         }
-        let (path, entry) = environment.output("image")
+        // Values stay in their unit, and a map without one would be refused.
+        let units = item.input.metadata?["Units"].map { JSONValue.object(["Units": $0]) }
+        let (path, entry) = environment.output("image", metadata: units)
         try NIfTIFile.write(moved, to: path)
         return TaskResult(
             outputs: [entry],

@@ -145,7 +145,8 @@ extension TaskKindCatalog {
             "For centre: largest distance between middles; one to one, the nearest first."),
         TaskParameter(
             "valdo_mm", .number(0.01...1000), default: 3,
-            "For valdo: each prediction goes to its nearest reference if nearer than this; the nearest of several is right."
+            "For valdo: each prediction goes to its nearest reference if nearer than this; the nearest of several is right. The "
+                + "distance of the challenge is not published; this one is qsmflow's."
         ),
     ]
 

@@ -22,7 +22,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 1536), timeoutSeconds: 900),
         TaskKind(
-            name: "image.resample", version: 1,
+            name: "image.resample", version: 2,
             summary: "Brings an image of a person to the grid of another one of theirs, by trilinear interpolation.",
             scopes: [.session],
             inputs: [

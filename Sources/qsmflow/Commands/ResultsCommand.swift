@@ -1,4 +1,5 @@
 import ArgumentParser
+import BIDS
 import CoordinatorClient
 import Foundation
 import Wire
@@ -60,7 +61,7 @@ struct ResultsCommand: AsyncParsableCommand {
                     try OutputFile.write(Data(text.utf8), to: output)
                 } else {
                     if EvaluationReport.views.contains(view), !table.rows.isEmpty {
-                        Console.note(try await EvaluationReport.dataStatement(reader))
+                        Console.note(try await EvaluationReport.dataKind(reader).heading)
                     }
                     table.printed()
                     if table.rows.isEmpty { Console.note("Run \(run) has no rows in \(view).") }

@@ -27,11 +27,11 @@ struct EvaluationReport {
         return try await segmentations(published) + detections() + summaries() + classifications()
     }
 
-    /// What the dataset of a run says that it is.
-    static func dataStatement(_ reader: ResultReader) async throws -> String {
+    /// What the dataset of a run says that it is of.
+    static func dataKind(_ reader: ResultReader) async throws -> DataKind {
         let row = try await reader.table("datasets").rows(needing: ["dataset", "description"]).first
-        guard let text = row?["description"] else { return DataKind.unstated.heading }
-        return DataKind(DatasetDescription.read(try JSONValue.parse(text), path: "").0).heading
+        guard let text = row?["description"] else { return .unstated }
+        return DataKind(DatasetDescription.read(try JSONValue.parse(text), path: "").0)
     }
 
     private func published() async throws -> PublishedFigures {

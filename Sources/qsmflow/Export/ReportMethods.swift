@@ -74,15 +74,16 @@ enum ReportMethods {
                 "The brain was found in the T1-weighted image with a deformable surface [Smith 2002], or taken from a "
                 + "mask that the dataset supplies."
         case "registration.within-subject":
-            var moving = "T1-weighted"
-            if case .bids(let queries)? = source("t1w"), let suffix = queries.first?.query.suffixes.first,
-                suffix != "T1w"
-            {
-                moving = suffix
+            func suffixes(_ port: String) -> [String] {
+                if case .bids(let queries)? = source(port) { queries.flatMap(\.query.suffixes) } else { [] }
             }
+            let (moving, fixed) = (suffixes("t1w").first ?? "T1w", suffixes("target"))
+            // A magnitude image that stands in for the map is in the map's space.
+            let isOntoMap = fixed.isEmpty || fixed.contains("Chimap")
             return
-                "The \(moving) image was aligned rigidly to the space of the susceptibility map by maximising mutual "
-                + "information [Mattes 2003]."
+                "The \(moving == "T1w" ? "T1-weighted" : moving) image was aligned rigidly to "
+                + (isOntoMap ? "the space of the susceptibility map" : "the \(fixed[0]) image")
+                + " by maximising mutual information [Mattes 2003]."
         case "image.resample":
             return "Images of another grid were brought to that of the first by trilinear interpolation."
         case "registration.atlas":

@@ -39,12 +39,9 @@ struct RunReportBuilder: Sendable {
                 state: summary.state.rawValue.replacing("_", with: " "),
                 dataset: summary.dataset, started: summary.createdAt, finished: summary.finishedAt,
                 wallSeconds: summary.elapsedSeconds))
-        if try await client.datasets().contains(where: {
-            $0.path == request.dataset && $0.name.hasPrefix("Synthetic QSM cohort")
-        }) {
-            input.notices.append(
-                "This cohort is synthetic: its effects were chosen when it was made, and say nothing about people.")
-        }
+        // Over all that follows: regions and scores of trainings are no more about people than evaluations are.
+        let kind = try await EvaluationReport.dataKind(reader)
+        if kind == .synthetic || kind == .semiSynthetic { input.notices.append(kind.heading) }
         if summary.state == .running {
             input.notices.append("The run is still at work: what is shown is what is done.")
         }
@@ -68,7 +65,7 @@ struct RunReportBuilder: Sendable {
         input.trainings = try await TrainingReports(client: client, reader: reader).trainings(files)
         input.pictures = try await pictures(files, quality)
         input.evaluations = try await EvaluationReport(reader: reader, files: files, bytes: bytes).evaluations()
-        if !input.evaluations.isEmpty { input.dataStatement = try await EvaluationReport.dataStatement(reader) }
+        if !input.evaluations.isEmpty { input.dataStatement = kind.heading }
         let (baselines, unfitted) = try await addCohortReports(files, to: &input)
         input.effects = Self.effects(effects, baselines)
         input.provenance = provenance(files, request)

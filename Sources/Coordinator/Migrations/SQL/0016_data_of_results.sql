@@ -1,4 +1,4 @@
--- Every figure of an evaluation, and every model, says what its data was: tables are copied out of their runs, and what was
+-- Every figure of an evaluation, every lesion and every model says what its data was: tables are copied out of their runs, and what was
 -- found in a simulation must not pass for a finding.
 
 DO $$
@@ -7,7 +7,7 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY[
         'segmentation_metrics', 'detection_metrics', 'classification_metrics', 'classification_decisions', 'evaluation_summary',
-        'published_figures']
+        'published_figures', 'lesions']
     LOOP
         -- Around the view as it stands: its columns keep their places and comments, and the new one comes last.
         EXECUTE format(
