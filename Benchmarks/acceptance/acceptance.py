@@ -267,10 +267,16 @@ def main() -> None:
     # The private server drops to an unprivileged user, who must be able to enter.
     options.folder.chmod(0o755)
     acceptance = Acceptance(options)
-    for part in (hemochromatosis, microbleeds, rims, nuclei):
+    parts = (hemochromatosis, microbleeds, rims, nuclei)
+    # Once without running any, for their names: a misspelt one is told now and not after hours.
+    wanted, options.only = options.only, ["none"]
+    for part in parts:
         part(acceptance)
-    if unknown := set(options.only or []) - set(acceptance.names):
+    if unknown := set(wanted or []) - set(acceptance.names):
         sys.exit(f"there is no run {', '.join(sorted(unknown))}; there are {', '.join(acceptance.names)}")
+    options.only = wanted
+    for part in parts:
+        part(acceptance)
     sys.exit(0 if acceptance.holds else 1)
 
 

@@ -52,7 +52,7 @@ import Testing
         let rules = try await program.rows("select count(distinct rule) from detection_metrics")
         #expect(rules == [["4"]])
         // What the data was stands with every figure.
-        for view in ["detection_metrics", "evaluation_summary", "published_figures"] {
+        for view in ["detection_metrics", "evaluation_summary", "published_figures", "lesions"] {
             #expect(try await program.rows("select distinct data from \(view)") == [["synthetic"]], "\(view)")
         }
         // Whoever has no lesion of a class has no sensitivity.

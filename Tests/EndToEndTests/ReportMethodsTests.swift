@@ -83,7 +83,7 @@ import Workflow
                         ["modality": "SWI", "normalise": "zscore_padded"],
                         ["modality": "T2w", "normalise": "zscore_padded"],
                     ],
-                ], "The T2w image was aligned rigidly to the T2starw image by"
+                ], "The T2-weighted image was aligned rigidly to the T2*-weighted image by"
             ),
         ] as [(String, [String: JSONValue], String)])
     func registrationsNameTheirTarget(workflow: String, parameters: [String: JSONValue], sentence: String) throws {

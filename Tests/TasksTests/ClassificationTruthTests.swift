@@ -75,6 +75,22 @@ import Workflow
             try twice.perform("evaluate.classification", parameters: ["positive": "rim"]).failure?.message.hasSuffix(
                 " has “1” of sub-01_ses-1, which another table has, too; keep one row per item") == true)
 
+        // So is a prediction without the scores of the others, or with one that is no number.
+        for (rows, reason) in [
+            ("lesion\tp_flat\n1\t0.9\n", "p8.tsv has no column “p_rim”"),
+            ("lesion\tp_rim\n1\thigh\n", "p8.tsv has “high” in column p_rim, which is no number; correct it"),
+        ] {
+            let unscored = try TaskFolder.rimExample()
+            try unscored.add("tables", rows, name: "p8.tsv", context: context)
+            try unscored.add("truth", "lesion\tclass\n1\trim\n", name: "t8.tsv", context: context)
+            let others = try unscored.perform(
+                "evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+            #expect(others.failure == nil)
+            #expect(
+                others.warnings.contains { $0.hasPrefix("sub-08_ses-1 is left out: \(reason)") }, "\(others.warnings)")
+            #expect(try unscored.table("metrics.tsv").rim("item", "auc", "cases") == 24)
+        }
+
         let damaged = try TaskFolder.rimExample()
         try damaged.add(
             "tables", "lesion\tclass\tp_flat\tp_rim\n1\tflat\t0.9\t0.1\n", name: "p8.tsv", context: context)

@@ -148,8 +148,9 @@ import Workflow
             try FoldAssignment(FoldDefinition(count: .folds(3), among: among), cohort: cohort, participants: nil)
         }
         #expect(
-            "\(try #require(error))".contains(
-                "there are 2 with a dseg image; 1 other's file is damaged (sub-02_dseg.nii.gz is empty (0 bytes)); "))
+            "\(try #require(error))"
+                == "folds: 3 folds want at least 3 people, and there are 2 with a dseg image, besides 1 whose file is damaged: "
+                + "sub-02_dseg.nii.gz is empty (0 bytes)")
     }
 
     @Test func whatCannotBeIsSaid() throws {

@@ -8,7 +8,8 @@ package enum GridError: Error, Sendable, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .mismatch(let first, let firstGrid, let second, let secondGrid):
-            "\(first) (\(firstGrid)) and \(second) (\(secondGrid)) are not on the same grid; "
+            "\(first) (\(firstGrid)) and \(second) (\(secondGrid)) are not on the same grid"
+                + "\(firstGrid.placeClause(beside: secondGrid)); "
                 + "resample one onto the other or supply images of the same acquisition"
         case .singularAffine(let name):
             "the affine of \(name) is singular; repair the image header (sform/qform)"

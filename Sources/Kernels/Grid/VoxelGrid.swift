@@ -38,6 +38,20 @@ package struct VoxelGrid: Sendable, Hashable {
     }
 }
 
+extension VoxelGrid {
+    /// What tells two grids apart whose descriptions are the same, as the end of a clause; empty where those differ.
+    package func placeClause(beside other: VoxelGrid) -> String {
+        guard description == other.description else { return "" }
+        let (a, b) = (affine(.zero), other.affine(.zero))
+        func short(_ p: SIMD3<Double>) -> String {
+            "(" + [p.x, p.y, p.z].map { "\(($0 * 100).rounded() / 100)" }.joined(separator: ", ") + ")"
+        }
+        let d = a - b
+        return (d * d).sum().squareRoot() > 0.01
+            ? ": their first voxels lie at \(short(a)) and \(short(b)) mm" : ": their axes point elsewhere"
+    }
+}
+
 extension VoxelGrid: CustomStringConvertible {
     package var description: String {
         let s = spacingMillimetres

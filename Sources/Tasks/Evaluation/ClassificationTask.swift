@@ -13,9 +13,11 @@ enum ClassificationTask: TaskImplementation {
         var warnings: [String] = []
         let truth = try truth(environment, &warnings)
         let (positive, step) = (environment.text("positive"), environment.request.step)
-        let items = try ScoredItems(
-            environment.inputs("tables"), truth: truth, positive: positive, scoreColumn: environment.text("score"),
-            step: step)
+        func scored(_ tables: [TaskRequest.StagedInput]) throws -> ScoredItems {
+            try ScoredItems(
+                tables, truth: truth, positive: positive, scoreColumn: environment.text("score"), step: step)
+        }
+        let items = try scored(try usable(environment.inputs("tables"), &warnings, scored))
         warnings += items.warnings
         guard !items.items.isEmpty else {
             throw TaskResult.Failure.permanent(
@@ -44,9 +46,7 @@ enum ClassificationTask: TaskImplementation {
                     "Step \(step): slices are judged by what is true of their person; name a column of participants.tsv with “target”"
                 )
             }
-            let slices = try ScoredItems(
-                environment.inputs("slices"), truth: truth, positive: positive, scoreColumn: environment.text("score"),
-                step: step)
+            let slices = try scored(try usable(environment.inputs("slices"), &warnings, scored))
             warnings += slices.warnings.map { "Slices: \($0)" }
             for name in slices.scored {
                 judged.add(level: "slice", className: name, slices.items)
@@ -72,6 +72,26 @@ enum ClassificationTask: TaskImplementation {
             warnings.append("Scores lie outside 0 to 1, so they are no probabilities and have no calibration.")
         }
         return try judged.result(warnings: warnings, rule: rule)
+    }
+
+    /// Tables that can be judged: a person whose table cannot is left out with a warning. Where none can, the workflow is
+    /// mistaken and no person, and all are given back, to fail.
+    private static func usable(
+        _ tables: [TaskRequest.StagedInput], _ warnings: inout [String],
+        _ judge: ([TaskRequest.StagedInput]) throws -> ScoredItems
+    ) throws -> [TaskRequest.StagedInput] {
+        var (usable, refused) = ([TaskRequest.StagedInput](), [String]())
+        for item in tables {
+            do {
+                _ = try judge([item])
+                usable.append(item)
+            } catch  where item.input.context.subject != nil {
+                refused.append("\(item.input.context) is left out: \(try LeftOut.reason(error)).")
+            }
+        }
+        guard !usable.isEmpty else { return tables }
+        warnings += refused
+        return usable
     }
 
     /// A person whose table cannot be used is left out with a warning; where it is everybody's, or the only one, it fails.

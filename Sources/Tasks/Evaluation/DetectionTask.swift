@@ -179,7 +179,8 @@ extension TaskEnvironment {
         _ grid: VoxelGrid
     ) -> TaskResult.Failure {
         TaskResult.Failure.permanent(
-            "\(prediction.input.name) (\(found)) and \(reference.input.name) (\(grid)) are not on the same grid; evaluate on "
-                + "the grid of the reference, or set “resample: true” in step \(request.step)")
+            "The prediction \(prediction.input.name) (\(found)) and the reference \(reference.input.name) (\(grid)) are not on "
+                + "the same grid\(found.placeClause(beside: grid)); evaluate on the grid of the reference, or set “resample: true” in step \(request.step)"
+        )
     }
 }

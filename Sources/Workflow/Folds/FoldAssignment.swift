@@ -37,25 +37,28 @@ package struct FoldAssignment: Hashable, Sendable {
             reasons[subject.label] = Self.files(of: subject, among: definition.among).lazy.compactMap(\.problem).first
         }
         self.reasons = reasons
-        let damaged = reasons.isEmpty ? "" : "; \(Self.damage(reasons))"
+        // Where files are damaged, that is what is to be mended.
+        let damaged = Self.damage(reasons)
         let strata = try Strata(definition.stratify, of: people, participants, counts)
         self.strata = strata.description
         switch definition.count {
         case .eachPerson:
             guard people.count > 1 else {
                 throw .folds(
-                    "a fold for each person wants at least 2 people, and \(Self.number(people, definition))\(damaged); "
-                        + "name the dataset that has such files with --derivatives, or add people")
+                    "a fold for each person wants at least 2 people, and \(Self.number(people, definition))"
+                        + (damaged ?? "; name the dataset that has such files with --derivatives, or add people"))
             }
             count = people.count
             folds = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1, $0 + 1) })
         case .folds(let count):
             guard people.count >= count else {
                 throw .folds(
-                    "\(count) folds want at least \(count) people, and \(Self.number(people, definition))\(damaged); "
-                        + (people.count < 2
-                            ? "name the dataset that has such files with --derivatives, or add people"
-                            : "take fewer folds, or each-person, which leaves one person out at a time"))
+                    "\(count) folds want at least \(count) people, and \(Self.number(people, definition))"
+                        + (damaged
+                            ?? (people.count < 2
+                                ? "; name the dataset that has such files with --derivatives, or add people"
+                                : "; take fewer folds, or each-person, which leaves one person out at a time"))
+                )
             }
             self.count = count
             let row = people.map { (stratum: strata.stratum(of: $0), key: Self.key($0, definition.seed), label: $0) }
@@ -111,9 +114,13 @@ package struct FoldAssignment: Hashable, Sendable {
         }
     }
 
-    private static func damage(_ reasons: [String: String]) -> String {
-        let first = reasons.min { $0.key < $1.key }?.value ?? ""
-        return "\(reasons.count == 1 ? "1 other's file is" : "files of \(reasons.count) others are") damaged (\(first))"
+    /// The first of what is wrong, with its remedy.
+    private static func damage(_ reasons: [String: String]) -> String? {
+        reasons.min { $0.key < $1.key }.map { first in
+            (reasons.count == 1
+                ? ", besides 1 whose file is damaged: " : ", besides \(reasons.count) whose files are damaged: ")
+                + first.value
+        }
     }
 
     private static func number(_ people: [String], _ definition: FoldDefinition) -> String {

@@ -88,11 +88,12 @@ struct DerivativeLayout: Sendable {
         case ("labels.native", "labels") where isWantedOnT1w(file),
             ("labels.native", "table") where isWantedOnT1w(file):
             nil
-        case ("labels.native", "labels"): anatomical(file, ["space": "Chimap"], "dseg", ".nii.gz")
+        case ("labels.native", "labels"): anatomical(file, ["space": space(of: file)], "dseg", ".nii.gz")
         case ("labels.refine", "labels"): anatomical(file, ["space": "Chimap", "desc": "refined"], "dseg", ".nii.gz")
         case ("labels.native", "labels_t1w"): anatomical(file, ["space": "T1w"], "dseg", ".nii.gz")
-        case ("labels.native", "table"): anatomical(file, ["space": "Chimap"], "dseg", ".tsv")
-        case ("registration.within-subject", "transform"): transform(file, from: "Chimap", to: "T1w", "rigid", ".json")
+        case ("labels.native", "table"): anatomical(file, ["space": space(of: file)], "dseg", ".tsv")
+        case ("registration.within-subject", "transform"):
+            transform(file, from: space(of: file), to: movingSuffix(of: file), "rigid", ".json")
         case ("image.resample", "image"):
             anatomical(
                 file, ["space": imageSuffix(of: file, port: "target")], imageSuffix(of: file), ".nii.gz")
@@ -157,6 +158,18 @@ struct DerivativeLayout: Sendable {
         let name = files.inputs(of: file).first { $0.port == port }?.name ?? ""
         // A name that is not BIDS says nothing.
         return (try? BIDSName(parsing: name))?.suffix ?? "image"
+    }
+
+    /// Space of a target: that of the χ map for the map and for raw magnitudes, which stand in for it, else by its suffix.
+    private func space(of file: MadeFile) -> String {
+        let name = files.inputs(of: file).first { $0.port == "target" }?.name ?? ""
+        guard let parsed = try? BIDSName(parsing: name), parsed["desc"] != nil else { return "Chimap" }
+        return parsed.suffix
+    }
+
+    private func movingSuffix(of file: MadeFile) -> String {
+        let suffix = imageSuffix(of: file, port: "t1w")
+        return suffix == "image" ? "T1w" : suffix
     }
 
     private func anatomical(_ file: MadeFile, _ entities: [String: String], _ suffix: String, _ ending: String)

@@ -52,6 +52,16 @@ enum ReportMethods {
         }
     }
 
+    /// A BIDS suffix in words.
+    private static func contrast(_ suffix: String) -> String {
+        switch suffix {
+        case "T1w", "T2w", "PDw": "\(suffix.dropLast())-weighted"
+        case "T2starw": "T2*-weighted"
+        case "swi": "susceptibility-weighted"
+        default: suffix
+        }
+    }
+
     private static func text(_ step: StepDefinition, atlases: Int, hasMap: Bool) -> String? {
         func value(_ name: String) -> String {
             guard let value = step.parameters[name] else { return "" }
@@ -81,8 +91,8 @@ enum ReportMethods {
             // A magnitude image that stands in for the map is in the map's space.
             let isOntoMap = fixed.isEmpty || fixed.contains("Chimap")
             return
-                "The \(moving == "T1w" ? "T1-weighted" : moving) image was aligned rigidly to "
-                + (isOntoMap ? "the space of the susceptibility map" : "the \(fixed[0]) image")
+                "The \(contrast(moving)) image was aligned rigidly to "
+                + (isOntoMap ? "the space of the susceptibility map" : "the \(contrast(fixed[0])) image")
                 + " by maximising mutual information [Mattes 2003]."
         case "image.resample":
             return "Images of another grid were brought to that of the first by trilinear interpolation."
