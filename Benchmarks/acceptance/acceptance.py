@@ -120,7 +120,9 @@ def hemochromatosis(acceptance: Acceptance) -> None:
     nuclei = {
         "register": False, "labels": {"bids": {"suffix": "dseg", "desc": "nuclei", "space": "none"}},
         "label_names": {"bids": {"suffix": "dseg", "desc": "nuclei", "extension": ".tsv"}}}
-    network = nuclei | {"folds": 3, "spacing_mm": 2.5, "slab": [56, 56, 42]}
+    # The nuclei alone and, beside them, whole slices, of which 66 people are too few to learn what is iron.
+    whole = nuclei | {"folds": 3, "spacing_mm": 2.5, "slab": [56, 56, 42]}
+    network = whole | {"keep": "regions"}
     small, null = Cohort("hemochromatosis", 99, 2, 1), Cohort("hemochromatosis", 99, 2, 2, effect=0)
 
     def accuracy(row):
@@ -132,13 +134,12 @@ def hemochromatosis(acceptance: Acceptance) -> None:
     def slices(rows, step):
         return figure(rows, step=step, level="slice")
 
-    for name, cohort, settings, steps in (
-        ("qnet-regions", small, nuclei | {"network": False}, ["judge_regions"]),
-        ("qnet", small, network, ["judge"])):
+    for name, settings, step in (
+        ("qnet-regions", nuclei | {"network": False}, "judge_regions"), ("qnet", network, "judge"), ("qnet-whole", whole, "judge")):
         acceptance.run(
-            name, cohort, "qnet.yaml", settings, "classification_metrics",
+            name, small, "qnet.yaml", settings, "classification_metrics",
             "accuracy of scans .75 to .91 for one cohort, of slices below it",
-            lambda rows: all(0.75 <= scans(rows, s) <= 0.91 and slices(rows, s) < scans(rows, s) for s in steps), choose=accuracy)
+            lambda rows: 0.75 <= scans(rows, step) <= 0.91 and slices(rows, step) < scans(rows, step), choose=accuracy)
     for name, settings, step in (
         ("qnet-regions-null", nuclei | {"network": False}, "judge_regions"), ("qnet-null", network, "judge")):
         acceptance.run(

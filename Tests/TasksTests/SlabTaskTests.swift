@@ -91,6 +91,33 @@ import Workflow
         #expect(abs(volume - 2 * 480) < 120 && abs(slices - 10) <= 2)
     }
 
+    /// Beside the regions there is nothing to be learned from; what they are themselves stays.
+    @Test func theRegionsAloneCanBeKept() throws {
+        let whole = try folder()
+        try #require(try whole.perform("image.slab", parameters: Self.parameters).failure == nil)
+        let folder = try folder()
+        try folder.add(
+            "t1w", Volume(grid: Self.grid, values: [Float](repeating: 7, count: Self.grid.count)), name: "T1w")
+        var parameters = Self.parameters
+        parameters["keep"] = "regions"
+        let result = try folder.perform("image.slab", parameters: parameters)
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        #expect(result.outputs.map(\.port) == ["chimap", "labels", "t1w", "mask", "slices"])
+        let (all, chi) = (
+            try NIfTIFile.readVolume(whole.path + "/out/chimap.nii.gz"),
+            try NIfTIFile.readVolume(folder.path + "/out/chimap.nii.gz")
+        )
+        let t1w = try NIfTIFile.readVolume(folder.path + "/out/t1w.nii.gz")
+        let mask = try NIfTIFile.readMask(folder.path + "/out/mask.nii.gz")
+        let labels = try NIfTIFile.readLabelMap(folder.path + "/out/labels.nii.gz")
+        for n in labels.values.indices {
+            let isRegion = labels.values[n] != 0
+            #expect(chi.values[n] == (isRegion ? all.values[n] : 0))
+            #expect((t1w.values[n] != 0) == isRegion && (mask.values[n] != 0) == isRegion)
+        }
+        #expect(try folder.output("slices.tsv") == whole.output("slices.tsv"))
+    }
+
     /// The reference is the mean of the brain, and beyond the brain there is nothing.
     @Test func theBrainIsTheReference() throws {
         let folder = try folder()

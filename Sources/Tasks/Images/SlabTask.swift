@@ -55,19 +55,30 @@ enum SlabTask: TaskImplementation {
             try write(path)
             outputs.append(entry)
         }
-        let chi = try map.resampled(to: slab, through: .affine(throughMap), threads: threads)
+        let keepsRegions = environment.text("keep") == "regions"
+        func kept(_ image: Volume) -> Volume {
+            var image = image
+            if keepsRegions { for n in image.values.indices where onSlab.values[n] == 0 { image.values[n] = 0 } }
+            return image
+        }
+        let chi = kept(try map.resampled(to: slab, through: .affine(throughMap), threads: threads))
         try add("chimap", metadata: ["Units": "ppm"]) { try NIfTIFile.write(chi, to: $0) }
         try add("labels") { try NIfTIFile.write(onSlab, to: $0) }
         if let item = environment.optionalInput("t1w") {
             var image = try NIfTIFile.readVolume(item.path)
             if let warning = image.replaceUnknown(in: item.input.name) { warnings.append(warning) }
-            let t1w = try image.resampled(to: slab, through: .affine(throughT1w), threads: threads)
+            let t1w = kept(try image.resampled(to: slab, through: .affine(throughT1w), threads: threads))
             try add("t1w") { try NIfTIFile.write(t1w, to: $0) }
         }
         // The one of the T1w image where there is one: it has not been resampled.
-        let inside =
+        var inside =
             try brain?.resampled(to: slab, through: .affine(throughT1w), threads: threads)
             ?? mask?.resampled(to: slab, through: .affine(throughMap), threads: threads)
+        if keepsRegions {
+            inside = Mask(
+                grid: slab,
+                values: onSlab.values.indices.map { n in onSlab.values[n] != 0 && inside?.values[n] != 0 ? 1 : 0 })
+        }
         if let inside { try add("mask") { try NIfTIFile.write(inside, to: $0) } }
         let means = try SliceMeans(chi, onSlab, within: inside, of: regions.map(\.index))
         outputs.append(

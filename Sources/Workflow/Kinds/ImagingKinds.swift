@@ -85,7 +85,9 @@ extension TaskKindCatalog {
                 TaskPort(
                     "slices", .table, .one, "One row per slice that meets a region: the mean χ of each region in it."),
                 TaskPort("t1w", .volume, .optional, "T1-weighted image, where there is one."),
-                TaskPort("mask", .mask, .optional, "Brain mask, where there is one."),
+                TaskPort(
+                    "mask", .mask, .optional,
+                    "Brain mask, where there is one; of the regions where those alone are kept."),
             ],
             parameters: [
                 TaskParameter(
@@ -102,6 +104,10 @@ extension TaskKindCatalog {
                 TaskParameter(
                     "reference", .choice(["whole_brain", "none"]), default: "whole_brain",
                     "What χ is taken against: the mean of the brain, or nothing."),
+                TaskParameter(
+                    "keep", .choice(["brain", "regions"]), default: "brain",
+                    "What the images show: the brain, or the regions alone and 0 elsewhere, which fewer people can be learned from."
+                ),
             ],
             measurements: [
                 MeasurementDeclaration("slices", unit: "1", "Slices of the slab that meet a region."),
