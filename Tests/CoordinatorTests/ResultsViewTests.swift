@@ -255,8 +255,8 @@ struct ResultsStreamTests {
         let csv = try await collected(fixture.store.copyResults(view: "cohort_effects", run: run, format: .csv))
         #expect(
             csv == """
-                run,step,region,reference,term,estimate,standard_error,ci_low,ci_high,t,df,p,q,subjects,unit
-                1,model,L_putamen,csf,age,0.0008,,0.0002,0.0014,,,0.01,0.02,12,ppm\n
+                run,step,region,reference,term,estimate,standard_error,ci_low,ci_high,t,df,p,q,subjects,unit,data
+                1,model,L_putamen,csf,age,0.0008,,0.0002,0.0014,,,0.01,0.02,12,ppm,\n
                 """)
         let tsv = try await collected(fixture.store.copyResults(view: "qc", run: run, format: .tsv))
         #expect(
