@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,13 @@ OURS = ""
 FAILED = []
 
 
+@cache
+def version(kind: str) -> int:
+    """Of a task kind, as the program has it."""
+    kinds = json.loads(subprocess.run([OURS, "kinds", "--json"], check=True, capture_output=True).stdout)
+    return next(one["version"] for one in kinds if one["name"] == kind)
+
+
 def run_task(folder: Path, kind: str, inputs: list, parameters: dict) -> None:
     """inputs: (port, path, context)."""
     (folder / "out").mkdir()
@@ -32,7 +40,7 @@ def run_task(folder: Path, kind: str, inputs: list, parameters: dict) -> None:
         "port": port, "context": context, "name": Path(path).name, "sizeBytes": 0,
         "digest": hashlib.sha256(str(path).encode()).hexdigest()}} for port, path, context in inputs]
     (folder / "task.json").write_text(json.dumps({
-        "task": 1 << 24, "attempt": 1, "step": "peer", "kind": kind, "kindVersion": 1, "context": {},
+        "task": 1 << 24, "attempt": 1, "step": "peer", "kind": kind, "kindVersion": version(kind), "context": {},
         "parameters": parameters, "inputs": staged, "missing": [], "threads": 1, "memoryMiB": 4096,
         "outputFolder": str(folder / "out")}))
     subprocess.run([OURS, "run-task", str(folder)], check=False)
