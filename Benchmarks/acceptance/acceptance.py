@@ -45,11 +45,17 @@ class Acceptance:
     def dataset(self, cohort: Cohort) -> Path:
         return cohort.made(self.options.shared, self.options.folder / "cohorts", self.options.cores)
 
-    def rows(self, state: Path, cohort: Cohort, workflow: str, settings: dict, view: str, labels: str = "labels") -> list[dict]:
-        """The rows of a view of a run over a cohort."""
+    def rows(
+        self, state: Path, cohort: Cohort, workflow: str, settings: dict, view: str, permuted: int | None = None
+    ) -> list[dict]:
+        """The rows of a view of a run over a cohort.
+
+        - permuted: seed of a permutation of the classes of its lesions.
+        """
         dataset = self.dataset(cohort)
-        if labels != "labels" and not (dataset / "derivatives" / labels / "dataset_description.json").exists():
-            write_labels(dataset, dataset / "derivatives" / labels, permuted=1)
+        labels = "labels" if permuted is None else f"permuted{permuted}"
+        if not (dataset / "derivatives" / labels / "dataset_description.json").exists():
+            write_labels(dataset, dataset / "derivatives" / labels, permuted)
         state.mkdir(parents=True, exist_ok=True)
         derivatives = [str(dataset / "derivatives" / one) for one in ("recon", labels)]
         written = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
@@ -59,8 +65,8 @@ class Acceptance:
         return json.loads(self.qsmflow(state, "results", view, "--json"))
 
     def run(
-        self, name: str, cohort: Cohort, workflow: str, settings: dict, view: str, expected: str, judge, labels: str = "labels",
-        choose=lambda row: True
+        self, name: str, cohort: Cohort, workflow: str, settings: dict, view: str, expected: str, judge,
+        permuted: int | None = None, choose=lambda row: True
     ) -> None:
         """
         - choose: which rows of the view are shown.
@@ -71,7 +77,7 @@ class Acceptance:
         self.dataset(cohort)
         start = time.time()
         rows = [
-            row for row in self.rows(self.options.folder / "runs" / name, cohort, workflow, settings, view, labels)
+            row for row in self.rows(self.options.folder / "runs" / name, cohort, workflow, settings, view, permuted)
             if choose(row)]
         keep = ("step", "level", "class", "label", "rule", "metric", "value", "mean", "sd", "pooled", "ci_low", "ci_high", "cases",
                 "positives", "people")
@@ -225,10 +231,13 @@ def rims(acceptance: Acceptance) -> None:
         return (0.4 <= figure(rows, step=step, level="item", metric="auc") <= 0.6
                 and len(counts) == 1 and (counts[0] is None or abs(counts[0]) <= 0.3))
 
-    acceptance.run(
-        "qsmrim-permuted", cohort, "qsmrim.yaml", size, "classification_metrics",
-        "ROC AUC .4 to .6 and r of counts about 0 (-.3 to .3): classes of lesions were permuted",
-        lambda rows: all(is_chance(rows, step) for step in ("network-rims", "forest-rims")), labels="permuted", choose=choose)
+    # Of 52 rims among 1450 lesions a permutation has an AUC with a standard deviation of .04, and slightly below .5: classes that
+    # are rarer among those judged were more frequent among those trained on. One in fifty falls outside; so there are two.
+    for seed in (1, 2):
+        acceptance.run(
+            f"qsmrim-permuted-{seed}", cohort, "qsmrim.yaml", size, "classification_metrics",
+            "ROC AUC .4 to .6 and r of counts about 0 (-.3 to .3): classes of lesions were permuted",
+            lambda rows: all(is_chance(rows, step) for step in ("network-rims", "forest-rims")), permuted=seed, choose=choose)
 
 
 def nuclei(acceptance: Acceptance) -> None:
