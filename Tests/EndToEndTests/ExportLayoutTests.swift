@@ -110,22 +110,38 @@ import Workflow
             ])
     }
 
+    private func read(_ ordinal: Int, _ port: String, _ name: String) throws -> ReadFile {
+        let line = ["\(ordinal)", port, "01", "", "", "", "", "", name, "/data/raw/\(name)", Self.digest].joined(
+            separator: ",")
+        let table = try CommaSeparatedTable(Data((ReadFile.columns.joined(separator: ",") + "\n" + line + "\n").utf8))
+        return try ReadFile(try #require(try table.rows(needing: ReadFile.columns).first))
+    }
+
     @Test func anImageBroughtOverIsNamedByBoth() throws {
-        func read(_ port: String, _ name: String) throws -> ReadFile {
-            let line = ["2", port, "01", "", "", "", "", "", name, "/data/raw/\(name)", Self.digest].joined(
-                separator: ",")
-            let table = try CommaSeparatedTable(
-                Data((ReadFile.columns.joined(separator: ",") + "\n" + line + "\n").utf8))
-            return try ReadFile(try #require(try table.rows(needing: ReadFile.columns).first))
-        }
         let files = RunFiles(
             made: [try made(2, "onto", "image.resample", "image", name: "image.nii.gz")],
-            read: [try read("image", "sub-01_T1w.nii.gz"), try read("target", "sub-01_Chimap.nii.gz")])
+            read: [try read(2, "image", "sub-01_T1w.nii.gz"), try read(2, "target", "sub-01_Chimap.nii.gz")])
         let entry = try #require(
             DerivativeLayout(files: files, places: SourcePlaces(request), atlases: []).entries().first)
         #expect(entry.path == "sub-01/anat/sub-01_space-Chimap_T1w.nii.gz")
         #expect(entry.sidecar?["SpatialReference"] == "bids:raw:sub-01_Chimap.nii.gz")
         #expect(entry.sidecar?["Sources"] == ["bids:raw:sub-01_T1w.nii.gz", "bids:raw:sub-01_Chimap.nii.gz"])
+    }
+
+    /// Raw magnitudes stand in for the χ map; another contrast is a space of its own.
+    @Test(arguments: [("sub-01_T2starw.nii.gz", "Chimap"), ("sub-01_desc-swi_T2starw.nii.gz", "T2starw")])
+    func labelsAreInTheSpaceOfTheirTarget(target: String, space: String) throws {
+        let files = RunFiles(
+            made: [
+                try made(2, "within", "registration.within-subject", "transform", name: "transform.json"),
+                try made(4, "labels", "labels.native", "labels"),
+            ],
+            read: [
+                try read(2, "t1w", "sub-01_T2w.nii.gz"), try read(2, "target", target), try read(4, "target", target),
+            ])
+        let paths = DerivativeLayout(files: files, places: SourcePlaces(request), atlases: []).entries().map(\.path)
+        #expect(paths.contains { $0.contains("from-\(space)_to-T2w") }, "\(paths)")
+        #expect(paths.contains { $0.contains("_space-\(space)_") && $0.hasSuffix("dseg.nii.gz") }, "\(paths)")
     }
 
     @Test func sessionsFusionAndSeveralStepsOfAKindAreToldApart() throws {

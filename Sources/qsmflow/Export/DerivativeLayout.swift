@@ -163,6 +163,7 @@ struct DerivativeLayout: Sendable {
     /// Space of a target: that of the χ map for the map and for raw magnitudes, which stand in for it, else by its suffix.
     private func space(of file: MadeFile) -> String {
         let name = files.inputs(of: file).first { $0.port == "target" }?.name ?? ""
+        // Swallowed: a name that is not BIDS says nothing, and the map is what most workflows have.
         guard let parsed = try? BIDSName(parsing: name), parsed["desc"] != nil else { return "Chimap" }
         return parsed.suffix
     }
