@@ -1,10 +1,10 @@
 """The weights a training of ours begins with: normal, cut at two standard deviations, of variance 2 / fan-in (He et al.
-2015); biases 0, scales of normalisations 1, running statistics 0 and 1, LSTMs uniform within ±1/√hidden. The same
-numbers, or of the same distribution, as the draws are.
+2015); biases 0, scales of normalisations 1, running statistics 0 and 1, LSTMs uniform within ±1/√hidden.
 """
 import numpy as np
 import torch
 
+from philox import Draws
 from torch_network import Interpreter
 
 # Keeps these draws apart from those of the training (Sources/Networks/Weights/Initialisation.swift).
@@ -13,7 +13,7 @@ PURPOSE = 0x696E_6974
 CUT_DEVIATION = 0.87962566103423978
 
 
-def initial_weights(network: Interpreter, draws) -> dict[str, torch.Tensor]:
+def initial_weights(network: Interpreter, draws: Draws) -> dict[str, torch.Tensor]:
     """By our names, in the order of the layers, running statistics beside the layer they belong to."""
     shapes = network.parameters(torch.Generator())
     kinds = {node["name"]: (network.kind(node), node["layer"]) for node in network.network["nodes"]}
@@ -50,3 +50,10 @@ def cut_normals(count: int, stream) -> np.ndarray:
     normal = normal[np.abs(normal) <= 2]
     assert len(normal) >= count
     return normal[:count]
+
+
+def perturbed(weights: dict[str, torch.Tensor], share: float, seed: int) -> dict[str, torch.Tensor]:
+    """Weights that differ from these by a share of themselves, normal and independent: as other roundings would."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: value * (1 + share * torch.randn(value.shape, generator=generator)) for name, value in weights.items()}

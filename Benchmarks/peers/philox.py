@@ -1,6 +1,5 @@
 """The counter-based random numbers that our trainings draw (Philox4x32-10; Salmon, Moraes, Dror and Shaw 2011, doi
-10.1145/2063384.2063405), so that a training in PyTorch can begin with the same weights and see the same samples as ours
-(`SameDraws`), or other ones (`OwnDraws`).
+10.1145/2063384.2063405), so that a training in PyTorch can begin with the same weights and see the same samples as ours.
 
 A stream is a sequence of words that belongs to a place: three numbers, such as epoch, sample and purpose. What the
 sequence is turned into, here and in Sources/Kernels/Random, is the same for both.
@@ -62,7 +61,7 @@ class Stream:
         return order
 
 
-class SameDraws:
+class Draws:
     """What our training of this seed draws."""
 
     def __init__(self, seed: int):
@@ -78,15 +77,3 @@ class SameDraws:
             return words(self.seed, counters, (a, b, c)).ravel()
 
         return Stream(source)
-
-
-class OwnDraws:
-    """Draws of the same distribution by NumPy's generator."""
-
-    def __init__(self, seed: int):
-        self.seed = seed
-
-    def stream(self, a: int, b: int = 0, c: int = 0) -> Stream:
-        place = [part & 0xFFFF_FFFF for part in (self.seed, a, b, c)]
-        generator = np.random.default_rng(place)
-        return Stream(lambda count: generator.integers(1 << 32, size=count, dtype=np.uint32))

@@ -1,11 +1,10 @@
 """A network of ours in PyTorch with the layers that work in training only: dropout and DeepSMOTE (Zhang et al., NeuroImage
-Clin 34 (2022) 102979). What they draw is ours where the draws are `SameDraws`, of which our layers take the same numbers.
+Clin 34 (2022) 102979). They draw the numbers that ours draw.
 """
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from philox import SameDraws, words
+from philox import Draws, words
 from torch_network import Interpreter
 
 # Keeps the draws of DeepSMOTE apart.
@@ -16,7 +15,7 @@ LANES = 16
 class TrainableNetwork(Interpreter):
     """- memory_format: torch.channels_last for convolutions that PyTorch computes faster so, or torch.contiguous_format."""
 
-    def __init__(self, network: dict, draws, channels_last: bool = False):
+    def __init__(self, network: dict, draws: Draws, channels_last: bool = False):
         super().__init__(network)
         self.draws, self.channels_last = draws, channels_last
         self.sites = {node["name"]: index for index, node in enumerate(network["nodes"])}
@@ -53,8 +52,6 @@ class TrainableNetwork(Interpreter):
     def dropout(self, x: torch.Tensor, settings: dict, site: int) -> torch.Tensor:
         if settings["wholeChannels"] or x.dim() != 2:
             raise SystemExit("dropout of feature maps is not on this side; leave dropout out")
-        if not isinstance(self.draws, SameDraws):
-            return F.dropout(x, settings["probability"], True)
         # Decisions of sixteen bits, of which every value has its own counter.
         threshold = round(settings["probability"] * 65536)
         rows, width = x.shape

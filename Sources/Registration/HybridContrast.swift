@@ -3,7 +3,7 @@ import Kernels
 /// The hybrid of T1w and χ, in which the deep grey nuclei are dark on an otherwise T1w-like image.
 ///
 /// With it a plain correlation metric aligns the nuclei that T1w alone hardly shows.
-/// - Source: He et al., Hum Brain Mapp 43 (2022) 4610 (MuSus-100), as used in SEPIA.
+/// - Source: He et al., Brain Struct Funct (2022), doi 10.1007/s00429-022-02547-1 (MuSus-100), as used in SEPIA.
 package enum HybridContrast {
     /// 255 · norm(T1w) − 400 · χ, clipped to 0…255; norm is linear between the 0.5th and 99.5th percentile.
     ///

@@ -13,8 +13,8 @@ import Testing
             "source": "trained", "split": ["training": ["01", "02"]],
             "data": [["file": "x.tsv", "digest": "00"]],
             "metrics": [
-                ["name": "auc", "measuredOn": "people not trained on", "value": 0.87654],
-                ["name": "brier", "measuredOn": "people not trained on", "value": .null],
+                ["name": "auc", "measuredOn": "people out of bag", "value": 0.87654],
+                ["name": "brier", "measuredOn": "people out of bag", "value": .null],
             ],
             "training": ["method": "logistic"], "softwareVersion": "1.2",
         ]
@@ -27,7 +27,7 @@ import Testing
                 residualised  for age
                 people        2 trained on
                 data          1 file
-                metric        auc on people not trained on: 0.8765
+                metric        auc on people out of bag: 0.8765
                 written by    qsmflow 1.2
                 """)
     }

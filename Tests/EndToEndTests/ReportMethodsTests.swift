@@ -19,7 +19,7 @@ import Workflow
             #expect(paragraphs.contains { $0.contains("[\(mark)") }, "\(mark)")
             #expect(citations.contains { $0.contains("\(mark)") }, "\(mark)")
         }
-        #expect(!citations.contains { $0.contains("MuSus-100") })
+        #expect(!citations.contains { $0.contains("susceptibility atlas") })
     }
 
     /// Whose network it is, and what of its recipe is not theirs, for every training of a workflow.
@@ -69,6 +69,22 @@ import Workflow
         }
         #expect(about.count == (sentence == nil ? 0 : 1))
         if let sentence { #expect(about.first?.contains(sentence) == true, "\(about)") }
+    }
+
+    /// The grid that an atlas's labels are brought to is that of the step's target.
+    @Test(
+        arguments: [
+            ("subcortical", [:], "to the grid of the susceptibility map in"),
+            ("deepmir", ["locate": true], "to the grid of the T2*-weighted image in"),
+            ("volumes", [:], "to the grid of the T1-weighted image in"),
+        ] as [(String, [String: JSONValue], String)])
+    func labelsNameTheirGrid(workflow: String, parameters: [String: JSONValue], words: String) throws {
+        let path = Program.root + "/workflows/\(workflow).yaml"
+        let parsed = WorkflowFile.parse(
+            try String(contentsOfFile: path, encoding: .utf8), path: path, parameters: parameters, atlases: ["a": "/a"])
+        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        let about = ReportMethods.paragraphs(definition).filter { $0.hasPrefix("Atlas regions were brought") }
+        #expect(about.count == 1 && about.first?.contains(words) == true, "\(about)")
     }
 
     /// Onto what images were brought: the map, or an image that a magnitude stands in for, or another contrast.

@@ -307,7 +307,7 @@ struct SliceAndTargetTests {
         let kinds = (0..<80).map { batches.entry(epoch: 0, sample: $0).isForeground }
         #expect(kinds.filter { $0 }.count == 40)
         for first in stride(from: 0, to: 80, by: 8) { #expect(kinds[first..<(first + 8)].filter { $0 }.count == 4) }
-        // The same slices as they are: of those with a lesion nearly all are changed, of the others half.
+        // The same slices as they are: of those with a lesion nearly all are changed, and of the others where they are few.
         var plain = options
         plain.shapes = .spatial(SpatialAugmentation())
         let unchanged = try SliceBatches(volumes, index: index, channels: 2, options: plain, seed: 2)
@@ -319,13 +319,42 @@ struct SliceAndTargetTests {
             }
         }
         #expect(changed.lesion >= 38)
-        #expect((10...30).contains(changed.other), "\(changed)")
+        #expect(changed.other >= 38, "\(changed)")
         let three = try SliceBatches(volumes, index: index, channels: 2, options: options, seed: 2, threads: 3)
         for number in 0..<10 {
             let (a, b) = (try batches.batch(epoch: 1, index: number), try three.batch(epoch: 1, index: number))
             #expect(a.inputs == b.inputs)
             #expect(a.targets == b.targets)
         }
+    }
+
+    /// Slices without lesions: changed ones are added until there are as many as the 399 variants of those with one.
+    @Test func changedSharesOfSlicesWithoutLesions() throws {
+        typealias Changes = DEEPMIRAugmentation
+        #expect(abs(Changes.changedShare(foregroundSlices: 5, backgroundSlices: 95) - (1 - 95.0 / 1995)) < 1e-12)
+        #expect(Changes.changedShare(foregroundSlices: 1, backgroundSlices: 399) == 0)
+        #expect(Changes.changedShare(foregroundSlices: 1, backgroundSlices: 1000) == 0)
+        #expect(Changes.changedShare(foregroundSlices: 0, backgroundSlices: 9) == 0)
+        // One slice with a lesion and so many without that half of these are changed.
+        let volumes = VolumesInMemory([
+            try volume("c", Extent3(201, 5, 7), seed: 23) { i, _, k in k == 0 && i == 3 ? 1 : 0 }
+        ])
+        let index = try SliceIndex(volumes, emptyChannel: nil)
+        var options = SliceOptions.deepmir(batch: 10)
+        options.size = Extent3(1, 16, 16)
+        options.samplesPerEpoch = 400
+        let changed = try SliceBatches(volumes, index: index, channels: 2, options: options, seed: 2)
+        options.shapes = .spatial(SpatialAugmentation())
+        let plain = try SliceBatches(volumes, index: index, channels: 2, options: options, seed: 2)
+        var count = 0
+        for number in 0..<40 {
+            let (a, b) = (try changed.batch(epoch: 0, index: number), try plain.batch(epoch: 0, index: number))
+            for n in 0..<10 where !changed.entry(epoch: 0, sample: number * 10 + n).isForeground {
+                if a.images[(n * 512)..<((n + 1) * 512)] != b.images[(n * 512)..<((n + 1) * 512)] { count += 1 }
+            }
+        }
+        // 199 of 399 of 200, within five standard deviations.
+        #expect((65...135).contains(count), "\(count)")
     }
 
     @Test("every batch has its positives, every sample comes by", arguments: 0..<40)

@@ -32,7 +32,7 @@ import Testing
                 .init(name: "person, rim", points: [(0, 0), (0.05, 0.7), (1, 1)]),
             ], hasDiagonal: true)
         let froc = ReportInput.Curves(
-            title: "Free-response curve", xAxis: "false alarms per person", yAxis: "sensitivity", xRange: 0...3,
+            title: "Free-response curve", xAxis: "false alarms per image", yAxis: "sensitivity", xRange: 0...3,
             lines: [.init(name: "cmb", points: [(0, 0), (0.5, 0.6), (2.2, 0.8), (40, 0.9)])], isStepped: true)
         let calibration = ReportInput.Curves(
             title: "Calibration", xAxis: "probability stated", yAxis: "share observed",
@@ -93,7 +93,7 @@ import Testing
         #expect(strip.components(separatedBy: "<use ").count - 1 == 90)
         #expect(strip.components(separatedBy: "class=\"published\"").count - 1 == 2)
         #expect(strip.contains("<title>published, &lt;Author&gt; 2020: 0.81"))
-        // 40 false alarms per person lie beyond the axis; the curve goes on level to its end.
+        // 40 false alarms per image lie beyond the axis; the curve goes on level to its end.
         let plain = CurvePlot(
             ReportInput.Curves(
                 title: "t", xAxis: "x", yAxis: "y", xRange: 0...2,

@@ -38,17 +38,17 @@ import Testing
 
     @Test func freeResponseByHand() throws {
         let curve = try FreeResponseCurve(
-            lesionScores: [0.9, 0.5, nil, 0.5], falseAlarmScores: [0.7, 0.5, 0.2], people: 2)
+            lesionScores: [0.9, 0.5, nil, 0.5], falseAlarmScores: [0.7, 0.5, 0.2], images: 2)
         #expect(curve.points.map(\.threshold) == [0.9, 0.7, 0.5, 0.2])
-        #expect(curve.points.map(\.falseAlarmsPerPerson) == [0, 0.5, 1, 1.5])
+        #expect(curve.points.map(\.falseAlarmsPerImage) == [0, 0.5, 1, 1.5])
         #expect(curve.points.map(\.sensitivity) == [0.25, 0.25, 0.75, 0.75])
-        #expect(curve.sensitivity(atFalseAlarmsPerPerson: 0.9) == 0.25)
-        #expect(curve.sensitivity(atFalseAlarmsPerPerson: 8) == 0.75)
+        #expect(curve.sensitivity(atFalseAlarmsPerImage: 0.9) == 0.25)
+        #expect(curve.sensitivity(atFalseAlarmsPerImage: 8) == 0.75)
         #expect(throws: StatisticsError.self) {
-            try FreeResponseCurve(lesionScores: [], falseAlarmScores: [1], people: 3)
+            try FreeResponseCurve(lesionScores: [], falseAlarmScores: [1], images: 3)
         }
-        let late = try FreeResponseCurve(lesionScores: [0.1], falseAlarmScores: [0.9, 0.8], people: 1)
-        #expect(late.sensitivity(atFalseAlarmsPerPerson: 0.5) == 0)
+        let late = try FreeResponseCurve(lesionScores: [0.1], falseAlarmScores: [0.9, 0.8], images: 1)
+        #expect(late.sensitivity(atFalseAlarmsPerImage: 0.5) == 0)
     }
 
     @Test func severalStatisticsAreThoseOfEachAlone() throws {

@@ -343,7 +343,7 @@ import Workflow
         #expect(card["architecture"] == "random forest, 3 trees, 2 features of lesions")
         #expect(card["classes"] == ["no_rim", "rim"] && card["inputs"] == ["contrast", "noise"])
         #expect(card["split"]?["training"]?.arrayValue?.count == 6 && card["data"]?.arrayValue?.count == 12)
-        #expect(card["metrics"]?[0]?["measuredOn"] == "people not trained on")
+        #expect(card["metrics"]?[0]?["measuredOn"] == "people out of bag")
         let file = try SafetensorsFile(path: folder.path + "/out/model.safetensors")
         #expect(file.metadata[Model.metadataKey] == card.canonicalString && file.tensors.isEmpty)
         let error = #expect(throws: NetworkError.self) {

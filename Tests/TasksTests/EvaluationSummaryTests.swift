@@ -124,7 +124,7 @@ import Workflow
         #expect(try number("absolute_count_difference", "people") == 4)
         #expect(try number("absolute_count_difference", "mean") == (1.0 + 2 + 0 + 0) / 4)
         #expect(try number("absolute_volume_difference", "mean") == 7.5)
-        #expect(try number("fp_per_person", "people") == 4 && number("fp_per_person", "pooled") == 1)
+        #expect(try number("fp_per_image", "people") == 4 && number("fp_per_image", "pooled") == 1)
         #expect(abs(try number("fp_per_lesion", "pooled") - 4.0 / 6) < 1e-12)
         #expect(abs(try number("count_mse", "pooled") - (1.0 + 4) / 4) < 1e-12)
         #expect(abs(try number("count_bias", "pooled") - 3.0 / 4) < 1e-12)
@@ -153,6 +153,47 @@ import Workflow
         #expect(try folder.perform("evaluate.summary").failure == nil)
         let f1 = try folder.table("table.tsv").number("pooled", where: ["label": "cmb", "metric": "f1"])
         #expect(abs(f1 - 4.0 / 6) < 1e-12)
+    }
+
+    /// A class that a side's table does not name in one person is neither missed nor absent there, and the summary says so.
+    @Test func whoIsNotJudgedIsNoNegative() throws {
+        func person(_ name: String, reference: String, prediction: String, found: Bool) throws -> String {
+            let folder = try TaskFolder()
+            try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("reference", in: folder)
+            try BoxMap(found ? [(1, 2..<4, 2..<4, 2..<4)] : []).bind("prediction", in: folder)
+            try folder.add("reference_table", "index\tname\n" + reference, name: "reference.tsv")
+            try folder.add("prediction_table", "index\tname\n" + prediction, name: "prediction.tsv")
+            let result = try folder.perform(
+                "evaluate.detection", parameters: ["only_shared": true, "rules": ["overlap"]])
+            try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+            return try String(contentsOfFile: folder.path + "/out/table.tsv", encoding: .utf8)
+        }
+        let (both, iron) = ("1\tcmb\n2\tiron\n", "2\tiron\n")
+        let folder = try TaskFolder()
+        let tables = [
+            "1": try person("1", reference: both, prediction: both, found: true),
+            "2": try person("2", reference: both, prediction: both, found: false),
+            // Its lesion was missed, by a program that names what it found.
+            "3": try person("3", reference: both, prediction: iron, found: false),
+            // Nobody judges veins.
+            "4": try person("4", reference: both + "3\tvein\n", prediction: both, found: true),
+        ]
+        for (person, table) in tables {
+            try folder.add("tables", table, name: "\(person).tsv", context: TaskContext(subject: person))
+        }
+        let result = try folder.perform("evaluate.summary")
+        #expect(result.failure == nil)
+        #expect(result.warnings.count == 1)
+        #expect(result.warnings.first?.hasPrefix("1 of 4 images are not judged by cmb:") == true, "\(result.warnings)")
+        let table = try folder.table("table.tsv")
+        func number(_ metric: String, _ column: String, _ label: String = "cmb") throws -> Double {
+            try table.number(column, where: ["label": label, "rule": "overlap_1", "metric": metric])
+        }
+        #expect(try number("sensitivity", "people") == 3)
+        #expect(abs(try number("sensitivity", "pooled") - 2.0 / 3) < 1e-12)
+        #expect(abs(try number("count_mse", "pooled") - 1.0 / 3) < 1e-12)
+        #expect(try number("absolute_count_difference", "people", "iron") == 4)
+        #expect(table.rows.allSatisfy { $0[0] != "vein" })
     }
 
     /// Nothing found in anybody is an answer that wants a word.
@@ -229,12 +270,16 @@ import Workflow
         return folder
     }
 
-    @Test func falseAlarmsAreOfPeople() throws {
+    @Test func falseAlarmsAreOfImages() throws {
         let folder = try sessions(lastScore: "0.4")
         #expect(try folder.perform("evaluate.summary").failure == nil)
-        let row = ["label": "cmb", "rule": "overlap_1", "metric": "fp_per_person"]
-        #expect(try folder.table("table.tsv").number("pooled", where: row) == 1)
-        #expect(try folder.table("froc.tsv").rows.map { $0[3] } == ["0", "0.5", "1"])
+        let row = ["label": "cmb", "rule": "overlap_1", "metric": "fp_per_image"]
+        let table = try folder.table("table.tsv")
+        // Two false alarms in three images; in a person's mean image one, in the other's none.
+        #expect(abs(try table.number("pooled", where: row) - 2.0 / 3) < 1e-12)
+        #expect(try table.number("mean", where: row) == 0.5)
+        let alarms = try folder.table("froc.tsv").rows.map { try #require(Double($0[3])) }
+        #expect(zip(alarms, [0, 1.0 / 3, 2.0 / 3]).allSatisfy { abs($0 - $1) < 1e-12 } && alarms.count == 3)
     }
 
     /// A false alarm without a score would be forgotten at every threshold.

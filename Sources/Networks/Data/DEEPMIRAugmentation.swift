@@ -12,6 +12,16 @@ package struct DEEPMIRAugmentation: Sendable, Hashable, Codable {
 
     package init() {}
 
+    /// Each slice and its 398 changed copies.
+    static let variants = 399
+
+    /// Which share of the slices without foreground that are trained on is changed: the published program adds changed ones
+    /// until there are as many as variants of slices with foreground.
+    static func changedShare(foregroundSlices: Int, backgroundSlices: Int) -> Double {
+        guard foregroundSlices > 0 else { return 0 }
+        return max(0, 1 - Double(backgroundSlices) / Double(variants * foregroundSlices))
+    }
+
     /// - Throws: `TrainingDataError.settings` naming what is out of range.
     package func check() throws {
         guard (1...360).contains(largestDegrees) else {
@@ -26,7 +36,7 @@ package struct DEEPMIRAugmentation: Sendable, Hashable, Codable {
     func draw(size: Extent3, centre: SIMD3<Double>, random: Philox, epoch: Int, sample: Int) -> SpatialAugmentation.Draw
     {
         var stream = RandomPurpose.spatial.stream(random, epoch: epoch, sample: sample)
-        let variant = stream.index(below: 399)
+        let variant = stream.index(below: Self.variants)
         let flipsWidth = stream.chance(0.5)
         let degrees = Double(1 + stream.index(below: largestDegrees)) * (stream.chance(0.5) ? 1 : -1)
         let shift = SIMD3(

@@ -4,8 +4,7 @@ import Kernels
 package struct SliceOptions: Sendable, Hashable, Codable {
     package enum Shapes: Sendable, Hashable, Codable {
         case spatial(SpatialAugmentation)
-        /// Of slices with foreground every one is changed; of the others half are, as the published method adds changed
-        /// background slices until both kinds are equal in number.
+        /// Of slices with foreground every one is changed; of the others as many as the published method adds.
         case deepmir(DEEPMIRAugmentation)
     }
 
@@ -47,6 +46,8 @@ package struct SliceBatches: TrainingData {
     private let reader: PatchReader
     private let random: Philox
     private let classes: Int
+    /// Of slices without foreground, where DEEPMIR changes them.
+    private let changedShare: Double
     /// Set where every slice comes exactly once.
     private let evaluation: EvaluationOrder?
 
@@ -98,6 +99,8 @@ package struct SliceBatches: TrainingData {
             evaluation?.batchesPerEpoch
             ?? ((options.samplesPerEpoch ?? slices) + options.batch - 1) / options.batch
         self.classes = classes ?? 256
+        changedShare = DEEPMIRAugmentation.changedShare(
+            foregroundSlices: index.foreground.count, backgroundSlices: index.background.count)
         random = Philox(seed: seed)
         reader = PatchReader(spatial: spatial, intensity: options.intensity, labelBeyond: 0, random: random)
         (self.volumes, self.index, self.options) = (volumes, index, options)
@@ -152,7 +155,7 @@ package struct SliceBatches: TrainingData {
                 epoch: epoch, sample: sample)
         case .deepmir(let augmentation):
             var stream = RandomPurpose.choice.stream(random, epoch: epoch, sample: sample)
-            let isChanged = stream.chance(0.5) || isForeground
+            let isChanged = stream.chance(changedShare) || isForeground
             guard isChanged else {
                 return SpatialAugmentation.Draw(
                     map: PatchMap(

@@ -19,6 +19,7 @@ enum ClassifierTrainTask: TaskImplementation {
         let features = try cases.features(everybody, preparation)
         let content: FeatureClassifier.Content
         let judged: [[Double]]
+        var isOutOfBag = false
         let importance: TabSeparatedTable
         switch environment.text("method") {
         case "logistic":
@@ -52,8 +53,9 @@ enum ClassifierTrainTask: TaskImplementation {
                 permutes: true, threads: environment.threads)
             content = .forest(forest)
             // What a tree did not see, the slopes of covariates have seen: only another preparation has not.
+            isOutOfBag = cases.covariateNames.isEmpty
             judged =
-                try cases.covariateNames.isEmpty
+                try isOutOfBag
                 ? assessment.outOfBag
                 : crossValidated(cases, folds: environment.integer("folds"), seed: seed) { features, targets, people in
                     .forest(
@@ -76,7 +78,8 @@ enum ClassifierTrainTask: TaskImplementation {
         let model = FeatureClassifier(
             classes: cases.classes, preparation: preparation, unit: cases.unit, columns: environment.texts("columns"),
             reference: environment.text("reference"), content: content)
-        let card = card(environment, cases, measured)
+        let judges = isOutOfBag ? "people out of bag" : "people left out of an inner cross-validation"
+        let card = card(environment, cases, measured, on: judges)
         let (path, entry) = environment.output("model", metadata: .object(["type": "model", "card": card]))
         try model.write(to: path, card: card)
         let predictions = TabSeparatedTable(
@@ -96,7 +99,7 @@ enum ClassifierTrainTask: TaskImplementation {
 
     /// What is known of the classifier, in the words of the card of a network.
     private static func card(
-        _ environment: TaskEnvironment, _ cases: TrainingCases, _ measured: [MeasuredValue]
+        _ environment: TaskEnvironment, _ cases: TrainingCases, _ measured: [MeasuredValue], on judges: String
     ) -> JSONValue {
         let isLogistic = environment.text("method") == "logistic"
         let number = cases.featureNames.count
@@ -105,7 +108,7 @@ enum ClassifierTrainTask: TaskImplementation {
             + ", \(number) \(number == 1 ? "feature" : "features") of \(cases.unit.plural)"
         let metrics = measured.filter { !["cases", "features"].contains($0.metric) }.map { value -> JSONValue in
             [
-                "name": .string(value.metric), "measuredOn": "people not trained on",
+                "name": .string(value.metric), "measuredOn": .string(judges),
                 "value": value.value.map { .number($0) } ?? .null,
             ]
         }

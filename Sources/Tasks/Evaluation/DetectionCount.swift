@@ -54,6 +54,11 @@ struct DetectionCount {
         ]
     }
 
+    /// Of a class that was not judged: no numbers.
+    static func unjudgedRow(ofClass name: String, rule: String) -> [String] {
+        [name, rule] + [String](repeating: "n/a", count: columns.count - 2)
+    }
+
     /// Predicted over true; nil without a truth.
     static func ratio(_ predicted: Int, _ reference: Int) -> Double? {
         reference == 0 ? nil : Double(predicted) / Double(reference)

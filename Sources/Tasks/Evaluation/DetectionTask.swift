@@ -34,6 +34,10 @@ enum DetectionTask: TaskImplementation {
                 ).map(\.row)
             }
         }
+        // So that nobody takes a class that was not judged for one that has no lesion.
+        for name in input.unjudged {
+            persons.rows += rules.map { DetectionCount.unjudgedRow(ofClass: name, rule: $0.name) }
+        }
         return TaskResult(
             outputs: [
                 try environment.writeTable(persons, to: "table"), try environment.writeTable(lesions, to: "lesions"),
@@ -59,6 +63,8 @@ struct DetectionInput {
     let prediction: LesionSet
     /// Classes of either side, those of the reference first.
     let classes: [String]
+    /// Classes of either side that are left out, since the other side's table of classes does not name them.
+    let unjudged: [String]
     /// By number of the prediction; empty where there are none.
     let scores: [UInt16: Double]
     /// The voxels of each prediction, by number, counted by their probabilities; empty where no map of these is read. Whoever is
@@ -91,7 +97,8 @@ struct DetectionInput {
         let shared = both.filter { name in sides.allSatisfy { $0.classes.contains(name) } }
         let judged = environment.boolean("only_shared") && !shared.isEmpty ? shared : both
         classes = judged
-        let unjudged = predicted.filter { !judged.contains($0) }
+        unjudged = both.filter { !judged.contains($0) }
+        let besides = predicted.filter { !judged.contains($0) }
         let isAlike = known.contains(where: predicted.contains) || known.isEmpty || predicted.isEmpty
         let namings = [reference.naming, prediction.naming]
         let said =
@@ -107,9 +114,9 @@ struct DetectionInput {
         var warnings =
             isAlike || !namings.contains(.classTable)
             ? [] : ["Here \(said); all of them are counted. Should some be the same, say so with “rename”."]
-        if !unjudged.isEmpty {
+        if !besides.isEmpty {
             warnings.append(
-                "\(unjudged.joined(separator: ", ")) of the prediction is left out, since the reference's table does not name it. "
+                "\(besides.joined(separator: ", ")) of the prediction is left out, since the reference's table does not name it. "
                     + "Should it be called otherwise there, say so with “rename”.")
         }
         self.warnings = warnings

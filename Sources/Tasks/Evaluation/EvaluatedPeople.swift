@@ -31,6 +31,11 @@ struct EvaluatedPeople {
 
     private struct Key: Hashable { var label: String, rule: String? }
 
+    /// How many images were judged by this class under this rule.
+    func images(of label: String, rule: String) -> Int {
+        groups.first { $0.label == label && $0.rule == rule }?.entries.count ?? 0
+    }
+
     init(_ environment: TaskEnvironment) throws {
         let items = environment.inputs("tables")
         folds = try PeopleFolds(environment.optionalInput("folds"), tables: items)
@@ -87,6 +92,17 @@ struct EvaluatedPeople {
         for key in order {
             var members = entries[key] ?? []
             let known = Set(members.map(\.owner))
+            if isDetection {
+                // Rows without numbers are of classes that evaluate.detection was told to leave out there.
+                members.removeAll { $0.values["references"] == .some(nil) }
+                guard !members.isEmpty else { continue }
+                if members.count < known.count, !groups.contains(where: { $0.label == key.label }) {
+                    warnings.append(
+                        "\(known.count - members.count) of \(owners.count) images are not judged by \(key.label): a side's table of "
+                            + "classes does not name it there. If that means that there is none, name all classes in every table."
+                    )
+                }
+            }
             for context in owners.subtracting(known) where isDetection {
                 // A table has rows of the classes that its person has, or that were found there: the rest are none.
                 members.append(

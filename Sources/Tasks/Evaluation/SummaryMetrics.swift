@@ -70,8 +70,6 @@ struct SummaryMetrics {
         return CountAgreement(reference: byPerson(known, reference), predicted: byPerson(known, prediction))
     }
 
-    private static func people(_ entries: Entries) -> Double { Double(Set(entries.map(\.owner.subject)).count) }
-
     /// Images in which a side has no voxel.
     private static func emptyRows(_ group: EvaluatedPeople.Group) -> [SummaryRow] {
         func count(_ entries: Entries, _ isCounted: (String) -> Bool) -> Double {
@@ -136,7 +134,7 @@ struct SummaryMetrics {
         rows.append(row(group, "f1", "f1", "1", pooled: f1))
         rows.append(row(group, "dice_found", "dice_found", "1"))
         rows.append(row(group, "dice", "dice", "1", pooled: dice))
-        rows.append(row(group, "fp_per_person", "fp", "1") { ratio(sum($0, "fp"), people($0)) })
+        rows.append(row(group, "fp_per_image", "fp", "1") { ratio(sum($0, "fp"), Double($0.count)) })
         rows.append(row(group, "fp_per_lesion", "1") { ratio(sum($0, "fp"), sum($0, "references")) })
         rows.append(
             row(group, "count_ratio", "count_ratio", "1") { ratio(sum($0, "predictions"), sum($0, "references")) })
@@ -158,7 +156,7 @@ struct EvaluatedLesions {
     let curves: [Curve]
     let warnings: [String]
 
-    /// False alarms per person at which the sensitivity is given, as lung nodule challenges do.
+    /// False alarms per image at which the sensitivity is given, as lung nodule challenges do.
     private static let operatingPoints = [0.125, 0.25, 0.5, 1, 2, 4, 8]
 
     private struct Key: Hashable { var label: String, rule: String }
@@ -205,13 +203,14 @@ struct EvaluatedLesions {
             // score would be kept, or left out, at every threshold.
             guard own.known > 0, own.known == own.predictions,
                 let curve = try? FreeResponseCurve(
-                    lesionScores: own.lesions, falseAlarmScores: own.alarms, people: people.people.count)
+                    lesionScores: own.lesions, falseAlarmScores: own.alarms,
+                    images: people.images(of: key.label, rule: key.rule))
             else { return nil }
             let cell = TabSeparatedTable.cell
             var rows = Self.operatingPoints.map { limit in
                 SummaryRow(
                     label: key.label, rule: key.rule, metric: "froc_sensitivity_at_\(cell(limit))", unit: "1",
-                    pooled: curve.sensitivity(atFalseAlarmsPerPerson: limit))
+                    pooled: curve.sensitivity(atFalseAlarmsPerImage: limit))
             }
             rows.append(
                 SummaryRow(
@@ -220,11 +219,11 @@ struct EvaluatedLesions {
             rows.append(
                 SummaryRow(
                     label: key.label, rule: key.rule, metric: "froc_false_alarms", unit: "1",
-                    pooled: curve.points.last?.falseAlarmsPerPerson ?? 0))
+                    pooled: curve.points.last?.falseAlarmsPerImage ?? 0))
             return Curve(
                 rows: rows,
                 points: curve.points.map {
-                    [key.label, key.rule, cell($0.threshold), cell($0.falseAlarmsPerPerson), cell($0.sensitivity)]
+                    [key.label, key.rule, cell($0.threshold), cell($0.falseAlarmsPerImage), cell($0.sensitivity)]
                 })
         }
     }

@@ -10,7 +10,7 @@ enum SummaryTask: TaskImplementation {
         let published = try PublishedFigures(environment)
         let people = try EvaluatedPeople(environment)
         var rows: [SummaryRow] = []
-        var curves = TabSeparatedTable(columns: ["label", "rule", "threshold", "fp_per_person", "sensitivity"])
+        var curves = TabSeparatedTable(columns: ["label", "rule", "threshold", "fp_per_image", "sensitivity"])
         for group in people.groups {
             rows += SummaryMetrics(group, people).rows
         }

@@ -57,7 +57,7 @@ extension TaskKindCatalog {
         resources: TaskResources(cores: 1, memoryMiB: 2048), timeoutSeconds: 1800)
 
     private static let detectionEvaluation = TaskKind(
-        name: "evaluate.detection", version: 3,
+        name: "evaluate.detection", version: 4,
         summary: "Predicted against reference lesions of a person, under several matching rules side by side.",
         scopes: [.session],
         inputs: [
@@ -75,7 +75,8 @@ extension TaskKindCatalog {
             TaskPort("check", .json, .optional, "Report of image.check."),
         ],
         outputs: [
-            TaskPort("table", .table, .one, "One row per class and rule."),
+            TaskPort(
+                "table", .table, .one, "One row per class and rule; without numbers for a class that is left out."),
             TaskPort("lesions", .table, .one, "One row per class, rule and lesion of either side: what became of it."),
         ],
         parameters: [

@@ -64,7 +64,8 @@ extension TaskKindCatalog {
                     + "anything, as of candidates, of which one lesion may have several or none."),
             TaskParameter(
                 "bootstrap", .integer(0...1_000_000), default: 2000,
-                "Repeats of the bootstrap, which draws people with all that is theirs; 0 leaves intervals out."),
+                "Repeats of the bootstrap, which draws people with all that is theirs, given what was predicted; 0 leaves intervals "
+                    + "out."),
             TaskParameter("confidence", .number(0.5...0.999), default: 0.95, "Coverage of the intervals."),
             TaskParameter("seed", .integer(0...1_000_000_000), default: 1, "Of the bootstrap."),
             TaskParameter(
@@ -112,7 +113,7 @@ extension TaskKindCatalog {
         resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 3600)
 
     static let evaluationSummary = TaskKind(
-        name: "evaluate.summary", version: 5,
+        name: "evaluate.summary", version: 6,
         summary:
             "Evaluations of regions or lesions over people: mean and spread, pooled, agreement, published figures beside.",
         scopes: [.cohort],
@@ -158,7 +159,7 @@ extension TaskKindCatalog {
                 "f1", unit: "1",
                 "2TP / (2TP + FP + FN): TP references found, FP predictions that found none, FN references missed."),
             MeasurementDeclaration("dice_found", unit: "1", "Dice of found references."),
-            MeasurementDeclaration("fp_per_person", unit: "1", "False alarms per person."),
+            MeasurementDeclaration("fp_per_image", unit: "1", "False alarms per image."),
             MeasurementDeclaration("fp_per_lesion", unit: "1", "False alarms of all over references of all."),
             MeasurementDeclaration("count_ratio", unit: "1", "Predicted over true number."),
             MeasurementDeclaration("volume_ratio", unit: "1", "Predicted over true volume."),
@@ -180,11 +181,11 @@ extension TaskKindCatalog {
             MeasurementDeclaration("volume_limit_high", unit: "mm3", "Upper limit of agreement of the volumes."),
             MeasurementDeclaration(
                 "froc_mean_sensitivity", unit: "1",
-                "Mean sensitivity at ⅛, ¼, ½, 1, 2, 4 and 8 false alarms per person; froc_sensitivity_at_N at each. Where all "
+                "Mean sensitivity at ⅛, ¼, ½, 1, 2, 4 and 8 false alarms per image; froc_sensitivity_at_N at each. Where all "
                     + "findings together have fewer false alarms, it is the sensitivity of all findings."),
             MeasurementDeclaration(
                 "froc_false_alarms", unit: "1",
-                "False alarms per person of all findings together, where the free-response curve ends."),
+                "False alarms per image of all findings together, where the free-response curve ends."),
         ],
         resources: TaskResources(cores: 1, memoryMiB: 1024), timeoutSeconds: 1800)
 }

@@ -209,11 +209,11 @@ struct EvaluationReport {
         return classes.map { name in
             var own = table
             own.rows = table.rows.filter { $0.fields[label] == name }
-            let lines = lines(own, name: ["rule"], x: "fp_per_person", y: "sensitivity", start: (0, 0))
+            let lines = lines(own, name: ["rule"], x: "fp_per_image", y: "sensitivity", start: (0, 0))
             let most = lines.flatMap { $0.points.map(\.x) }.max() ?? 1
             return .curves(
                 ReportInput.Curves(
-                    title: "\(name): free response", xAxis: "false alarms per person", yAxis: "sensitivity",
+                    title: "\(name): free response", xAxis: "false alarms per image", yAxis: "sensitivity",
                     xRange: 0...min(max(1, most.rounded(.up)), 16), lines: lines, isStepped: true))
         }
     }
@@ -343,7 +343,8 @@ struct EvaluationReport {
                 ReportInput.Evaluation(
                     step: made.step, title: made.title("Classification"),
                     notes: [
-                        "Intervals are percentiles of a bootstrap that draws people with everything that is theirs; that of "
+                        "Intervals are percentiles of a bootstrap that draws people with everything that is theirs, given the models "
+                            + "that judged them: what other training data or another seed would change is not in them. That of "
                             + "count r fisher is Fisher's. Published figures are named as such and are not results of this run."
                     ], plots: plots,
                     tables: [

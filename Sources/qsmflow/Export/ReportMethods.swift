@@ -71,6 +71,9 @@ enum ReportMethods {
             return value.stringValue ?? value.canonicalString
         }
         func source(_ port: String) -> StepInput.Source? { step.inputs.first { $0.port == port }?.source }
+        func suffixes(_ port: String) -> [String] {
+            if case .bids(let queries)? = source(port) { queries.flatMap(\.query.suffixes) } else { [] }
+        }
         switch step.kind {
         case "image.check":
             guard hasMap else {
@@ -84,9 +87,6 @@ enum ReportMethods {
                 "The brain was found in the T1-weighted image with a deformable surface [Smith 2002], or taken from a "
                 + "mask that the dataset supplies."
         case "registration.within-subject":
-            func suffixes(_ port: String) -> [String] {
-                if case .bids(let queries)? = source(port) { queries.flatMap(\.query.suffixes) } else { [] }
-            }
             let (moving, fixed) = (suffixes("t1w").first ?? "T1w", suffixes("target"))
             // A magnitude image that stands in for the map is in the map's space.
             let isOntoMap = fixed.isEmpty || fixed.contains("Chimap")
@@ -113,7 +113,14 @@ enum ReportMethods {
                     ? " The atlases voted with one voice each."
                     : " The atlases voted, each weighted by the local similarity of its image [Artaechevarria 2009]."
             let isOnT1w = source("target") != nil && source("target") == source("t1w")
-            let grid = isOnT1w ? "T1-weighted image" : hasMap ? "susceptibility map" : "target image"
+            let grid =
+                if isOnT1w {
+                    "T1-weighted image"
+                } else if let suffix = suffixes("target").first {
+                    suffixes("target").contains("Chimap") ? "susceptibility map" : "\(contrast(suffix)) image"
+                } else {
+                    hasMap ? "susceptibility map" : "target image"
+                }
             let volumes = hasMap ? "" : " Volumes are those of the regions on that grid."
             return "Atlas regions were brought to the grid of the \(grid) in one interpolation.\(fusion)\(volumes)"
         case "labels.refine":
@@ -202,7 +209,8 @@ enum ReportMethods {
                 "Scores were judged by the area under the ROC curve, as a whole and up to a false positive rate of "
                 + "\(value("partial_fpr")) (as it is, normalised, and corrected [McClish 1989]), by the area under the "
                 + "precision-recall curve (step form, and by trapezoids), by decisions at \(value("threshold")) and by their "
-                + "calibration. Intervals are percentiles of \(value("bootstrap")) bootstrap repeats that draw people [Efron 1979]."
+                + "calibration. Intervals are percentiles of \(value("bootstrap")) bootstrap repeats that draw people "
+                + "[Efron 1979], given the models that judged them."
         case "evaluate.summary":
             return
                 "Evaluations were averaged over people who have the value, several sessions of a person first; pooled figures are "
@@ -272,8 +280,9 @@ enum ReportMethods {
                 "10.1109/TMI.2003.809072"
             ),
             (
-                "He 2022", "He et al. MuSus-100: a multi-contrast susceptibility atlas. Hum Brain Mapp 43 (2022) 4610.",
-                nil
+                "He 2022",
+                "He et al. Quantitative susceptibility atlas construction in Montreal Neurological Institute space: towards histological-consistent iron-rich deep brain nucleus subregion identification. Brain Struct Funct (2022).",
+                "10.1007/s00429-022-02547-1"
             ),
             (
                 "Avants 2008",
@@ -345,8 +354,8 @@ enum ReportMethods {
             ),
             (
                 "Chai 2020",
-                "Chai et al. Double-branch U-Net for deep grey matter nuclei (DB-ResUNet). arXiv 2008.00901 (2020).",
-                nil
+                "Chai et al. Automated segmentation of brain gray matter nuclei on quantitative susceptibility mapping using deep convolutional neural network. arXiv 2008.00901 (2020).",
+                "10.48550/arXiv.2008.00901"
             ),
             (
                 "Rashid 2021",
@@ -354,8 +363,9 @@ enum ReportMethods {
                 "10.1038/s41598-021-93427-x"
             ),
             (
-                "Zabihi 2021", "Zabihi et al. Q-Net. arXiv 2110.00203 (2021).",
-                nil
+                "Zabihi 2021",
+                "Zabihi et al. Q-Net: a quantitative susceptibility mapping-based deep neural network for differential diagnosis of brain iron deposition in hemochromatosis. arXiv 2110.00203 (2021).",
+                "10.48550/arXiv.2110.00203"
             ),
             (
                 "Iglewicz 1993", "Iglewicz and Hoaglin. How to detect and handle outliers. ASQC Quality Press, 1993.",

@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that train networks and apply them.
     static let networkKinds = [
         TaskKind(
-            name: "network.train", version: 4,
+            name: "network.train", version: 5,
             summary: "Trains a network on the cohort's images: to segment them, or to tell people or lesions apart.",
             scopes: [.cohort],
             inputs: [TaskPort("images", .volume, .many, "First channel, one image per session.")]
