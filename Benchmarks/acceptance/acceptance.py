@@ -66,9 +66,10 @@ class Acceptance:
 
     def run(
         self, name: str, cohort: Cohort, workflow: str, settings: dict, view: str, expected: str, judge,
-        permuted: int | None = None, choose=lambda row: True
+        permuted: int | None = None, choose=lambda row: True, beside: str | None = None
     ) -> None:
         """
+        - beside: name of the run in whose state it is done, so that what both compute is computed once.
         - choose: which rows of the view are shown.
         - judge: whether the figures are as expected, from the rows; None where nothing is, and they stand beside others.
         """
@@ -77,7 +78,7 @@ class Acceptance:
         self.dataset(cohort)
         start = time.time()
         rows = [
-            row for row in self.rows(self.options.folder / "runs" / name, cohort, workflow, settings, view, permuted)
+            row for row in self.rows(self.options.folder / "runs" / (beside or name), cohort, workflow, settings, view, permuted)
             if choose(row)]
         keep = ("step", "level", "class", "label", "rule", "metric", "value", "mean", "sd", "pooled", "ci_low", "ci_high", "cases",
                 "positives", "people")
@@ -183,6 +184,13 @@ def microbleeds(acceptance: Acceptance) -> None:
     def precision(rows):
         return figure(rows, "mean", metric="precision")
 
+    def is_good(rows):
+        return precision(rows) >= 0.40 and figure(rows, "mean", metric="sensitivity") >= 0.84
+
+    # The simulator plants microbleeds of a voxel or two, which are smaller than microbleeds are by definition (2 mm; Greenberg et
+    # al. 2009) and which no reader would call. So the same networks are judged a second time, by the larger ones.
+    larger = {"detect.ignored_below_mm3": 4.2}
+
     def above(run):
         """More precise than a run that ended before over the same people, at the same size; not, where there is none."""
         def is_above(rows):
@@ -194,13 +202,16 @@ def microbleeds(acceptance: Acceptance) -> None:
     for name, settings, expected, judge in (
         ("deepmir-swi", one | swi, "nothing: T2*w alone, to be compared with", None),
         ("deepmir-both", one, "sensitivity .84 or more at precision .40 or more, and more precise than deepmir-swi",
-         lambda rows: precision(rows) >= 0.40 and figure(rows, "mean", metric="sensitivity") >= 0.84
-         and above("deepmir-swi")(rows)),
+         lambda rows: is_good(rows) and above("deepmir-swi")(rows)),
         ("deepmir-both-multi", {}, "more precise than deepmir-both: both classes", above("deepmir-both"))):
-        acceptance.run(
-            name, cohort, "deepmir.yaml", size | settings, "evaluation_summary", expected, judge,
-            choose=lambda row: row["label"] == "microbleed" and row["rule"] == "overlap_1" and row["metric"] in
-            ("sensitivity", "precision", "f1", "volume_ratio", "count_ratio", "count_r", "volume_r"))
+        for ending, least, also, judged in (
+            ("", {}, expected, judge),
+            ("-2mm", larger, "sensitivity .84 or more at precision .40 or more, of lesions of 4.2 mm3 and more", is_good)):
+            acceptance.run(
+                name + ending, cohort, "deepmir.yaml", size | settings | least, "evaluation_summary",
+                expected if name == "deepmir-swi" else also, None if name == "deepmir-swi" else judged, beside=name,
+                choose=lambda row: row["label"] == "microbleed" and row["rule"] == "overlap_1" and row["metric"] in
+                ("sensitivity", "precision", "f1", "volume_ratio", "count_ratio", "count_r", "volume_r"))
 
     acceptance.run(
         "microbleeds-forest", cohort, "microbleeds.yaml", {"folds": 3}, "evaluation_summary",
@@ -233,7 +244,8 @@ def rims(acceptance: Acceptance) -> None:
                 and len(counts) == 1 and (counts[0] is None or abs(counts[0]) <= 0.3))
 
     # Over 30 permutations of the 52 rims among these 1450 lesions a forest had a mean AUC of .485 with a standard deviation of
-    # .041: one in fifty falls outside; so there are two.
+    # .041, which the scores of a network have under other permutations, too. So of each value one in fifty falls outside, and of
+    # the four of two permutations one in twelve. (Intervals of a bootstrap do not show it: they are given the models.)
     for seed in (1, 2):
         acceptance.run(
             f"qsmrim-permuted-{seed}", cohort, "qsmrim.yaml", size, "classification_metrics",

@@ -30,6 +30,28 @@ import Testing
         #expect(strict.foundReferences.isEmpty && strict.f1 == 0)
     }
 
+    /// What is too small is neither missed nor false, and may find what is not.
+    @Test func smallLesionsAreNotAskedFor() throws {
+        let reference = Self.map([(1, 0..<5), (2, 7..<9), (3, 12..<13)])
+        let prediction = Self.map([(1, 1..<2), (2, 8..<12), (3, 14..<15), (4, 16..<20)])
+        let contacts = try LesionContacts(reference, prediction)
+        let matches = LesionMatches(contacts, rule: .overlap(voxels: 1), smallestVoxels: 3)
+        #expect(matches.ignoredReferences == [2, 3] && matches.ignoredPredictions == [2, 3])
+        #expect(matches.references == 1 && matches.foundReferences == [1] && matches.missed == 0)
+        #expect(matches.predictions == 2 && matches.rightPredictions == [1] && matches.falseAlarms == 1)
+        #expect(matches.sensitivity == 1 && matches.precision == 0.5)
+        // One to one, a counted reference is served first: prediction 2 lies between both, nearer to the small one.
+        let near = try LesionContacts(Self.map([(1, 0..<2), (2, 6..<10)]), Self.map([(1, 3..<5)]))
+        let rule = LesionMatchingRule.centreDistance(millimetres: 8)
+        #expect(LesionMatches(near, rule: rule).foundReferences == [1])
+        #expect(LesionMatches(near, rule: rule, smallestVoxels: 3).foundReferences == [2])
+        for rule in [
+            LesionMatchingRule.overlap(voxels: 1), .intersectionOverUnion(0.1), .nearestReference(millimetres: 6),
+        ] {
+            #expect(LesionMatches(contacts, rule: rule, smallestVoxels: 1) == LesionMatches(contacts, rule: rule))
+        }
+    }
+
     @Test func intersectionOverUnionIsOneToOne() throws {
         let reference = Self.map([(1, 0..<4), (2, 6..<10)])
         let prediction = Self.map([(5, 0..<3), (6, 3..<4), (7, 7..<12)])

@@ -36,6 +36,34 @@ import Workflow
         "rename": ["cmb": "microbleed"], "iou": 0.5, "valdo_mm": 3, "centre_mm": 3,
     ]
 
+    /// Lesions below a size stay in volumes and Dice, and are neither missed nor false alarms.
+    @Test func lesionsBelowASizeAreNotAskedFor() throws {
+        let folder = try folder()
+        let parameters = try #require(Self.parameters.objectValue).merging(
+            ["ignored_below_mm3": .number(5 * BoxMap.grid.voxelVolumeCubicMillimetres)]) { $1 }
+        let result = try folder.perform("evaluate.detection", parameters: .object(parameters))
+        #expect(result.failure == nil)
+        let table = try folder.table("table.tsv")
+        func counts(_ rule: String, _ name: String) throws -> [Double] {
+            try ["references", "predictions", "tp", "fn", "right", "fp"].map {
+                try table.number($0, where: ["class": name, "rule": rule])
+            }
+        }
+        // B is too small and so is the false alarm; the pieces of A are, too, and found it.
+        #expect(try counts("overlap_1", "microbleed") == [1, 2, 1, 0, 2, 0])
+        // One to one, the other piece is right for nothing and small.
+        #expect(try counts("iou_0.5", "microbleed") == [1, 1, 1, 0, 1, 0])
+        #expect(try counts("overlap_1", "deposit") == [1, 1, 1, 0, 1, 0])
+        #expect(
+            try table.number("reference_voxels", where: ["class": "microbleed", "rule": "overlap_1"]) == 10)
+        #expect(result.measurements.first { $0.metric == "references" && $0.term == "microbleed" }?.value == 1)
+        let lesions = try folder.table("lesions.tsv")
+        let results = ["reference", "prediction"].map { side in
+            lesions.rows.filter { Array($0[0..<3]) == ["microbleed", "overlap_1", side] }.map { $0[4] }
+        }
+        #expect(results == [["tp", "ignored"], ["tp", "tp", "ignored"]])
+    }
+
     @Test func everyRuleCountsInItsOwnWay() throws {
         let folder = try folder()
         let result = try folder.perform("evaluate.detection", parameters: Self.parameters)

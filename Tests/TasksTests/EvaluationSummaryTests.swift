@@ -107,7 +107,8 @@ import Workflow
             lesions.joined(separator: "\t") + "\n" + lesion("reference", "tp", "0.9") + lesion("reference", "tp", "0.4")
                 + lesion("reference", "fn", "n/a") + lesion("prediction", "tp", "0.9")
                 + lesion("prediction", "tp", "0.4")
-                + lesion("prediction", "fp", "0.5") + lesion("prediction", "fp", "0.3"), name: "l.tsv",
+                + lesion("prediction", "fp", "0.5") + lesion("prediction", "fp", "0.3")
+                + lesion("reference", "ignored", "n/a") + lesion("prediction", "ignored", "0.8"), name: "l.tsv",
             context: TaskContext(subject: "0"))
         let result = try folder.perform("evaluate.summary")
         #expect(result.failure == nil)

@@ -43,6 +43,9 @@ package struct LesionMatches: Sendable, Equatable {
     package let assigned: [Pair]
     package let foundReferences: Set<UInt16>
     package let rightPredictions: Set<UInt16>
+    /// What is too small to be asked for, on neither side among the numbers above.
+    package let ignoredReferences: Set<UInt16>
+    package let ignoredPredictions: Set<UInt16>
 
     package var missed: Int { references - foundReferences.count }
     package var falseAlarms: Int { predictions - rightPredictions.count }
@@ -105,6 +108,27 @@ package struct LesionMatches: Sendable, Equatable {
         assigned = ordered(chosen + others)
         foundReferences = Set(chosen.map(\.reference))
         rightPredictions = Set(chosen.map(\.prediction))
+        (ignoredReferences, ignoredPredictions) = ([], [])
+    }
+
+    /// The same where lesions below a size are not asked for, as in the area ranges of the COCO challenge (Lin et al. 2014, doi
+    /// 10.1007/978-3-319-10602-1_48): a smaller reference is neither found nor missed, and a prediction that is right for such a
+    /// reference only, or for none and is smaller itself, is neither right nor false. A smaller prediction may be right for a
+    /// larger reference.
+    package init(_ table: LesionContacts, rule: LesionMatchingRule, smallestVoxels: Int) {
+        let isSmall = { (lesion: LesionContacts.Lesion) in lesion.voxels < smallestVoxels }
+        let small = Set(table.references.filter { isSmall($0.value) }.keys)
+        let counted = LesionMatches(
+            table.limited(toReferences: { !small.contains($0) }, predictions: { _ in true }), rule: rule)
+        let others = Set(table.predictions.keys).subtracting(counted.rightPredictions)
+        let ofSmall = LesionMatches(
+            table.limited(toReferences: small.contains, predictions: others.contains), rule: rule)
+        ignoredReferences = small
+        ignoredPredictions = ofSmall.rightPredictions.union(others.filter { isSmall(table.predictions[$0]!) })
+        references = counted.references
+        predictions = counted.predictions - ignoredPredictions.count
+        (pairs, assigned) = (counted.pairs, counted.assigned)
+        (foundReferences, rightPredictions) = (counted.foundReferences, counted.rightPredictions)
     }
 
     /// The cheapest pair first, each lesion once.

@@ -5,7 +5,7 @@ import Workflow
 /// What a person's table says of one class under one rule.
 ///
 /// `tp` and `fn` are references found and missed, `right` and `fp` predictions that found one and that found none, and `f1` is
-/// 2 tp / (2 tp + fp + fn). `absolute_count_difference` and `absolute_volume_difference` (mm³) are those of the VALDO challenge.
+/// 2 tp / (2 tp + fp + fn). Volumes, voxels and `dice` are of all lesions, also of those too small to be counted. `absolute_count_difference` and `absolute_volume_difference` (mm³) are those of the VALDO challenge.
 struct DetectionCount {
     static let columns = [
         "class", "rule", "references", "predictions", "tp", "fn", "right", "fp", "sensitivity", "precision", "f1",
@@ -90,12 +90,17 @@ struct DetectionCount {
     }
 
     /// What holds under every rule.
+    ///
+    /// - Parameter smallestVoxels: lesions of fewer are in the volumes and not in the numbers.
     static func measurements(
-        ofClass name: String, _ contacts: LesionContacts, probableVoxels: [UInt16: Double]
+        ofClass name: String, _ contacts: LesionContacts, smallestVoxels: Int, probableVoxels: [UInt16: Double]
     ) -> [MeasuredValue] {
         let overlap = contacts.overlap
         let voxelVolume = contacts.grid.voxelVolumeCubicMillimetres
-        let (references, predictions) = (contacts.references.count, contacts.predictions.count)
+        let (references, predictions) = (
+            contacts.references.values.count { $0.voxels >= smallestVoxels },
+            contacts.predictions.values.count { $0.voxels >= smallestVoxels }
+        )
         let numbers: [(String, Double?, String)] = [
             ("references", Double(references), "1"), ("predictions", Double(predictions), "1"),
             ("dice", overlap.dice, "1"), ("reference_volume", Double(overlap.secondVoxels) * voxelVolume, "mm3"),
@@ -149,14 +154,16 @@ struct MatchedLesion {
         let byPrediction = Dictionary(grouping: matches.pairs, by: \.prediction)
         let references = contacts.references.sorted { $0.key < $1.key }.map { number, lesion in
             let pairs = byReference[number] ?? []
+            let missed = matches.ignoredReferences.contains(number) ? "ignored" : "fn"
             return row(
-                "reference", number, lesion, pairs.isEmpty ? "fn" : "tp", contacts.best(of: pairs),
+                "reference", number, lesion, pairs.isEmpty ? missed : "tp", contacts.best(of: pairs),
                 pairs.compactMap { scores[$0.prediction] }.max())
         }
         let predictions = contacts.predictions.sorted { $0.key < $1.key }.map { number, lesion in
             let pairs = byPrediction[number] ?? []
+            let other = matches.ignoredPredictions.contains(number) ? "ignored" : "fp"
             return row(
-                "prediction", number, lesion, pairs.isEmpty ? "fp" : "tp", contacts.best(of: pairs), scores[number])
+                "prediction", number, lesion, pairs.isEmpty ? other : "tp", contacts.best(of: pairs), scores[number])
         }
         return references + predictions
     }

@@ -15,6 +15,9 @@ enum DetectionTask: TaskImplementation {
         var persons = TabSeparatedTable(columns: DetectionCount.columns)
         var lesions = TabSeparatedTable(columns: MatchedLesion.columns)
         var measured: [MeasuredValue] = []
+        let smallest = environment.number("ignored_below_mm3") / contacts.grid.voxelVolumeCubicMillimetres
+        // A lesion of just that size counts, whatever rounding made of the volume of a voxel.
+        let smallestVoxels = Int((smallest * (1 - 1e-6)).rounded(.up))
         for name in input.classes {
             let (references, predictions) = (
                 Set(input.reference.lesions(of: name).map(\.number)),
@@ -22,9 +25,10 @@ enum DetectionTask: TaskImplementation {
             )
             let part = contacts.limited(
                 toReferences: references.contains, predictions: predictions.contains)
-            measured += DetectionCount.measurements(ofClass: name, part, probableVoxels: input.probableVoxels)
+            measured += DetectionCount.measurements(
+                ofClass: name, part, smallestVoxels: smallestVoxels, probableVoxels: input.probableVoxels)
             for rule in rules {
-                let matches = LesionMatches(part, rule: rule)
+                let matches = LesionMatches(part, rule: rule, smallestVoxels: smallestVoxels)
                 let count = DetectionCount(
                     className: name, rule: rule.name, part, matches, probableVoxels: input.probableVoxels)
                 persons.rows.append(count.row)

@@ -174,6 +174,8 @@ struct EvaluatedLesions {
                     order.append(key)
                     scores[key] = ([], [], 0, 0)
                 }
+                // Too small to be asked for.
+                if row[columns[3]] == "ignored" { continue }
                 let score = TabSeparatedTable.number(row[columns[4]])
                 switch (row[columns[2]], row[columns[3]]) {
                 case ("reference", _): scores[key]!.lesions.append(score)

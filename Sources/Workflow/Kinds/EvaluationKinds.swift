@@ -77,7 +77,9 @@ extension TaskKindCatalog {
         outputs: [
             TaskPort(
                 "table", .table, .one, "One row per class and rule; without numbers for a class that is left out."),
-            TaskPort("lesions", .table, .one, "One row per class, rule and lesion of either side: what became of it."),
+            TaskPort(
+                "lesions", .table, .one,
+                "One row per class, rule and lesion of either side: what became of it (tp, fn, fp or ignored)."),
         ],
         parameters: [
             numbers("prediction_numbers", "the prediction"), numbers("reference_numbers", "the reference"),
@@ -90,6 +92,10 @@ extension TaskKindCatalog {
             TaskParameter(
                 "rules", .list, default: ["overlap", "iou", "centre", "valdo"],
                 "When a reference counts as found: overlap, iou, centre, valdo."),
+            TaskParameter(
+                "ignored_below_mm3", .number(0...1_000_000), default: 0,
+                "Lesions smaller than this are not asked for, on either side: a reference is then not missed, and a prediction "
+                    + "that is right for nothing larger no false alarm. They stay in volumes and Dice."),
             TaskParameter(
                 "score", .text, default: "max_probability",
                 "How sure the prediction is of a lesion: a column of prediction_table, or max_probability or "

@@ -202,7 +202,11 @@ enum ReportMethods {
                 "Predicted lesions were matched with reference lesions under each of: \(value("rules")). Overlap asks for "
                 + "\(value("overlap_voxels")) common voxels and is not one to one; iou asks for an intersection over union of "
                 + "\(value("iou")), centre for middles at most \(value("centre_mm")) mm apart, both one to one; valdo takes each "
-                + "prediction to its nearest reference within \(value("valdo_mm")) mm [Sudre 2024]. F1 is 2TP / (2TP + FP + FN) of "
+                + "prediction to its nearest reference within \(value("valdo_mm")) mm [Sudre 2024]. "
+                + (["", "0"].contains(value("ignored_below_mm3"))
+                    ? ""
+                    : "Lesions below \(value("ignored_below_mm3")) mm³ were not asked for: neither missed nor false alarms. ")
+                + "F1 is 2TP / (2TP + FP + FN) of "
                 + "references found, predictions that found none and references missed."
         case "evaluate.classification":
             return
