@@ -60,6 +60,19 @@ import Testing
             """)
         #expect(summed == [["t", "t", "t", "t"]])
         #expect(try await program.rows("select count(distinct subject) from lesions") == [["4"]])
+
+        // Somebody's cannot be read: the others are judged, and the report counts everybody.
+        let broken = URL(fileURLWithPath: "\(theirs)/sub-004/anat/sub-004_desc-lesionclass_dseg.nii.gz")
+        try Data(contentsOf: broken).prefix(200).write(to: broken)
+        let partly = try await program.run(
+            "run", "\(Program.root)/workflows/evaluate-lesions.yaml", program.dataset, "--derivatives", theirs,
+            "--derivatives", labels, "--cores", "2")
+        let said = partly.output + partly.errors
+        #expect(partly.code != 0 && said.contains("sub-004_desc-lesionclass_dseg.nii.gz"), "\(said)")
+        let report = program.folder + "/report.html"
+        #expect(try await program.run("report", "2", "-o", report).code == 0)
+        let page = try String(contentsOfFile: report, encoding: .utf8)
+        #expect(page.contains("<b>4</b> participants<") && page.contains("<b>1</b> participants with a failure"))
     }
 
     /// The worked example: 24 lesions by falling score, 4 of them with a rim.

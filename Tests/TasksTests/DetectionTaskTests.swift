@@ -139,13 +139,18 @@ import Workflow
         try folder.add("reference_table", "index\tname\n1\tcmb\n", name: "reference.tsv")
         let message = try folder.perform("evaluate.detection").failure?.message
         #expect(message?.contains("none of them alike") == true && message?.contains("rename") == true)
-        // Masks need no names.
-        let masks = try TaskFolder()
-        try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("reference", in: masks)
-        try BoxMap([(5, 2..<4, 2..<4, 2..<4)]).bind("prediction", in: masks)
-        let result = try masks.perform("evaluate.detection")
-        #expect(result.failure == nil)
-        #expect(try masks.table("table.tsv").number("f1", where: ["class": "lesion", "rule": "iou_0.1"]) == 1)
+        // Masks of ones need no names, and other numbers have their own: they may be classes of which a person has but one.
+        for number: UInt16 in [1, 5] {
+            let masks = try TaskFolder()
+            try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("reference", in: masks)
+            try BoxMap([(number, 2..<4, 2..<4, 2..<4)]).bind("prediction", in: masks)
+            let plain = try masks.perform("evaluate.detection").failure?.message
+            #expect(
+                number == 1 ? plain == nil : plain?.contains("has the classes label-5, the reference lesion") == true)
+            let renamed = try masks.perform("evaluate.detection", parameters: ["rename": ["label-5": "lesion"]])
+            #expect(renamed.failure == nil)
+            #expect(try masks.table("table.tsv").number("f1", where: ["class": "lesion", "rule": "iou_0.1"]) == 1)
+        }
     }
 
     /// A table of lesions names only what its person has; whoever lacks the class of the network is no mistake.

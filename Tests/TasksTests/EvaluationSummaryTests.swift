@@ -73,7 +73,7 @@ import Workflow
 
     private static let header = DetectionCount.columns.joined(separator: "\t") + "\n"
 
-    private func row(_ references: Int, _ predictions: Int, tp: Int, right: Int) -> String {
+    private func row(_ references: Int, _ predictions: Int, tp: Int, right: Int, ignored: Int = 0) -> String {
         let cell = TabSeparatedTable.cell
         let sensitivity = references == 0 ? nil : Double(tp) / Double(references)
         let precision = predictions == 0 ? nil : Double(right) / Double(predictions)
@@ -81,7 +81,7 @@ import Workflow
             "cmb", "overlap_1", "\(references)", "\(predictions)", "\(tp)", "\(references - tp)", "\(right)",
             "\(predictions - right)", cell(sensitivity), cell(precision), "n/a", "n/a", "0.5", "\(references * 10)",
             "\(predictions * 10)", "\(tp * 5)", "\(references * 10)", "\(predictions * 10)", "n/a", "n/a",
-            "\(abs(predictions - references))", "\(10 * abs(predictions - references))",
+            "\(abs(predictions - references))", "\(10 * abs(predictions - references))", "\(ignored)", "0",
         ]
         return cells.joined(separator: "\t") + "\n"
     }
@@ -195,6 +195,18 @@ import Workflow
         #expect(abs(try number("count_mse", "pooled") - 1.0 / 3) < 1e-12)
         #expect(try number("absolute_count_difference", "people", "iron") == 4)
         #expect(table.rows.allSatisfy { $0[0] != "vein" })
+    }
+
+    /// A size that leaves nothing to be found is likely a mistake in the unit.
+    @Test(arguments: [0, 1]) func nothingAskedForIsSaid(references: Int) throws {
+        let folder = try TaskFolder()
+        for (n, counted) in [0, references].enumerated() {
+            try folder.add(
+                "tables", Self.header + row(counted, 1, tp: counted, right: 1, ignored: 3), name: "\(n).tsv",
+                context: TaskContext(subject: "\(n)"))
+        }
+        let warnings = try folder.perform("evaluate.summary").warnings
+        #expect(warnings.count { $0.hasPrefix("No cmb was asked for: 6 are smaller") } == 1 - references)
     }
 
     /// Nothing found in anybody is an answer that wants a word.

@@ -73,6 +73,22 @@ extension TabSeparatedTable {
         return folder
     }
 
+    /// What a number is called without a table does not depend on what else a person has.
+    @Test(
+        arguments: [
+            ([1], ["lesion"]), ([2], ["label-2"]), ([1, 2], ["lesion", "label-2"]),
+            ([2, 255], ["label-2", "label-255"]),
+        ] as [([UInt16], [String])])
+    func numbersWithoutATableHaveNamesOfTheirOwn(numbers: [UInt16], names: [String]) throws {
+        let folder = try TaskFolder()
+        let boxes = numbers.enumerated().map { place, number in
+            (number, (6 * place)..<(6 * place + 2), 2..<4, 2..<4) as (UInt16, Range<Int>, Range<Int>, Range<Int>)
+        }
+        try BoxMap(boxes).bind("labels", in: folder)
+        #expect(try folder.perform("lesions.components").failure == nil)
+        #expect(try folder.table("table.tsv").rows.map { $0[1] } == names)
+    }
+
     @Test func lesionsAreNumberedAndMeasured() throws {
         let folder = try folder()
         let result = try folder.perform("lesions.components")

@@ -198,6 +198,8 @@ import Workflow
         try #require(result.failure == nil, "\(result.failure?.message ?? "")")
         #expect(
             result.warnings.count == 1 && result.warnings[0].hasPrefix("sub-02 takes no part: "), "\(result.warnings)")
+        // By the name that the dataset has for it, not by the place where a worker put it.
+        #expect(!result.warnings[0].contains("/"), "\(result.warnings)")
         let split = try #require(try Model(path: folder.modelPath).card.split)
         #expect(Set(split.training + split.validation) == ["01", "03", "04"])
     }

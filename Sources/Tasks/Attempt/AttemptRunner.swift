@@ -31,7 +31,9 @@ package enum AttemptRunner {
                 throw TaskResult.Failure.permanent(
                     "This program does not know the task kind “\(request.kind)”; update the worker")
             }
-            return try implementation.run(environment)
+            var result = try implementation.run(environment)
+            result.warnings = result.warnings.map { renamed($0, request) }
+            return result
         } catch let finding as StepFinding {
             let sentence = finding.sentence(step: request.step)
             return TaskResult(failure: .permanent(sentence.prefix(1).uppercased() + sentence.dropFirst()))

@@ -11,6 +11,7 @@ struct DetectionCount {
         "class", "rule", "references", "predictions", "tp", "fn", "right", "fp", "sensitivity", "precision", "f1",
         "dice_found", "dice", "reference_voxels", "prediction_voxels", "common_voxels", "reference_mm3",
         "prediction_mm3", "count_ratio", "volume_ratio", "absolute_count_difference", "absolute_volume_difference",
+        "ignored_references", "ignored_predictions",
     ]
 
     let className: String
@@ -51,6 +52,7 @@ struct DetectionCount {
             cell(Self.ratio(matches.predictions, matches.references)),
             cell(Self.ratio(overlap.firstVoxels, overlap.secondVoxels)),
             "\(abs(matches.predictions - matches.references))", cell(volumeDifference),
+            "\(matches.ignoredReferences.count)", "\(matches.ignoredPredictions.count)",
         ]
     }
 

@@ -152,6 +152,7 @@ struct EvaluatedPeople {
     ]
     /// What only newer tables have: beside older ones, whose people have no number there, nobody has one.
     private static let differences: [String: Double?] = [
-        "absolute_count_difference": 0, "absolute_volume_difference": 0,
+        "absolute_count_difference": 0, "absolute_volume_difference": 0, "ignored_references": 0,
+        "ignored_predictions": 0,
     ]
 }

@@ -20,7 +20,9 @@ enum SummaryTask: TaskImplementation {
             curves.rows += curve.points
         }
         let table = TabSeparatedTable(columns: SummaryRow.columns, rows: rows.map { $0.cells(published.lone(of: $0)) })
-        let warnings = people.warnings + nothingFound(people) + lesions.warnings + published.warnings(rows)
+        let warnings =
+            people.warnings + nothingAskedFor(people) + nothingFound(people) + lesions.warnings
+            + published.warnings(rows)
         let missing = environment.request.missing.map { item in
             JSONValue.object(["context": .string(item.context.description), "reason": .string(item.reason)])
         }
@@ -37,11 +39,25 @@ enum SummaryTask: TaskImplementation {
             ], measurements: rows.flatMap { $0.measurements(published) }, warnings: warnings)
     }
 
+    /// Classes of which all lesions that there are were too small to be asked for.
+    private static func nothingAskedFor(_ people: EvaluatedPeople) -> [String] {
+        var labels: [String: Int] = [:]
+        for group in people.groups where labels[group.label] == nil && sum(group, "references") == 0 {
+            let ignored = Int(sum(group, "ignored_references"))
+            if ignored > 0 { labels[group.label] = ignored }
+        }
+        return labels.sorted { $0.key < $1.key }.map {
+            "No \($0.key) was asked for: \($0.value) are smaller than “ignored_below_mm3”, so sensitivity does not exist; is that "
+                + "in mm³?"
+        }
+    }
+
+    private static func sum(_ group: EvaluatedPeople.Group, _ column: String) -> Double {
+        group.entries.reduce(0) { $0 + (($1.values[column] ?? nil) ?? 0) }
+    }
+
     /// Classes of lesions that there are and of which nobody's prediction has one, whatever the rule.
     private static func nothingFound(_ people: EvaluatedPeople) -> [String] {
-        func sum(_ group: EvaluatedPeople.Group, _ column: String) -> Double {
-            group.entries.reduce(0) { $0 + (($1.values[column] ?? nil) ?? 0) }
-        }
         guard people.isDetection else { return [] }
         let labels = people.groups.filter { sum($0, "references") > 0 && sum($0, "predictions") == 0 }.map(\.label)
         return Set(labels).sorted().map {

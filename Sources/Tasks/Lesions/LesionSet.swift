@@ -59,7 +59,8 @@ struct LesionSet: Sendable {
     /// Columns that hold the number of a lesion.
     private static let numberColumns = ["lesion", "lesion_id"]
 
-    /// Lesions without a class in the words of a table.
+    /// Lesions without a class in the words of a table: those by number, and the 1 of a mask. Other numbers are called by
+    /// themselves (`label-2`). What a number is called must not depend on what else a person has.
     static let plainClass = "lesion"
 
     /// - Parameters:
@@ -107,11 +108,10 @@ struct LesionSet: Sendable {
         var regions: RegionTable
         if let contents {
             regions = try RegionTable(contents.0, name: contents.1).completed(with: present)
-        } else if present.count < 2 {
-            // A mask: there is nothing to tell apart.
-            regions = RegionTable(regions: [.init(index: present.first ?? 1, name: Self.plainClass, colour: nil)])
         } else {
-            regions = RegionTable(regions: []).completed(with: present)
+            let mask = RegionTable.Region(index: 1, name: Self.plainClass, colour: nil)
+            regions = RegionTable(regions: present.isEmpty || present.contains(1) ? [mask] : [])
+                .completed(with: present)
         }
         for n in regions.regions.indices {
             regions.regions[n].name = making.renamed[regions.regions[n].name] ?? regions.regions[n].name

@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Kinds that look at lesions one by one.
     static let lesionKinds = [
         TaskKind(
-            name: "lesions.components", version: 2,
+            name: "lesions.components", version: 3,
             summary:
                 "Lesions one by one: numbers the connected pieces of a label map and says where and what they are.",
             scopes: [.session],
@@ -59,7 +59,7 @@ extension TaskKindCatalog {
     ]
 
     private static let matching = TaskKind(
-        name: "lesions.match", version: 1,
+        name: "lesions.match", version: 2,
         summary: "Says what lesions by number, candidates say, are in a reference: classes for a classifier to learn.",
         scopes: [.session],
         inputs: [

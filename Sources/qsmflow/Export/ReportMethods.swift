@@ -206,6 +206,10 @@ enum ReportMethods {
                 + (["", "0"].contains(value("ignored_below_mm3"))
                     ? ""
                     : "Lesions below \(value("ignored_below_mm3")) mm³ were not asked for: neither missed nor false alarms. ")
+                + (source("probabilities") == nil
+                    ? ""
+                    : "In absolute differences of volume predicted voxels count by their probability, as in VALDO; in all other "
+                        + "volumes they count whole. ")
                 + "F1 is 2TP / (2TP + FP + FN) of "
                 + "references found, predictions that found none and references missed."
         case "evaluate.classification":

@@ -56,7 +56,7 @@ struct RunReportBuilder: Sendable {
             needing: [
                 "step", "region", "reference", "term", "estimate", "ci_low", "ci_high", "p", "q", "subjects", "unit",
             ])
-        let people = try await people(statistics + quality + failures)
+        let people = try await people(measured: statistics + quality, failed: failures)
         input.participants = try await participants(people)
         input.regions = regions(statistics, people, reference: effects.first?["reference"])
         if statistics.allSatisfy({ $0["reference"] == nil }) { addVolumes(to: &input) }
@@ -89,10 +89,12 @@ struct RunReportBuilder: Sendable {
 
     // MARK: Overview
 
-    /// Whom results are of, and where no view has any by person, whom the run has tasks of.
-    private func people(_ results: [CommaSeparatedTable.Row]) async throws -> [Person] {
-        let measured = Set(results.compactMap(Person.init))
-        guard measured.isEmpty else { return measured.sorted() }
+    /// Whom results or failures are of, and where no view has results by person, whom the run has tasks of.
+    private func people(
+        measured: [CommaSeparatedTable.Row], failed: [CommaSeparatedTable.Row]
+    ) async throws -> [Person] {
+        let measured = Set(measured.compactMap(Person.init))
+        guard measured.isEmpty else { return measured.union(failed.compactMap(Person.init)).sorted() }
         let all = Set(
             try await reader.table("task_status").rows(needing: ["subject", "session"]).compactMap(Person.init))
         // A task of a person with sessions is of these.
