@@ -50,7 +50,7 @@ METHODS = [
     Method(
         "deepmir", "deepmir.yaml", {"study": "microbleeds", "subjects": 12, "voxel": 2}, ["recon", "labels"],
         {
-            "folds": 3, "epochs": 24, "batch": 16, "slice": [96, 96, 1], "train.widths": [16, 32, 64, 128, 256, 512],
+            "folds": 3, "epochs": 24, "batch": 16, "slice": [96, 96, 1], "train.widths": [8, 16, 32, 64, 128, 256],
             "train.augmentation": "flips", "train.samples_per_epoch": 192,
             "classes": [{"name": "microbleed", "labels": [1]}, {"name": "iron_deposit", "labels": [2]}]},
         empty_channel=0),
@@ -73,7 +73,7 @@ METHODS = [
         "subcortical", "subcortical-network.yaml", {"study": "subcortical", "subjects": 9, "voxel": 2.5},
         ["recon", "labels"],
         {
-            "folds": 3, "epochs": 15, "train.widths": [16, 32, 64], "patch": [48, 48, 48], "train.augmentation": "flips",
+            "folds": 3, "epochs": 15, "train.widths": [8, 16, 32], "patch": [48, 48, 48], "train.augmentation": "flips",
             "classes": NUCLEI, "label_names": None,
             "lateral_pairs": [[f"{side}_{name}" for side in ("left", "right")]
                               for name in ("caudate", "putamen", "pallidum", "thalamus")],
