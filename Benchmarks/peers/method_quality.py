@@ -14,10 +14,10 @@ differently (quality_peer.py), and ours is held against the mean and the scatter
 One line of JSON per measure: means over people with their standard errors, the scatter of PyTorch's trainings, the difference
 and the standard error of the paired difference over people and over folds. Sides agree where the difference is within one
 standard error, the smaller of the two means' and that of rounding, and where ours is one of PyTorch's trainings by its 99 %
-prediction interval or nearer than .01. One line per method: mean time of a training of all
-folds, on the same number of threads, with the reading of images and the judging after every epoch; and the loss of the first
-epoch of every fold, where another loss, decay or order of samples would show: it has to be equal to a thousandth, or within
-what rounding makes of PyTorch's (99 %) and a hundredth. The exit status is 1 where anything does not agree.
+prediction interval or nearer than .01. One line per method: mean time of a training of all folds, on the same number of
+threads, with the reading of images and the judging after every epoch; and the loss of the first epoch of every fold, where
+another loss, decay or order of samples would show: it has to be equal to a thousandth, or within what rounding makes of
+PyTorch's (99 %) and a hundredth. The exit status is 1 where anything does not agree.
 
 With synthetic cohorts this small no figure says how good a method is: only whether both sides do the same.
 """
