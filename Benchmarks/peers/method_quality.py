@@ -185,6 +185,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--folder", type=Path, help="where cohorts and runs are kept and, where they are, used again")
     options = parser.parse_args()
+    if options.trainings < 2:
+        parser.error("--trainings wants 2 or more: of one there is no scatter")
     torch.set_num_threads(options.threads)
     agrees = True
     with tempfile.TemporaryDirectory() as place:

@@ -71,6 +71,14 @@ import Workflow
         if let sentence { #expect(about.first?.contains(sentence) == true, "\(about)") }
     }
 
+    private func definition(of workflow: String, _ parameters: [String: JSONValue]) throws -> WorkflowDefinition {
+        let path = Program.root + "/workflows/\(workflow).yaml"
+        let parsed = WorkflowFile.parse(
+            try String(contentsOfFile: path, encoding: .utf8), path: path, parameters: parameters, atlases: ["a": "/a"])
+        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        return definition
+    }
+
     /// The grid that an atlas's labels are brought to is that of the step's target.
     @Test(
         arguments: [
@@ -79,10 +87,7 @@ import Workflow
             ("volumes", [:], "to the grid of the T1-weighted image in"),
         ] as [(String, [String: JSONValue], String)])
     func labelsNameTheirGrid(workflow: String, parameters: [String: JSONValue], words: String) throws {
-        let path = Program.root + "/workflows/\(workflow).yaml"
-        let parsed = WorkflowFile.parse(
-            try String(contentsOfFile: path, encoding: .utf8), path: path, parameters: parameters, atlases: ["a": "/a"])
-        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        let definition = try definition(of: workflow, parameters)
         let about = ReportMethods.paragraphs(definition).filter { $0.hasPrefix("Atlas regions were brought") }
         #expect(about.count == 1 && about.first?.contains(words) == true, "\(about)")
     }
@@ -103,10 +108,7 @@ import Workflow
             ),
         ] as [(String, [String: JSONValue], String)])
     func registrationsNameTheirTarget(workflow: String, parameters: [String: JSONValue], sentence: String) throws {
-        let path = Program.root + "/workflows/\(workflow).yaml"
-        let parsed = WorkflowFile.parse(
-            try String(contentsOfFile: path, encoding: .utf8), path: path, parameters: parameters, atlases: ["a": "/a"])
-        let definition = try #require(parsed.definition, "\(parsed.problems)")
+        let definition = try definition(of: workflow, parameters)
         let about = ReportMethods.paragraphs(definition).filter { $0.contains("aligned rigidly") }
         #expect(about.count == 1 && about.first?.contains(sentence) == true, "\(about)")
     }

@@ -158,7 +158,7 @@ import Workflow
 
     /// A class that a side's table does not name in one person is neither missed nor absent there, and the summary says so.
     @Test func whoIsNotJudgedIsNoNegative() throws {
-        func person(_ name: String, reference: String, prediction: String, found: Bool) throws -> String {
+        func person(reference: String, prediction: String, found: Bool) throws -> String {
             let folder = try TaskFolder()
             try BoxMap([(1, 2..<4, 2..<4, 2..<4)]).bind("reference", in: folder)
             try BoxMap(found ? [(1, 2..<4, 2..<4, 2..<4)] : []).bind("prediction", in: folder)
@@ -172,12 +172,12 @@ import Workflow
         let (both, iron) = ("1\tcmb\n2\tiron\n", "2\tiron\n")
         let folder = try TaskFolder()
         let tables = [
-            "1": try person("1", reference: both, prediction: both, found: true),
-            "2": try person("2", reference: both, prediction: both, found: false),
+            "1": try person(reference: both, prediction: both, found: true),
+            "2": try person(reference: both, prediction: both, found: false),
             // Its lesion was missed, by a program that names what it found.
-            "3": try person("3", reference: both, prediction: iron, found: false),
+            "3": try person(reference: both, prediction: iron, found: false),
             // Nobody judges veins.
-            "4": try person("4", reference: both + "3\tvein\n", prediction: both, found: true),
+            "4": try person(reference: both + "3\tvein\n", prediction: both, found: true),
         ]
         for (person, table) in tables {
             try folder.add("tables", table, name: "\(person).tsv", context: TaskContext(subject: person))
