@@ -46,13 +46,24 @@ NUCLEI = [
         ("caudate", ([1], [2])), ("putamen", ([3], [4])), ("pallidum", ([5], [6])), ("thalamus", ([9, 11], [10, 12])))
     for side, labels in zip(("left", "right"), sides)]
 
+MICROBLEEDS = {"study": "microbleeds", "subjects": 12, "voxel": 2}
+LESIONS = [{"name": "microbleed", "labels": [1]}, {"name": "iron_deposit", "labels": [2]}]
+
 METHODS = [
     Method(
-        "deepmir", "deepmir.yaml", {"study": "microbleeds", "subjects": 12, "voxel": 2}, ["recon", "labels"],
+        "deepmir", "deepmir.yaml", MICROBLEEDS, ["recon", "labels"],
+        {
+            # Parts of slices, a share of them about lesions.
+            "folds": 3, "epochs": 16, "batch": 16, "slice": [64, 64, 1], "train.widths": [8, 16, 32, 64, 128, 256],
+            "train.augmentation": "flips", "train.samples_per_epoch": 640, "train.sampling": "patches",
+            "train.skip_empty": "", "train.loss": ["dice", "cross_entropy"], "segment.overlap": 0.25,
+            "classes": LESIONS}),
+    Method(
+        # Whole slices, as published, of which so few teach a network nothing: what is compared are the losses.
+        "deepmir-slices", "deepmir.yaml", MICROBLEEDS, ["recon", "labels"],
         {
             "folds": 3, "epochs": 24, "batch": 16, "slice": [96, 96, 1], "train.widths": [8, 16, 32, 64, 128, 256],
-            "train.augmentation": "flips", "train.samples_per_epoch": 192,
-            "classes": [{"name": "microbleed", "labels": [1]}, {"name": "iron_deposit", "labels": [2]}]},
+            "train.augmentation": "flips", "train.samples_per_epoch": 192, "classes": LESIONS},
         empty_channel=0),
     Method(
         "qsmrim", "qsmrim.yaml",

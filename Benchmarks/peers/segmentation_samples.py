@@ -38,7 +38,7 @@ class ForegroundIndex:
 
 
 class PatchSamples:
-    """Patches at random places of random volumes."""
+    """Patches at random places of random volumes; of one slice they are pictures for a network of two dimensions."""
 
     def __init__(self, volumes: list[Volume], index: ForegroundIndex, options: dict, draws, lateral: np.ndarray,
                  count: int, fraction: float, judges: bool = False):
@@ -90,8 +90,8 @@ class PatchSamples:
             first = self.first(epoch, sample, volume.size, voxel)
             flips = (False,) * 3 if self.judges else self.draws.flips(self.options["spatial"], epoch, sample)
             image, classes = sample_of(volume, first, self.patch, flips, self.lateral, self.options["labelBeyond"])
-            images.append(image)
-            labels.append(classes)
+            images.append(image[:, 0] if self.patch[0] == 1 else image)
+            labels.append(classes[0] if self.patch[0] == 1 else classes)
         return [np.stack(images)], [targets(np.stack(labels), self.options["targets"], len(self.index.entries))]
 
 

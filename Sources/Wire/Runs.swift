@@ -89,17 +89,20 @@ package struct RunSummary: Codable, Sendable {
     package var waitsForWorker: Bool?
     /// Tasks that succeeded with something to say; nil in lists of runs.
     package var warnedTasks: Int?
-    /// Some of what they say, each with its task: one sentence of every step in turn, as long as there is room.
+    /// How many of these say something that is among `warnings`.
+    package var heardTasks: Int?
+    /// Some of what they say, each with its task: one sentence of every step in turn, as long as there is room. What several
+    /// tasks of a step say in the same words is there once.
     package var warnings: [String]?
 
     package init(
         run: RunID, name: String, workflow: String, dataset: String, state: RunState, counts: TaskCounts,
         steps: [StepCounts]?, createdAt: String, finishedAt: String?, elapsedSeconds: Double, remainingSeconds: Double?,
         remainingIsLowerBound: Bool? = nil, waitsForWorker: Bool? = nil, warnedTasks: Int? = nil,
-        warnings: [String]? = nil
+        heardTasks: Int? = nil, warnings: [String]? = nil
     ) {
         self.waitsForWorker = waitsForWorker
-        self.warnedTasks = warnedTasks
+        (self.warnedTasks, self.heardTasks) = (warnedTasks, heardTasks)
         self.warnings = warnings
         self.run = run
         self.name = name

@@ -195,6 +195,15 @@ import Testing
         #expect(sentences(scan).contains { $0.contains("holds no subject") })
         #expect(sentences(scan).contains { $0.contains("has no dataset_description.json") })
 
+        let study = try TemporaryTree([
+            "analysis/sub-01/anat/sub-01_T1w.nii.gz": "x", "derivatives/sub-01/anat/sub-01_T1w.nii.gz": "x",
+            "code/README": "x",
+        ])
+        #expect(
+            sentences(try DatasetScanner(root: study.root).scan()).contains {
+                $0.contains("name the folder that contains the sub- folders: \(study.root)/analysis")
+            })
+
         let hollow = try TemporaryTree(["dataset_description.json": "{}", "sub-01/anat/README.md": "x"])
         let second = try DatasetScanner(root: hollow.root).scan()
         #expect(sentences(second).contains { $0.contains("none of its 1 subject folders holds a BIDS file") })

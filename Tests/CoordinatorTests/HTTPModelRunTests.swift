@@ -280,6 +280,14 @@ import Workflow
                 let error = try refused.error
                 #expect(error.message.contains(sentence), "\(error)")
             }
+            // Nobody is a “hh”: each training would say so, after hours of what it reads.
+            request.workflowText = text("group", "age").replacing("classes: [control, HH]", with: "positive: hh")
+            let nobody = try await api.send(.post, "/v1/plans", json: request)
+            #expect(nobody.status == 422)
+            #expect(
+                try nobody.error.message.contains(
+                    "positive of step learn is “hh”, which nobody of the run has in the column group of participants.tsv; "
+                        + "did you mean HH?"))
             request.workflowText = text("group", "age")
             let accepted = try await api.send(.post, "/v1/plans", json: request)
             #expect(accepted.status == 200)

@@ -145,6 +145,51 @@ struct StoreFailureTests {
         #expect(try await fixture.store.fsck() == [])
     }
 
+    /// What a step says of hundreds in the same words would hide what it says of one.
+    @Test func equalWarningsOfAStepAreGathered() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        for index in 0..<20 { graph.add("a", subject: "\(10 + index)", file: "\(index)") }
+        for index in 0..<2 { graph.add("b", subject: "\(10 + index)", file: "b\(index)") }
+        let run = try await fixture.create(graph).run
+        let session = try await fixture.openSession()
+        let reports = try await fixture.claim(session, 30).map { lease in
+            var report = Report.success(lease)
+            let place = lease.task.ordinal
+            // The last of a has something of its own to say, before what all say.
+            report.warnings = place == 19 ? ["Its own.", "The same."] : place == 3 ? [] : ["The same."]
+            return report
+        }
+        #expect(try await fixture.finish(session, reports).allSatisfy { $0 == .accepted })
+        let summary = try #require(try await fixture.store.run(run))
+        #expect(summary.warnedTasks == 21 && summary.heardTasks == 21)
+        let (first, own, other) = (
+            TaskID(run: run, ordinal: 0), TaskID(run: run, ordinal: 19), TaskID(run: run, ordinal: 20)
+        )
+        #expect(
+            summary.warnings == [
+                "\(first)  a  sub-10 (and 18 more tasks of this step): The same.",
+                "\(other)  b  sub-10 (and 1 more task of this step): The same.", "\(own)  a  sub-29: Its own.",
+            ], "\(summary.warnings ?? [])")
+    }
+
+    /// Of more than there is room for, the others are counted.
+    @Test func warningsBeyondTheRoomAreCounted() async throws {
+        let fixture = try await StoreFixture.make()
+        var graph = GraphBuilder()
+        for index in 0..<20 { graph.add("a", subject: "\(10 + index)", file: "\(index)") }
+        let run = try await fixture.create(graph).run
+        let session = try await fixture.openSession()
+        let reports = try await fixture.claim(session, 30).map { lease in
+            var report = Report.success(lease)
+            report.warnings = ["Number \(lease.task.ordinal)."]
+            return report
+        }
+        #expect(try await fixture.finish(session, reports).allSatisfy { $0 == .accepted })
+        let summary = try #require(try await fixture.store.run(run))
+        #expect(summary.warnings?.count == 12 && summary.warnedTasks == 20 && summary.heardTasks == 12)
+    }
+
     @Test func handedBackTasksHaveNoPenalty() async throws {
         let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()

@@ -140,6 +140,17 @@ import Testing
         let outcome = try await program.run("run", Program.workflow, empty)
         #expect(outcome.code == 65, "\(outcome.errors)")
         #expect(outcome.errors.contains("\(empty) holds no subject (no folder sub-…); name the folder"))
+
+        // The folder of a study, whose derivatives have people.
+        for folder in ["rawdata/sub-01/anat", "derivatives/recon/sub-01/anat"] {
+            let anat = "\(empty)/\(folder)"
+            try FileManager.default.createDirectory(atPath: anat, withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: URL(fileURLWithPath: "\(anat)/sub-01_T1w.nii.gz"))
+        }
+        let above = try await program.run(
+            "run", Program.workflow, empty, "--derivatives", empty + "/derivatives/recon")
+        #expect(above.code == 65, "\(above.errors)")
+        #expect(above.errors.contains("name the folder that contains the sub- folders: \(empty)/rawdata."))
     }
 
     @Test func kindsAreListedAsJSON() async throws {

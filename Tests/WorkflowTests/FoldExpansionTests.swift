@@ -167,6 +167,45 @@ import Workflow
         }
     }
 
+    /// Judging what a model that there was finds wants nobody held out: one person is enough, and no number over folds is made.
+    @Test(arguments: [4, 2])
+    func judgedWithoutTrainingOnePersonIsEnough(count: Int64) throws {
+        let text =
+            Self.text + """
+
+                  tell:
+                    kind: command
+                    scope: cohort
+                    people: folds
+                    inputs:
+                      found: {step: segment.labels, gather: true}
+                      folds: {folds: assignment, optional: true}
+                    parameters: {program: sum, outputs: {table: table.tsv}}
+                """
+        let trained = try definition(text, ["folds": .integer(count)])
+        #expect(trained.folds?.count == .folds(Int(count)))
+        #expect(trained.step("tell")?.inputs.map(\.port) == ["found", "folds"])
+
+        let applied = try definition(text, ["train": false, "models": "net", "folds": .integer(count)])
+        #expect(applied.folds?.count == .together)
+        #expect(applied.step("tell")?.inputs.map(\.port) == ["found"])
+        let files = ["001_Chimap", "001_dseg", "002_Chimap"].map { "sub-\($0).nii.gz" }
+        var drawn = try FoldCohort(people: 1, seed: 1)
+        drawn.cohort = Cohort(files: try files.map { try FoldCohort.file($0) })
+        let (tasks, folds) = try tasks(applied, drawn, models: ["net": [FileReference(path: "/m")]])
+        #expect(folds?.folds == ["001": 1] && folds?.count == 1)
+        // Applied to both, judged in whoever has labels.
+        #expect(tasks.filter { $0.step == "segment" }.count == 2)
+        let told = try #require(tasks.first { $0.step == "tell" })
+        #expect(told.inputs.map(\.context.subject) == ["001"])
+
+        drawn.cohort = Cohort(files: [try FoldCohort.file("sub-001_Chimap.nii.gz")])
+        #expect(
+            throws: WorkflowError.folds(
+                "there are 0 with a dseg image; name the dataset that has such files with --derivatives, or add people")
+        ) { try self.tasks(applied, drawn) }
+    }
+
     @Test func whoIsInNoFoldIsAProblemWhereOneItemIsTaken() throws {
         let text = """
             name: x

@@ -70,9 +70,7 @@ struct TopLevel: Sendable {
         top.recordShared(listing, root: root, known: known)
         top.summary.subjects = top.subjectFolders.map { String($0.dropFirst(4)) }
         if top.subjectFolders.isEmpty {
-            top.report(
-                .error, path: nil,
-                "\(root) holds no subject (no folder sub-…); name the folder that contains the sub- folders")
+            top.report(.error, path: nil, MissingSubjects.sentence(root: root))
         }
         if files.contains("participants.tsv") {
             top.readParticipants(&reader, hasSidecar: files.contains("participants.json"))

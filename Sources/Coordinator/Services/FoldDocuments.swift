@@ -44,9 +44,11 @@ extension Submission {
         if draft.definition.usesCovariates {
             if let participants = draft.participants {
                 let ofSessions = Set(sessions.values.flatMap(\.columns).map(\.name))
+                let subjects = draft.cohort.subjects.map(\.label)
                 try draft.definition.checkColumns(
                     participants.columns.map(\.name)
-                        + ofSessions.subtracting(participants.columns.map(\.name)).sorted())
+                        + ofSessions.subtracting(participants.columns.map(\.name)).sorted(),
+                    values: { participants.texts(of: $0, among: subjects) })
             }
             draft.covariates = try await stored(
                 CovariateDocument.make(cohort: draft.cohort, participants: draft.participants, sessions: sessions),

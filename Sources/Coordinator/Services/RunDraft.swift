@@ -58,8 +58,8 @@ struct RunDraft: Sendable {
         if cohort.subjects.isEmpty, request.participants == nil, request.sessions == nil {
             throw APIFailure(
                 .unprocessableContent, "invalid_run",
-                "The dataset \(request.dataset) holds no subject (no folder sub-…); name the folder that contains the sub- "
-                    + "folders.")
+                "No subject folder of the dataset \(request.dataset) holds a file that BIDS knows; `qsmflow index` lists what is "
+                    + "wrong with it.")
         }
         var tasks: [ExpandedTask]
         do {

@@ -66,6 +66,11 @@ struct Submission: Sendable {
         }
         let models = try await models(of: definition, path: request.workflowPath)
         let indexed = try await index.refresh(path: request.dataset, derivatives: request.derivatives)
+        // People of derivatives alone would lack what only the dataset says: their table, and what the data are.
+        guard indexed.reports[0].subjects > 0 else {
+            throw APIFailure(
+                .unprocessableContent, "invalid_run", MissingSubjects.sentence(root: indexed.reports[0].path) + ".")
+        }
         let files = try await store.files(in: indexed.ids).map(\.file)
         do {
             let cohort = try Cohort(files: files, problems: indexed.problems)

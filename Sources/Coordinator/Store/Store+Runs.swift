@@ -25,7 +25,8 @@ extension Store {
     }
 
     /// A model that could not be fitted is no failure, but whoever reads "succeeded" must hear of it. Steps are
-    /// heard in turn: what one says of everybody would hide what another says of one.
+    /// heard in turn: what one says of everybody would hide what another says of one. What a step says of several in the same
+    /// words is said once.
     private static func addWarnings(to summary: inout RunSummary, _ session: Session) throws {
         let rows = try session.query(
             """
@@ -34,21 +35,33 @@ extension Store {
                 FROM task t JOIN result r USING (result_id)
                 CROSS JOIN LATERAL unnest(r.warnings) WITH ORDINALITY AS u (text, place)
                 WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24)
-            SELECT w.task_id, s.name, w.subject, w.session, w.atlas, w.fold, w.text,
-                   (SELECT count(DISTINCT task_id) FROM warned)::int
-            FROM (
+            , firsts AS (
+                SELECT DISTINCT ON (step_id, text) * FROM warned ORDER BY step_id, text, subject IS NOT NULL, task_id)
+            , heard AS (
                 SELECT *, row_number() OVER (PARTITION BY step_id ORDER BY place, subject IS NOT NULL, task_id) AS turn
-                FROM warned) w
-            JOIN step s USING (step_id)
-            ORDER BY turn, subject IS NOT NULL, task_id LIMIT 12
+                FROM firsts ORDER BY turn, subject IS NOT NULL, task_id LIMIT 12)
+            , said AS (
+                SELECT step_id, text, count(DISTINCT task_id)::int AS alike FROM warned
+                WHERE (step_id, text) IN (SELECT step_id, text FROM heard) GROUP BY step_id, text)
+            SELECT w.task_id, s.name, w.subject, w.session, w.atlas, w.fold, w.text, alike,
+                   (SELECT count(DISTINCT task_id) FROM warned)::int,
+                   (SELECT count(DISTINCT o.task_id) FROM warned o
+                    WHERE (o.step_id, o.text) IN (SELECT step_id, text FROM heard))::int
+            FROM heard w JOIN step s USING (step_id) JOIN said USING (step_id, text)
+            ORDER BY turn, subject IS NOT NULL, task_id
             """, [.bigint(summary.run.rawValue)]
         ) { row in
-            let (task, step, subject, label, atlas, fold, text, count) = try row.decode(
-                Int64.self, String.self, String?.self, String?.self, String?.self, Int?.self, String.self, Int.self)
+            let (task, step, subject, label, atlas, fold, text, alike, count, heard) = try row.decode(
+                Int64.self, String.self, String?.self, String?.self, String?.self, Int?.self, String.self, Int.self,
+                Int.self, Int.self)
             let context = TaskContext(subject: subject, session: label, atlas: atlas, fold: fold)
-            return (line: "\(TaskID(rawValue: task))  \(step)  \(context): \(text)", count: count)
+            let others = alike > 1 ? " (and \(alike - 1) more \(alike == 2 ? "task" : "tasks") of this step)" : ""
+            return (
+                line: "\(TaskID(rawValue: task))  \(step)  \(context)\(others): \(text)", count: count, heard: heard
+            )
         }
         summary.warnedTasks = rows.first?.count ?? 0
+        summary.heardTasks = rows.first?.heard ?? 0
         summary.warnings = rows.map(\.line)
     }
 

@@ -29,7 +29,7 @@ enum ClassifierApplyTask: TaskImplementation {
                 for (place, probability) in model.probabilities(row).enumerated() { sums[place] += probability }
             }
             let probabilities = sums.map { $0 / Double(models.count) }
-            let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] }!
+            let best = MostProbable.index(of: probabilities)
             rows.append([sample.number.map { "\($0)" } ?? "n/a", first.classes[best]] + probabilities.map { "\($0)" })
             // Slices are in their table, as those of network.classify are.
             guard first.unit != .slice else { continue }

@@ -47,7 +47,7 @@ enum SummaryTask: TaskImplementation {
             if ignored > 0 { labels[group.label] = ignored }
         }
         return labels.sorted { $0.key < $1.key }.map {
-            "No \($0.key) was asked for: \($0.value) are smaller than “ignored_below_mm3”, so sensitivity does not exist; is that "
+            "No \($0.key) was asked for: \($0.value) \($0.value == 1 ? "is" : "are") smaller than “ignored_below_mm3”, so sensitivity does not exist; is that "
                 + "in mm³?"
         }
     }

@@ -42,7 +42,7 @@ enum NetworkClassifyTask: TaskImplementation {
         var outputs: [TaskResult.Output] = []
         for (place, answers) in zip(places, answers) {
             let answer = Classifier.Answer.mean(answers)
-            let best = best(answer.probabilities)
+            let best = MostProbable.index(of: answer.probabilities)
             let region = place.lesion.map { "lesion-\($0)" }
             rows.append(
                 [place.lesion.map { "\($0)" } ?? "n/a", card.classes[best]] + answer.probabilities.map { "\($0)" })
@@ -142,13 +142,9 @@ enum NetworkClassifyTask: TaskImplementation {
             let k = first + n
             guard k >= 0, k < input.size.depth, wanted?.contains(k) ?? true else { return nil }
             let z = input.grid.affine(SIMD3(middle.x, middle.y, Double(k))).z
-            return ["\(k)", TabSeparatedTable.cell(z), classes[best(probabilities)]] + probabilities.map { "\($0)" }
+            return ["\(k)", TabSeparatedTable.cell(z), classes[MostProbable.index(of: probabilities)]]
+                + probabilities.map { "\($0)" }
         }
         return TabSeparatedTable(columns: ["slice", "z_mm", "class"] + classes.map { "p_\($0)" }, rows: rows)
-    }
-
-    /// The most probable; the first of equals.
-    private static func best(_ probabilities: [Double]) -> Int {
-        probabilities.indices.max { probabilities[$0] < probabilities[$1] }!
     }
 }

@@ -1,12 +1,16 @@
 import BIDS
 
 extension WorkflowDefinition {
-    /// Checks that what steps name is known of people: without a column no task of such a step can succeed. Terms of a linear
-    /// model are left out where they are absent, and not checked.
+    /// Checks that what steps name is known of people: without a column, or anybody with a value that a training is to find, no
+    /// task of such a step can succeed. Terms of a linear model are left out where they are absent, and not checked.
     ///
-    /// - Parameter columns: of participants.tsv and of the tables of sessions.
-    /// - Throws: `WorkflowError.noColumn` for the first that is not there.
-    package func checkColumns(_ columns: [String]) throws(WorkflowError) {
+    /// - Parameters:
+    ///   - columns: of participants.tsv and of the tables of sessions.
+    ///   - values: what the people of the run have in a column of participants.tsv; nil where that has no such column.
+    /// - Throws: `WorkflowError.noColumn` or `.nobodyHas` for the first that is not there.
+    package func checkColumns(
+        _ columns: [String], values: (_ column: String) -> Set<String>?
+    ) throws(WorkflowError) {
         for step in steps where step.inputs.contains(where: { $0.source == .covariates }) {
             let parameters = TaskKindCatalog.kind(step.kind)?.parameters ?? []
             for parameter in parameters where parameter.namesColumns {
@@ -15,6 +19,14 @@ extension WorkflowDefinition {
                 for name in names where !name.isEmpty && !columns.contains(name) {
                     throw .noColumn(name, parameter: parameter.name, step: step.name, known: columns)
                 }
+            }
+            for parameter in parameters {
+                guard let column = parameter.valueOf.flatMap({ step.parameters[$0]?.stringValue }), !column.isEmpty,
+                    let wanted = step.parameters[parameter.name]?.stringValue, !wanted.isEmpty,
+                    let known = values(column), !known.contains(wanted)
+                else { continue }
+                throw .nobodyHas(
+                    wanted, parameter: parameter.name, step: step.name, column: column, known: known.sorted())
             }
         }
     }

@@ -43,6 +43,9 @@ extension WorkflowChecker {
         }
     }
 
+    /// Where no step is done per fold, nobody is held out: a number of folds would ask for people that nothing needs, and
+    /// figures over them would be those of people put together at random. Folds then only say who takes part.
+    ///
     /// - Returns: the definition, without folds where nothing asks for them.
     mutating func checkFolds(_ definition: WorkflowDefinition) -> WorkflowDefinition {
         var definition = definition
@@ -56,6 +59,15 @@ extension WorkflowChecker {
             }
         }
         checkLeaks(definition)
+        if !definition.steps.contains(where: \.isPerFold) {
+            for place in definition.steps.indices {
+                definition.steps[place].inputs.removeAll { $0.source == .folds && $0.isOptional }
+            }
+            if !definition.steps.contains(where: { $0.inputs.contains { $0.source == .folds } }) {
+                definition.folds?.count = .together
+                definition.folds?.stratify = []
+            }
+        }
         if !definition.usesFolds {
             definition.folds = nil
         }

@@ -50,6 +50,14 @@ package struct FoldAssignment: Hashable, Sendable {
             }
             count = people.count
             folds = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1, $0 + 1) })
+        case .together:
+            guard !people.isEmpty else {
+                throw .folds(
+                    Self.number(people, definition)
+                        + (damaged ?? "; name the dataset that has such files with --derivatives, or add people"))
+            }
+            count = 1
+            folds = Dictionary(uniqueKeysWithValues: people.map { ($0, 1) })
         case .folds(let count):
             guard people.count >= count else {
                 throw .folds(

@@ -7,6 +7,8 @@ package struct FoldDefinition: Hashable, Sendable {
         case folds(Int)
         /// One fold per person: leave one out.
         case eachPerson
+        /// One for everybody: no step is done per fold, and being in one only says who takes part.
+        case together
     }
 
     /// A column of `participants.tsv` whose values every fold gets its share of, or a number of rows of a person's own tables.

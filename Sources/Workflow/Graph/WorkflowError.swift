@@ -5,6 +5,8 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
     case noAtlas(step: String)
     case noCovariates(step: String)
     case noColumn(String, parameter: String, step: String, known: [String])
+    /// A value of a column that nobody of the run has.
+    case nobodyHas(String, parameter: String, step: String, column: String, known: [String])
     case noModel(String, step: String)
     case noFolds(step: String)
     /// People cannot be put into folds as the workflow wants it.
@@ -33,6 +35,12 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
                 known.isEmpty ? "; it has none at all" : Suggestion.clause(for: name, among: known)
             return
                 "\(parameter) of step \(step) names the column “\(name)”, which participants.tsv does not have\(clause)"
+        case .nobodyHas(let value, let parameter, let step, let column, let known):
+            let clause =
+                known.isEmpty ? "; nobody of the run has any value there" : Suggestion.clause(for: value, among: known)
+            return
+                "\(parameter) of step \(step) is “\(value)”, which nobody of the run has in the column \(column) of "
+                + "participants.tsv\(clause)"
         case .noModel(let text, let step):
             return "step \(step) reads the model \(text), which is not known; `qsmflow models` lists those there are"
         case .noFolds(let step):

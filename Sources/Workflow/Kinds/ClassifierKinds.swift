@@ -45,8 +45,8 @@ extension TaskKindCatalog {
                         + "cases of others are left out. None named means those met."),
                 TaskParameter(
                     "positive", .text, default: "",
-                    "Of two classes the one that counts as positive; empty: the last of classes, or the rarer of those met."
-                ),
+                    "Of two classes the one that counts as positive; empty: the last of classes, or the rarer of those met.",
+                    valueOf: "target"),
                 TaskParameter(
                     "columns", .list, default: [],
                     "Columns of the tables to use; none named means all but names and positions."),
@@ -90,7 +90,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 2, memoryMiB: 2048), timeoutSeconds: 86400, rules: .trainingClassifier),
         TaskKind(
-            name: "classifier.apply", version: 3,
+            name: "classifier.apply", version: 4,
             summary: "Applies a classifier of classifier.train, or an ensemble, to a session's table of features.",
             scopes: [.session],
             inputs: [

@@ -22,14 +22,18 @@ package struct TaskParameter: Codable, Hashable, Sendable {
     package let summary: String
     /// Whether it is the name of a column of participants.tsv, or a list of such names; none is empty.
     package let namesColumns: Bool
+    /// The parameter that names the column of participants.tsv in which somebody has to have this value; nil: it is no such value.
+    package let valueOf: String?
     /// What it is about, of kinds with many parameters: a heading to list it under.
     package var topic: String?
 
     package init(
-        _ name: String, _ values: Values, default defaultValue: JSONValue, _ summary: String, namesColumns: Bool = false
+        _ name: String, _ values: Values, default defaultValue: JSONValue, _ summary: String,
+        namesColumns: Bool = false,
+        valueOf: String? = nil
     ) {
         (self.name, self.values, self.defaultValue, self.summary) = (name, values, defaultValue, summary)
-        self.namesColumns = namesColumns
+        (self.namesColumns, self.valueOf) = (namesColumns, valueOf)
     }
 
     /// What is wrong with a value for this parameter; nil when it may stand.

@@ -95,7 +95,7 @@ enum RunReport {
             Console.coloured("Warnings", .bold)
                 + " of \(Counted.tasks(count)); `qsmflow results \(run.run) warnings` lists all")
         for warning in warnings { Console.print("  \(warning)") }
-        let others = count - Set(warnings.map { $0.prefix { $0 != " " } }).count
+        let others = count - (run.heardTasks ?? count)
         if others > 0 { Console.print("  … and of \(Counted.tasks(others)) more") }
     }
 

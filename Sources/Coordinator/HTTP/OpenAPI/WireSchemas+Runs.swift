@@ -86,7 +86,7 @@ extension WireSchemas {
                 "remainingIsLowerBound",
                 .boolean("Much of what is left belongs to steps that have finished nothing yet.")),
             .optional("waitsForWorker", .boolean("Not settled, and no worker is connected.")),
-            .optional("warnedTasks", count),
+            .optional("warnedTasks", count), .optional("heardTasks", count),
             .optional(
                 "warnings", .list(of: .string(), "Some of the warnings, each with its task: one of every step in turn.")
             )),

@@ -97,7 +97,7 @@ extension TaskKindCatalog {
             ],
             resources: TaskResources(cores: 1, memoryMiB: 4096), timeoutSeconds: 3600, rules: .segmenting),
         TaskKind(
-            name: "network.classify", version: 4,
+            name: "network.classify", version: 5,
             summary: "Applies a classification model, or an ensemble, to a person's image, or to each lesion in it.",
             scopes: [.session],
             inputs: imagePorts + [

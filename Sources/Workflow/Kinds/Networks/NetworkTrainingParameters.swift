@@ -33,7 +33,7 @@ extension TaskKindCatalog {
         TaskParameter(
             "positive", .text, default: "",
             "Of two classes to be told apart, the one whose probability is given and that counts as positive; empty: the last of "
-                + "classes, or the rarer of the training samples."),
+                + "classes, or the rarer of the training samples.", valueOf: "target"),
         TaskParameter(
             "spacing_mm", .list, default: [],
             "Voxel size along left–right, back–front and down–up that images are brought to; empty: as the first image, and in a cross-validation as all of them."
