@@ -106,10 +106,6 @@ extension PlanCommand {
     private static func text(_ folds: PlanReport.Folds, of subjects: Int) -> String {
         var sizes = [Int](repeating: 0, count: folds.count)
         for fold in folds.people.values where sizes.indices.contains(fold - 1) { sizes[fold - 1] += 1 }
-        let others = subjects - folds.people.count
-        let outside = others > 0 ? "; \(Counted.text(others, "person is", "people are")) in none" : ""
-        // Nothing is trained per fold, and folds only say who takes part.
-        if folds.count == 1 { return "folds: 1, of \(Counted.text(folds.people.count, "person", "people"))" + outside }
         var text = "folds: \(folds.count), "
         if sizes.allSatisfy({ $0 == 1 }) {
             text += "one for each person"
@@ -123,7 +119,8 @@ extension PlanCommand {
             }
             if !columns.isEmpty { text += ", balanced by \(columns.joined(separator: " and "))" }
         }
-        return text + outside
+        let others = subjects - folds.people.count
+        return others > 0 ? text + "; \(Counted.text(others, "person is", "people are")) in none" : text
     }
 }
 
