@@ -89,21 +89,21 @@ package struct RunSummary: Codable, Sendable {
     package var waitsForWorker: Bool?
     /// Tasks that succeeded with something to say; nil in lists of runs.
     package var warnedTasks: Int?
-    /// How many of these say something that is among `warnings`.
-    package var heardTasks: Int?
     /// Some of what they say, each with its task: one sentence of every step in turn, as long as there is room. What several
     /// tasks of a step say in the same words is there once.
     package var warnings: [String]?
+    /// How many more there are than `warnings`, counted in the same way.
+    package var otherWarnings: Int?
 
     package init(
         run: RunID, name: String, workflow: String, dataset: String, state: RunState, counts: TaskCounts,
         steps: [StepCounts]?, createdAt: String, finishedAt: String?, elapsedSeconds: Double, remainingSeconds: Double?,
         remainingIsLowerBound: Bool? = nil, waitsForWorker: Bool? = nil, warnedTasks: Int? = nil,
-        heardTasks: Int? = nil, warnings: [String]? = nil
+        warnings: [String]? = nil, otherWarnings: Int? = nil
     ) {
         self.waitsForWorker = waitsForWorker
-        (self.warnedTasks, self.heardTasks) = (warnedTasks, heardTasks)
-        self.warnings = warnings
+        self.warnedTasks = warnedTasks
+        (self.warnings, self.otherWarnings) = (warnings, otherWarnings)
         self.run = run
         self.name = name
         self.workflow = workflow

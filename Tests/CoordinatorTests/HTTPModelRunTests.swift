@@ -288,6 +288,22 @@ import Workflow
                 try nobody.error.message.contains(
                     "positive of step learn is “hh”, which nobody of the run has in the column group of participants.tsv; "
                         + "did you mean HH?"))
+            // Of three classes none counts as positive, and a cohort need not have them all.
+            request.workflowText = text("group", "age").replacing(
+                "[control, HH]", with: "[control, hh, HH], positive: hh")
+            #expect(try await api.send(.post, "/v1/plans", json: request).status == 200)
+            // What a session's table says goes before what participants.tsv says of the person.
+            for (name, text) in [
+                ("ses-m24/anat/sub-01_ses-m24_T1w.nii.gz", "T1"),
+                ("sub-01_sessions.tsv", "session_id\tgroup\nses-m24\thh\n"),
+            ] {
+                let url = URL(fileURLWithPath: request.dataset + "/sub-01/" + name)
+                try FileManager.default.createDirectory(
+                    at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try Data(text.utf8).write(to: url)
+            }
+            request.workflowText = text("group", "age").replacing("classes: [control, HH]", with: "positive: hh")
+            #expect(try await api.send(.post, "/v1/plans", json: request).status == 200)
             request.workflowText = text("group", "age")
             let accepted = try await api.send(.post, "/v1/plans", json: request)
             #expect(accepted.status == 200)

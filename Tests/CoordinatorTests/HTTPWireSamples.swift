@@ -51,7 +51,7 @@ enum WireSamples {
         run: run, name: "n", workflow: "w", dataset: "/d", state: .running, counts: counts, steps: [step],
         createdAt: "t", finishedAt: "t", elapsedSeconds: 1, remainingSeconds: 2, remainingIsLowerBound: true,
         waitsForWorker: true,
-        warnedTasks: 1, heardTasks: 1, warnings: ["w"])
+        warnedTasks: 1, warnings: ["w"], otherWarnings: 2)
     private static let planStep = PlanReport.Step(
         step: "s", kind: "k", tasks: 1, cached: 0, problems: 0, behind: 1, behindSteps: ["b"])
     private static let dataset = IndexReport.Dataset(

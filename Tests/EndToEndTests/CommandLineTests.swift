@@ -151,6 +151,13 @@ import Testing
             "run", Program.workflow, empty, "--derivatives", empty + "/derivatives/recon")
         #expect(above.code == 65, "\(above.errors)")
         #expect(above.errors.contains("name the folder that contains the sub- folders: \(empty)/rawdata."))
+
+        // Images may be withheld: with a table of them, people of derivatives are people of the dataset.
+        try Data("participant_id\tage\nsub-01\t40\n".utf8).write(to: URL(fileURLWithPath: empty + "/participants.tsv"))
+        let shared = try await program.run(
+            "plan", Program.workflow, empty, "--derivatives", empty + "/derivatives/recon")
+        // The next thing that is amiss.
+        #expect(shared.errors.contains("step atlas wants an atlas"), "\(shared.errors)")
     }
 
     @Test func kindsAreListedAsJSON() async throws {

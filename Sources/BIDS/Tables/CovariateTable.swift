@@ -28,10 +28,9 @@ package struct CovariateTable: Codable, Hashable, Sendable {
         ambiguous = [:]
     }
 
-    /// What some of the labels have in a column, as text; nil where there is no such column.
-    package func texts(of column: String, among labels: [String]) -> Set<String>? {
-        guard columns.contains(where: { $0.name == column }) else { return nil }
-        return Set(labels.compactMap { rows[$0]?[column]?.json }.map { $0.stringValue ?? $0.canonicalString })
+    /// What some of the labels have in a column, as text; nothing where there is no such column.
+    package func texts(of column: String, among labels: some Sequence<String>) -> Set<String> {
+        Set(labels.compactMap { rows[$0]?[column]?.json }.map { $0.stringValue ?? $0.canonicalString })
     }
 
     /// Types and checks a table.

@@ -44,11 +44,18 @@ extension Submission {
         if draft.definition.usesCovariates {
             if let participants = draft.participants {
                 let ofSessions = Set(sessions.values.flatMap(\.columns).map(\.name))
-                let subjects = draft.cohort.subjects.map(\.label)
+                let (cohort, folds) = (draft.cohort, draft.folds)
                 try draft.definition.checkColumns(
                     participants.columns.map(\.name)
                         + ofSessions.subtracting(participants.columns.map(\.name)).sorted(),
-                    values: { participants.texts(of: $0, among: subjects) })
+                    values: { column, inFolds in
+                        // Of a person and of the sessions of the run, as tasks read them.
+                        let people = cohort.subjects.filter { !inFolds || folds?.fold(of: $0.label) != nil }
+                        return people.reduce(into: participants.texts(of: column, among: people.map(\.label))) {
+                            $0.formUnion(
+                                sessions[$1.label]?.texts(of: column, among: $1.sessions.compactMap(\.label)) ?? [])
+                        }
+                    })
             }
             draft.covariates = try await stored(
                 CovariateDocument.make(cohort: draft.cohort, participants: draft.participants, sessions: sessions),

@@ -66,10 +66,14 @@ struct Submission: Sendable {
         }
         let models = try await models(of: definition, path: request.workflowPath)
         let indexed = try await index.refresh(path: request.dataset, derivatives: request.derivatives)
-        // People of derivatives alone would lack what only the dataset says: their table, and what the data are.
-        guard indexed.reports[0].subjects > 0 else {
+        // A dataset may have people in its derivatives alone, where their images are withheld. Without a table of them it is
+        // rather another folder that was meant, and what it says of its people would be missed.
+        let root = indexed.reports[0]
+        if root.subjects == 0, try await store.participants(root.id) == nil {
             throw APIFailure(
-                .unprocessableContent, "invalid_run", MissingSubjects.sentence(root: indexed.reports[0].path) + ".")
+                .unprocessableContent, "invalid_run",
+                try await BlockingWork.run { MissingSubjects.sentence(root: root.path) } + ".",
+                details: Array(indexed.problems.filter { $0.severity == .error }.map(\.description).prefix(10)))
         }
         let files = try await store.files(in: indexed.ids).map(\.file)
         do {

@@ -30,38 +30,35 @@ extension Store {
     private static func addWarnings(to summary: inout RunSummary, _ session: Session) throws {
         let rows = try session.query(
             """
-            WITH warned AS (
-                SELECT t.task_id, t.step_id, t.subject, t.session, t.atlas, t.fold, u.text, u.place
+            WITH said AS (
+                SELECT t.step_id, u.text, min(t.task_id) AS task_id, min(u.place) AS place, count(*)::int AS alike
                 FROM task t JOIN result r USING (result_id)
-                CROSS JOIN LATERAL unnest(r.warnings) WITH ORDINALITY AS u (text, place)
-                WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24)
-            , firsts AS (
-                SELECT DISTINCT ON (step_id, text) * FROM warned ORDER BY step_id, text, subject IS NOT NULL, task_id)
-            , heard AS (
-                SELECT *, row_number() OVER (PARTITION BY step_id ORDER BY place, subject IS NOT NULL, task_id) AS turn
-                FROM firsts ORDER BY turn, subject IS NOT NULL, task_id LIMIT 12)
-            , said AS (
-                SELECT step_id, text, count(DISTINCT task_id)::int AS alike FROM warned
-                WHERE (step_id, text) IN (SELECT step_id, text FROM heard) GROUP BY step_id, text)
-            SELECT w.task_id, s.name, w.subject, w.session, w.atlas, w.fold, w.text, alike,
-                   (SELECT count(DISTINCT task_id) FROM warned)::int,
-                   (SELECT count(DISTINCT o.task_id) FROM warned o
-                    WHERE (o.step_id, o.text) IN (SELECT step_id, text FROM heard))::int
-            FROM heard w JOIN step s USING (step_id) JOIN said USING (step_id, text)
-            ORDER BY turn, subject IS NOT NULL, task_id
+                CROSS JOIN LATERAL (
+                    SELECT text, min(place) AS place FROM unnest(r.warnings) WITH ORDINALITY AS w (text, place)
+                    GROUP BY text) u
+                WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24 GROUP BY t.step_id, u.text)
+            , turns AS (
+                SELECT *, row_number() OVER (PARTITION BY step_id ORDER BY place, task_id) AS turn FROM said)
+            SELECT t.task_id, s.name, t.subject, t.session, t.atlas, t.fold, w.text, w.alike,
+                   (SELECT count(*) FROM said)::int,
+                   (SELECT count(*) FROM task t JOIN result r USING (result_id)
+                    WHERE t.task_id >= $1 << 24 AND t.task_id < ($1 + 1) << 24 AND cardinality(r.warnings) > 0)::int
+            FROM turns w JOIN step s USING (step_id) JOIN task t USING (task_id)
+            ORDER BY w.turn, t.subject IS NOT NULL, t.task_id LIMIT 12
             """, [.bigint(summary.run.rawValue)]
         ) { row in
-            let (task, step, subject, label, atlas, fold, text, alike, count, heard) = try row.decode(
+            let (task, step, subject, label, atlas, fold, text, alike, sentences, tasks) = try row.decode(
                 Int64.self, String.self, String?.self, String?.self, String?.self, Int?.self, String.self, Int.self,
                 Int.self, Int.self)
             let context = TaskContext(subject: subject, session: label, atlas: atlas, fold: fold)
             let others = alike > 1 ? " (and \(alike - 1) more \(alike == 2 ? "task" : "tasks") of this step)" : ""
             return (
-                line: "\(TaskID(rawValue: task))  \(step)  \(context)\(others): \(text)", count: count, heard: heard
+                line: "\(TaskID(rawValue: task))  \(step)  \(context)\(others): \(text)", sentences: sentences,
+                tasks: tasks
             )
         }
-        summary.warnedTasks = rows.first?.count ?? 0
-        summary.heardTasks = rows.first?.heard ?? 0
+        summary.warnedTasks = rows.first?.tasks ?? 0
+        summary.otherWarnings = (rows.first?.sentences ?? 0) - rows.count
         summary.warnings = rows.map(\.line)
     }
 

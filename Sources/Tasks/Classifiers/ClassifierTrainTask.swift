@@ -86,7 +86,7 @@ enum ClassifierTrainTask: TaskImplementation {
             columns: ["participant_id", "session_id", cases.unit == .slice ? "slice" : "lesion", "target", "class"]
                 + cases.classes.map { "p_\($0)" },
             rows: judged.enumerated().map { n, probabilities in
-                let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] }
+                let best = probabilities.isEmpty ? nil : MostProbable.index(of: probabilities)
                 return cases.labels[n] + [cases.classes[cases.targets[n]], best.map { cases.classes[$0] } ?? "n/a"]
                     + cases.classes.indices.map { TabSeparatedTable.cell(best == nil ? nil : probabilities[$0]) }
             })
@@ -172,7 +172,7 @@ enum ClassifierTrainTask: TaskImplementation {
         let known = judged.indices.filter { !judged[$0].isEmpty }
         let truth = known.map { cases.targets[$0] }
         guard Set(truth).count > 1 else { return values }
-        let decisions = known.map { n in judged[n].indices.max { judged[n][$0] < judged[n][$1] }! }
+        let decisions = known.map { MostProbable.index(of: judged[$0]) }
         let matrix = try ConfusionMatrix(classes: cases.classes, truth: truth, decisions: decisions)
         values.append(MeasuredValue(metric: "accuracy", value: matrix.accuracy, unit: "1"))
         values.append(MeasuredValue(metric: "balanced_accuracy", value: matrix.balancedAccuracy, unit: "1"))

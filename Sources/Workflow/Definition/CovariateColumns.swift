@@ -1,15 +1,15 @@
 import BIDS
 
 extension WorkflowDefinition {
-    /// Checks that what steps name is known of people: without a column, or anybody with a value that a training is to find, no
-    /// task of such a step can succeed. Terms of a linear model are left out where they are absent, and not checked.
+    /// Checks that what steps name is known of people: without a column no task of such a step can succeed, and a training does
+    /// not learn to tell what nobody has. Terms of a linear model are left out where they are absent, and not checked.
     ///
     /// - Parameters:
     ///   - columns: of participants.tsv and of the tables of sessions.
-    ///   - values: what the people of the run have in a column of participants.tsv; nil where that has no such column.
+    ///   - values: what the people of the run, or (second argument) those of them who are in folds, have in a column.
     /// - Throws: `WorkflowError.noColumn` or `.nobodyHas` for the first that is not there.
     package func checkColumns(
-        _ columns: [String], values: (_ column: String) -> Set<String>?
+        _ columns: [String], values: (_ column: String, _ inFolds: Bool) -> Set<String>
     ) throws(WorkflowError) {
         for step in steps where step.inputs.contains(where: { $0.source == .covariates }) {
             let parameters = TaskKindCatalog.kind(step.kind)?.parameters ?? []
@@ -23,8 +23,11 @@ extension WorkflowDefinition {
             for parameter in parameters {
                 guard let column = parameter.valueOf.flatMap({ step.parameters[$0]?.stringValue }), !column.isEmpty,
                     let wanted = step.parameters[parameter.name]?.stringValue, !wanted.isEmpty,
-                    let known = values(column), !known.contains(wanted)
+                    // Of more than two named classes none counts as positive, and a cohort need not have them all.
+                    (step.parameters["classes"]?.arrayValue ?? []).count < 3
                 else { continue }
+                let known = values(column, step.people != nil)
+                guard !known.contains(wanted) else { continue }
                 throw .nobodyHas(
                     wanted, parameter: parameter.name, step: step.name, column: column, known: known.sorted())
             }

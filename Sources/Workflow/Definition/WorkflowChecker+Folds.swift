@@ -43,8 +43,7 @@ extension WorkflowChecker {
         }
     }
 
-    /// Where no step is done per fold, nobody is held out: a number of folds would ask for people that nothing needs, and
-    /// figures over them would be those of people put together at random. Folds then only say who takes part.
+    /// Where no step is done per fold, nobody is held out, and a number of folds would ask for people that nothing needs.
     ///
     /// - Returns: the definition, without folds where nothing asks for them.
     mutating func checkFolds(_ definition: WorkflowDefinition) -> WorkflowDefinition {
@@ -59,15 +58,7 @@ extension WorkflowChecker {
             }
         }
         checkLeaks(definition)
-        if !definition.steps.contains(where: \.isPerFold) {
-            for place in definition.steps.indices {
-                definition.steps[place].inputs.removeAll { $0.source == .folds && $0.isOptional }
-            }
-            if !definition.steps.contains(where: { $0.inputs.contains { $0.source == .folds } }) {
-                definition.folds?.count = .together
-                definition.folds?.stratify = []
-            }
-        }
+        definition.folds?.isMembership = !definition.steps.contains(where: \.isPerFold)
         if !definition.usesFolds {
             definition.folds = nil
         }

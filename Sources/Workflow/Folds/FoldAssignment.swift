@@ -41,24 +41,22 @@ package struct FoldAssignment: Hashable, Sendable {
         let damaged = Self.damage(reasons)
         let strata = try Strata(definition.stratify, of: people, participants, counts)
         self.strata = strata.description
+        guard !definition.isMembership || !people.isEmpty else {
+            throw .folds(
+                Self.number(people, definition)
+                    + (damaged ?? "; name the dataset that has such files with --derivatives, or add people"))
+        }
         switch definition.count {
         case .eachPerson:
-            guard people.count > 1 else {
+            guard people.count > 1 || definition.isMembership else {
                 throw .folds(
                     "a fold for each person wants at least 2 people, and \(Self.number(people, definition))"
                         + (damaged ?? "; name the dataset that has such files with --derivatives, or add people"))
             }
             count = people.count
             folds = Dictionary(uniqueKeysWithValues: people.enumerated().map { ($1, $0 + 1) })
-        case .together:
-            guard !people.isEmpty else {
-                throw .folds(
-                    Self.number(people, definition)
-                        + (damaged ?? "; name the dataset that has such files with --derivatives, or add people"))
-            }
-            count = 1
-            folds = Dictionary(uniqueKeysWithValues: people.map { ($0, 1) })
-        case .folds(let count):
+        case .folds(let stated):
+            let count = definition.isMembership ? min(stated, people.count) : stated
             guard people.count >= count else {
                 throw .folds(
                     "\(count) folds want at least \(count) people, and \(Self.number(people, definition))"

@@ -7,8 +7,6 @@ package struct FoldDefinition: Hashable, Sendable {
         case folds(Int)
         /// One fold per person: leave one out.
         case eachPerson
-        /// One for everybody: no step is done per fold, and being in one only says who takes part.
-        case together
     }
 
     /// A column of `participants.tsv` whose values every fold gets its share of, or a number of rows of a person's own tables.
@@ -49,6 +47,9 @@ package struct FoldDefinition: Hashable, Sendable {
     package var stratify: [Stratification]
     /// Only people who have a file of one of these are put into folds; empty: everybody.
     package var among: [DatasetQuery]
+    /// No step is done per fold: being in one only says who takes part, and nobody is missed where there are fewer people than
+    /// folds.
+    package var isMembership = false
 
     package init(count: Count, seed: Int64 = 1, stratify: [Stratification] = [], among: [DatasetQuery] = []) {
         (self.count, self.seed, self.stratify, self.among) = (count, seed, stratify, among)

@@ -4,7 +4,7 @@ extension TaskKindCatalog {
     /// Classical classifiers on tables of features, and candidates for them.
     static let classifierKinds = [
         TaskKind(
-            name: "classifier.train", version: 5,
+            name: "classifier.train", version: 6,
             summary:
                 "Trains a random forest or a logistic regression on tables of features, to tell lesions, slices or people apart.",
             scopes: [.cohort],

@@ -95,8 +95,9 @@ enum RunReport {
             Console.coloured("Warnings", .bold)
                 + " of \(Counted.tasks(count)); `qsmflow results \(run.run) warnings` lists all")
         for warning in warnings { Console.print("  \(warning)") }
-        let others = count - (run.heardTasks ?? count)
-        if others > 0 { Console.print("  … and of \(Counted.tasks(others)) more") }
+        if let others = run.otherWarnings, others > 0 {
+            Console.print("  … and \(Counted.text(others, "other", "others"))")
+        }
     }
 
     /// Tasks that say how far they are: those that take long.

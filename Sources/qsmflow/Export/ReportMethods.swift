@@ -30,7 +30,6 @@ enum ReportMethods {
         let how =
             switch folds.count {
             case .eachPerson: "Every person was left out once"
-            case .together: "Nobody was left out"
             case .folds(let count):
                 "People were put into \(count) folds at random (seed \(folds.seed))"
                     + (columns.isEmpty ? "" : ", each with its share of \(columns)")

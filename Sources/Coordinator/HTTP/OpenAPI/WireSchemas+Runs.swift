@@ -86,10 +86,14 @@ extension WireSchemas {
                 "remainingIsLowerBound",
                 .boolean("Much of what is left belongs to steps that have finished nothing yet.")),
             .optional("waitsForWorker", .boolean("Not settled, and no worker is connected.")),
-            .optional("warnedTasks", count), .optional("heardTasks", count),
+            .optional("warnedTasks", count),
             .optional(
-                "warnings", .list(of: .string(), "Some of the warnings, each with its task: one of every step in turn.")
-            )),
+                "warnings",
+                .list(
+                    of: .string(),
+                    "Some of the warnings, each with its task: one of every step in turn; what several tasks of a step say in the "
+                        + "same words once.")),
+            .optional("otherWarnings", .integer("How many more there are, counted in the same way.", minimum: 0))),
         "RunList": .object("Runs, newest first.", .required("runs", .list(of: .reference("RunSummary")))),
         "ResultDigest": .object(
             "A digest over the results of a run.",
