@@ -66,19 +66,20 @@ struct Submission: Sendable {
         }
         let models = try await models(of: definition, path: request.workflowPath)
         let indexed = try await index.refresh(path: request.dataset, derivatives: request.derivatives)
+        let files = try await store.files(in: indexed.ids).map(\.file)
+        let everybody = Cohort(files: files, problems: indexed.problems)
         // A dataset may have people in its derivatives alone, where their images are withheld. Without a table of them it is
         // rather another folder that was meant, and what it says of its people would be missed.
         let root = indexed.reports[0]
-        if root.subjects == 0, try await store.participants(root.id) == nil {
+        let isTabled = try await store.participants(root.id) != nil
+        if root.subjects == 0, everybody.subjects.isEmpty || !isTabled {
             throw APIFailure(
                 .unprocessableContent, "invalid_run",
                 try await BlockingWork.run { MissingSubjects.sentence(root: root.path) } + ".",
                 details: Array(indexed.problems.filter { $0.severity == .error }.map(\.description).prefix(10)))
         }
-        let files = try await store.files(in: indexed.ids).map(\.file)
         do {
-            let cohort = try Cohort(files: files, problems: indexed.problems)
-                .selecting(participants: request.participants, sessions: request.sessions)
+            let cohort = try everybody.selecting(participants: request.participants, sessions: request.sessions)
             var draft = RunDraft(
                 request: request, definition: definition, dataset: indexed.ids[0], files: files,
                 datasetProblems: indexed.problems, cohort: cohort,
