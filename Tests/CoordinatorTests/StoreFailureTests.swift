@@ -145,26 +145,33 @@ struct StoreFailureTests {
         #expect(try await fixture.store.fsck() == [])
     }
 
-    /// What a step says of hundreds in the same words would hide what it says of one.
-    @Test func equalWarningsOfAStepAreGathered() async throws {
+    /// A run whose tasks all end well, each with what `warnings` says of its place.
+    private func warned(
+        _ graph: GraphBuilder, _ warnings: (_ place: Int) -> [String]
+    ) async throws -> RunSummary {
         let fixture = try await StoreFixture.make()
-        var graph = GraphBuilder()
-        for index in 0..<20 { graph.add("a", subject: "\(10 + index)", file: "\(index)") }
-        for index in 0..<2 { graph.add("b", subject: "\(10 + index)", file: "b\(index)") }
         let run = try await fixture.create(graph).run
         let session = try await fixture.openSession()
         let reports = try await fixture.claim(session, 30).map { lease in
             var report = Report.success(lease)
-            let place = lease.task.ordinal
-            // The last of a has something of its own to say, before what all say.
-            report.warnings = place == 19 ? ["Its own.", "The same."] : place == 3 ? [] : ["The same."]
+            report.warnings = warnings(lease.task.ordinal)
             return report
         }
         #expect(try await fixture.finish(session, reports).allSatisfy { $0 == .accepted })
-        let summary = try #require(try await fixture.store.run(run))
+        return try #require(try await fixture.store.run(run))
+    }
+
+    /// What a step says of hundreds in the same words would hide what it says of one.
+    @Test func equalWarningsOfAStepAreGathered() async throws {
+        var graph = GraphBuilder()
+        for index in 0..<20 { graph.add("a", subject: "\(10 + index)", file: "\(index)") }
+        for index in 0..<2 { graph.add("b", subject: "\(10 + index)", file: "b\(index)") }
+        // The last of a has something of its own to say, before what all say.
+        let summary = try await warned(graph) { $0 == 19 ? ["Its own.", "The same."] : $0 == 3 ? [] : ["The same."] }
         #expect(summary.warnedTasks == 21 && summary.otherWarnings == 0)
         let (first, own, other) = (
-            TaskID(run: run, ordinal: 0), TaskID(run: run, ordinal: 19), TaskID(run: run, ordinal: 20)
+            TaskID(run: summary.run, ordinal: 0), TaskID(run: summary.run, ordinal: 19),
+            TaskID(run: summary.run, ordinal: 20)
         )
         #expect(
             summary.warnings == [
@@ -175,18 +182,9 @@ struct StoreFailureTests {
 
     /// Of more than there is room for, the others are counted.
     @Test func warningsBeyondTheRoomAreCounted() async throws {
-        let fixture = try await StoreFixture.make()
         var graph = GraphBuilder()
         for index in 0..<20 { graph.add("a", subject: "\(10 + index)", file: "\(index)") }
-        let run = try await fixture.create(graph).run
-        let session = try await fixture.openSession()
-        let reports = try await fixture.claim(session, 30).map { lease in
-            var report = Report.success(lease)
-            report.warnings = ["The same.", "Number \(lease.task.ordinal)."]
-            return report
-        }
-        #expect(try await fixture.finish(session, reports).allSatisfy { $0 == .accepted })
-        let summary = try #require(try await fixture.store.run(run))
+        let summary = try await warned(graph) { ["The same.", "Number \($0)."] }
         #expect(summary.warnings?.count == 12 && summary.warnedTasks == 20 && summary.otherWarnings == 9)
     }
 

@@ -167,7 +167,7 @@ import Workflow
         }
     }
 
-    /// Judging what a model that there was finds wants nobody held out: one person is enough, and no number over folds is made.
+    /// Judging what a model that there was finds wants nobody held out: one person is enough, whatever the number of folds.
     @Test(arguments: [4, 2])
     func judgedWithoutTrainingOnePersonIsEnough(count: Int64) throws {
         let text =
