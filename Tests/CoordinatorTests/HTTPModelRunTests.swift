@@ -286,8 +286,8 @@ import Workflow
             #expect(nobody.status == 422)
             #expect(
                 try nobody.error.message.contains(
-                    "positive of step learn is “hh”, which nobody of the run has in the column group of participants.tsv; "
-                        + "did you mean HH?"))
+                    "positive of step learn is “hh”, which nobody of the run has in the column group of participants.tsv "
+                        + "or of a table of sessions; did you mean HH?"))
             // Of three classes none counts as positive, and a cohort need not have them all.
             request.workflowText = text("group", "age").replacing(
                 "[control, HH]", with: "[control, hh, HH], positive: hh")

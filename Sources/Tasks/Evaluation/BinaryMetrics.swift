@@ -11,10 +11,15 @@ struct BinaryMetrics {
     }
 
     /// What `measure` gives, in its order.
-    static let names = [
-        "auc", "partial_auc", "partial_auc_normalised", "partial_auc_mcclish", "average_precision", "pr_auc_trapezoid",
-        "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "f1", "kappa", "brier", "log_loss",
-        "calibration_error", "calibration_slope", "calibration_intercept",
+    static let names =
+        [
+            "auc", "partial_auc", "partial_auc_normalised", "partial_auc_mcclish", "average_precision",
+            "pr_auc_trapezoid",
+        ] + decisionNames + ["brier", "log_loss", "calibration_error", "calibration_slope", "calibration_intercept"]
+
+    /// What `measureDecisions` gives, in its order.
+    static let decisionNames = [
+        "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "f1", "kappa",
     ]
 
     /// - Returns: nil for what these cases do not have: an area where one class is lacking, a calibration where scores are
@@ -25,16 +30,26 @@ struct BinaryMetrics {
         let roc = try? ROCCurve(scores: scores, isPositive: isPositive)
         let partial = roc?.partialArea(upTo: settings.partialFalsePositiveRate)
         let precisionRecall = try? PrecisionRecallCurve(scores: scores, isPositive: isPositive)
-        let decisions = confusion(scores: scores, isPositive: isPositive, threshold: settings.threshold)
         let calibration = try? Calibration(
             probabilities: scores, isPositive: isPositive, bins: settings.calibrationBins)
         let line = try? CalibrationLine.fit(probabilities: scores, isPositive: isPositive)
-        let hasBoth = roc != nil
-        return [
+        let areas = [
             roc?.area, partial?.raw, partial?.normalised, partial?.mcClish, precisionRecall?.averagePrecision,
-            precisionRecall?.trapezoidArea, decisions.accuracy, hasBoth ? decisions.balancedAccuracy : nil,
-            decisions.recall(1), decisions.recall(0), decisions.precision(1), decisions.f1(1), decisions.cohensKappa,
+            precisionRecall?.trapezoidArea,
+        ]
+        return areas + measureDecisions(scores: scores, isPositive: isPositive, threshold: settings.threshold) + [
             calibration?.brierScore, calibration?.logLoss, calibration?.expectedError, line?.slope, line?.intercept,
+        ]
+    }
+
+    /// What needs no score beyond the side of the threshold on which it is; nil as of `measure`.
+    static func measureDecisions(scores: [Double], isPositive: [Bool], threshold: Double) -> [Double?] {
+        guard !scores.isEmpty else { return decisionNames.map { _ in nil } }
+        let decisions = confusion(scores: scores, isPositive: isPositive, threshold: threshold)
+        let hasBoth = isPositive.contains(true) && isPositive.contains(false)
+        return [
+            decisions.accuracy, hasBoth ? decisions.balancedAccuracy : nil, decisions.recall(1), decisions.recall(0),
+            decisions.precision(1), decisions.f1(1), decisions.cohensKappa,
         ]
     }
 

@@ -56,7 +56,8 @@ struct ClassificationTables {
 
     // MARK: A class against the rest
 
-    mutating func add(level: String, className: String, _ items: [ScoredItems.Item]) {
+    /// - Parameter areDecisions: whether the scores were made of decisions, which have no curves, areas and calibration.
+    mutating func add(level: String, className: String, _ items: [ScoredItems.Item], areDecisions: Bool) {
         let items = items.filter { $0.scores[className] != nil }
         guard !items.isEmpty else { return }
         let scores = items.map { $0.scores[className]! }
@@ -66,16 +67,21 @@ struct ClassificationTables {
         var ofPerson = [[Int]](repeating: [], count: order.count)
         for (n, item) in items.enumerated() { ofPerson[places[item.owner.subject ?? ""]!].append(n) }
         let cases = Cases(scores: scores, isPositive: isPositive, ofPerson: ofPerson)
-        let settings = settings
+        var settings = settings
+        if areDecisions { settings.threshold = ScoredItems.decided }
         addMetrics(
-            level: level, className: className, names: BinaryMetrics.names, people: order, cases: scores.count,
+            level: level, className: className,
+            names: areDecisions ? BinaryMetrics.decisionNames : BinaryMetrics.names, people: order, cases: scores.count,
             positives: isPositive.count { $0 }
-        ) { chosen in
+        ) { [settings] chosen in
             let part = cases.chosen(chosen)
-            return BinaryMetrics.measure(scores: part.scores, isPositive: part.isPositive, settings)
+            return areDecisions
+                ? BinaryMetrics.measureDecisions(
+                    scores: part.scores, isPositive: part.isPositive, threshold: settings.threshold)
+                : BinaryMetrics.measure(scores: part.scores, isPositive: part.isPositive, settings)
         }
         if !scores.allSatisfy({ (0...1).contains($0) }) { hasScoresBeyondProbabilities = true }
-        addCurves(level: level, className: className, scores, isPositive)
+        if !areDecisions { addCurves(level: level, className: className, scores, isPositive) }
         let matrix = BinaryMetrics.confusion(scores: scores, isPositive: isPositive, threshold: settings.threshold)
         for (t, truth) in ["rest", className].enumerated() {
             for (d, decision) in ["rest", className].enumerated() {
@@ -181,7 +187,8 @@ struct ClassificationTables {
     /// several images of a person it is the mean: who was scanned twice does not have twice the lesions.
     mutating func addCounts(className: String, _ items: ScoredItems) {
         var predicted: [TaskContext: Int] = [:]
-        for item in items.predictions where (item.scores[className] ?? -.infinity) >= settings.threshold {
+        let threshold = items.areDecisions ? ScoredItems.decided : settings.threshold
+        for item in items.predictions where (item.scores[className] ?? -.infinity) >= threshold {
             predicted[item.owner, default: 0] += 1
         }
         let people = items.imagesOfPeople

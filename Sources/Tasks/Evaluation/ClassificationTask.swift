@@ -13,11 +13,18 @@ enum ClassificationTask: TaskImplementation {
         var warnings: [String] = []
         let truth = try truth(environment, &warnings)
         let (positive, step) = (environment.text("positive"), environment.request.step)
-        func scored(_ tables: [TaskRequest.StagedInput]) throws -> ScoredItems {
-            try ScoredItems(
-                tables, truth: truth, positive: positive, scoreColumn: environment.text("score"), step: step)
+        let scoreColumn = environment.text("score")
+        func scored(_ port: String, _ warnings: inout [String]) throws -> ScoredItems {
+            let tables = environment.inputs(port)
+            let areDecisions = ScoredItems.areDecisions(tables, scoreColumn: scoreColumn)
+            func judged(_ tables: [TaskRequest.StagedInput]) throws -> ScoredItems {
+                try ScoredItems(
+                    tables, truth: truth, positive: positive, scoreColumn: scoreColumn, areDecisions: areDecisions,
+                    step: step)
+            }
+            return try judged(try usable(tables, &warnings, judged))
         }
-        let items = try scored(try usable(environment.inputs("tables"), &warnings, scored))
+        let items = try scored("tables", &warnings)
         warnings += items.warnings
         guard !items.items.isEmpty else {
             throw TaskResult.Failure.permanent(
@@ -34,7 +41,7 @@ enum ClassificationTask: TaskImplementation {
         var truthIsOfPeople = false
         if case .people = truth { truthIsOfPeople = true }
         var judged = try ClassificationTables(environment, folds)
-        let threshold = environment.number("threshold")
+        let threshold = items.areDecisions ? ScoredItems.decided : environment.number("threshold")
         let rule =
             switch environment.text("person_score") {
             case "automatic": truthIsOfPeople ? "mean" : "max"
@@ -46,11 +53,13 @@ enum ClassificationTask: TaskImplementation {
                     "Step \(step): slices are judged by what is true of their person; name a column of participants.tsv with “target”"
                 )
             }
-            let slices = try scored(try usable(environment.inputs("slices"), &warnings, scored))
+            let slices = try scored("slices", &warnings)
             warnings += slices.warnings.map { "Slices: \($0)" }
             for name in slices.scored {
-                judged.add(level: "slice", className: name, slices.items)
-                judged.add(level: "person_by_slices", className: name, slices.ofPeopleByLogOdds(positive: name))
+                judged.add(level: "slice", className: name, slices.items, areDecisions: slices.areDecisions)
+                judged.add(
+                    level: "person_by_slices", className: name, slices.ofPeopleByLogOdds(positive: name),
+                    areDecisions: slices.areDecisions)
             }
             judged.addDecisions(level: "slice", slices.items, classes: slices.classes)
         }
@@ -59,15 +68,22 @@ enum ClassificationTask: TaskImplementation {
             truthIsOfPeople && items.items.count == Set(items.items.map(\.owner.subject)).count
             && items.items.count == items.imagesOfPeople.count
         for name in items.scored {
-            if !isPerPerson { judged.add(level: "item", className: name, items.items) }
+            if !isPerPerson {
+                judged.add(level: "item", className: name, items.items, areDecisions: items.areDecisions)
+            }
             judged.add(
                 level: "person", className: name,
                 isPerPerson
                     ? items.items
-                    : items.ofPeople(rule, threshold: threshold, positive: name))
+                    : items.ofPeople(rule, threshold: threshold, positive: name), areDecisions: items.areDecisions)
             if !truthIsOfPeople, environment.boolean("counts") { judged.addCounts(className: name, items) }
         }
         judged.addDecisions(level: isPerPerson ? "person" : "item", items.items, classes: items.classes)
+        if items.areDecisions {
+            warnings.append(
+                "Predictions are decisions without scores (no column p_CLASS), so there are no curves, areas and calibration."
+            )
+        }
         if judged.hasScoresBeyondProbabilities {
             warnings.append("Scores lie outside 0 to 1, so they are no probabilities and have no calibration.")
         }

@@ -19,6 +19,8 @@ struct ScoredItems {
     /// What the prediction says of one thing, whether or not there is such a thing.
     struct Prediction {
         var owner: TaskContext
+        /// As of an item.
+        var decision: String?
         /// By class.
         var scores: [String: Double]
     }
@@ -33,6 +35,8 @@ struct ScoredItems {
     /// By label, where the truth is of people.
     private var levels: [String: String] = [:]
     private(set) var warnings: [String] = []
+    /// Whether the predictions decide and say no more: of scores 0 and 1, made of decisions, no curve and no calibration exists.
+    private(set) var areDecisions = false
 
     /// What is known of the truth.
     enum Truth {
@@ -48,9 +52,12 @@ struct ScoredItems {
     /// - Parameters:
     ///   - scoreColumn: of the class asked for; empty: `p_CLASS` for every class.
     ///   - positive: the class asked for; empty: every class.
+    ///   - areDecisions: whether the column `class` takes the place of scores, since no table has any.
     init(
-        _ tables: [TaskRequest.StagedInput], truth: Truth, positive: String, scoreColumn: String, step: String
+        _ tables: [TaskRequest.StagedInput], truth: Truth, positive: String, scoreColumn: String, areDecisions: Bool,
+        step: String
     ) throws {
+        self.areDecisions = areDecisions
         var (unknown, foreign, unmatched, unseen) = ([String](), [String](), [String](), [String]())
         var (unjudged, counted, uncounted) = (Set<TaskContext>(), Set<TaskContext>(), Set<TaskContext>())
         /// Whether the truth of an image is known, which makes it one of those that are counted.
@@ -89,8 +96,11 @@ struct ScoredItems {
             if item.input.context.subject != nil, !isOfRows, !isForeign(level) {
                 _ = isKnown(item.input.context.withoutFold)
             }
-            let columns = try Self.scoreColumns(table, name, positive: positive, scoreColumn: scoreColumn, step: step)
-            let decision = table.columns.firstIndex(of: Self.decisionColumn)
+            let columns =
+                areDecisions
+                ? []
+                : try Self.scoreColumns(table, name, positive: positive, scoreColumn: scoreColumn, step: step)
+            let decisions = table.columns.firstIndex(of: Self.decisionColumn)
             var key: Int?
             var column: Int?
             switch truth {
@@ -132,15 +142,18 @@ struct ScoredItems {
                     }
                     scores[className] = score
                 }
-                predictions.append(Prediction(owner: context, scores: scores))
+                let decision = decisions.map { row[$0] }.flatMap { Self.isClass($0) ? $0 : nil }
+                if areDecisions, decision == nil {
+                    throw TaskResult.Failure.permanent(
+                        "\(name) has no decision in column \(Self.decisionColumn) for \(called), and no probabilities; write one"
+                    )
+                }
+                predictions.append(Prediction(owner: context, decision: decision, scores: scores))
                 guard let truthText else {
                     unmatched.append(called)
                     continue
                 }
-                items.append(
-                    Item(
-                        owner: context, decision: decision.map { row[$0] }.flatMap { $0 == "n/a" ? nil : $0 },
-                        truth: truthText, scores: scores))
+                items.append(Item(owner: context, decision: decision, truth: truthText, scores: scores))
                 if case .column = truth { trueCounts[context, default: [:]][truthText, default: 0] += 1 }
             }
             if case .items(let classes, _, _) = truth {
@@ -162,6 +175,7 @@ struct ScoredItems {
         // How many of which class an image has is not known where one is of none of the classes.
         for image in uncounted { trueCounts[image] = nil }
         predictions.removeAll { uncounted.contains($0.owner) }
+        if areDecisions { score(for: positive) }
         if !unjudged.isEmpty {
             warnings.append(
                 "\(Self.counted(unjudged.count, "image has", "images have")) no true classes at all, left out, such as "
@@ -189,6 +203,32 @@ struct ScoredItems {
                 "\(Self.counted(unseen.count, "item of the truth has", "items of the truth have")) no prediction, such as \(unseen.prefix(3).joined(separator: "; ")): "
                     + "they count in what is true of a person and nowhere else.")
         }
+    }
+
+    /// Makes scores of decisions: 1 of the class decided for, 0 of the others.
+    private mutating func score(for positive: String) {
+        let names =
+            positive.isEmpty
+            ? Set(items.map(\.truth) + predictions.compactMap(\.decision) + trueCounts.values.flatMap(\.keys))
+            : [positive]
+        func scores(_ decision: String?) -> [String: Double] {
+            Dictionary(uniqueKeysWithValues: names.map { ($0, $0 == decision ? 1 : 0) })
+        }
+        for n in items.indices { items[n].scores = scores(items[n].decision) }
+        for n in predictions.indices { predictions[n].scores = scores(predictions[n].decision) }
+    }
+
+    /// Above which a score made of decisions, or the mean of several, is a decision for the class.
+    static let decided = 0.5
+
+    /// Whether no table has scores and all that can be read decide.
+    static func areDecisions(_ tables: [TaskRequest.StagedInput], scoreColumn: String) -> Bool {
+        // What cannot be read is told of where it is judged.
+        let columns = tables.compactMap { try? $0.readTable().columns }
+        return scoreColumn.isEmpty && !columns.isEmpty
+            && columns.allSatisfy { names in
+                names.contains(decisionColumn) && !names.contains { $0.hasPrefix("p_") }
+            }
     }
 
     private static func counted(_ count: Int, _ one: String, _ many: String) -> String {
@@ -222,7 +262,8 @@ struct ScoredItems {
         guard !columns.isEmpty else {
             throw TaskResult.Failure.permanent(
                 "\(name) has no column p_CLASS with scores (it has \(table.columns.joined(separator: ", "))); "
-                    + "name one with “score” and its class with “positive”")
+                    + "name one with “score” and its class with “positive”, or keep decisions alone, in a column class, for everybody"
+            )
         }
         return columns.map { (String($0.element.dropFirst(2)), $0.offset) }
     }

@@ -40,7 +40,7 @@ package enum WorkflowError: Error, Hashable, Sendable, CustomStringConvertible {
                 known.isEmpty ? "; nobody of the run has any value there" : Suggestion.clause(for: value, among: known)
             return
                 "\(parameter) of step \(step) is “\(value)”, which nobody of the run has in the column \(column) of "
-                + "participants.tsv\(clause)"
+                + "participants.tsv or of a table of sessions\(clause)"
         case .noModel(let text, let step):
             return "step \(step) reads the model \(text), which is not known; `qsmflow models` lists those there are"
         case .noFolds(let step):

@@ -12,8 +12,9 @@ extension TaskKindCatalog {
         inputs: [
             TaskPort(
                 "tables", .table, .many,
-                "Predictions: one row per image or lesion, with a score per class (p_CLASS) and perhaps the decision (class); "
-                    + "a table of everybody has the column participant_id, perhaps session_id."),
+                "Predictions: one row per image or lesion, with a score per class (p_CLASS) and perhaps the decision (class), or "
+                    + "in all tables the decision alone, which has no curves and no calibration; a table of everybody has the column participant_id, perhaps session_id."
+            ),
             TaskPort(
                 "slices", .table, .any,
                 "Predictions of slices, judged by what is true of their person; a person by slices has the mean of their log-odds."
