@@ -72,14 +72,20 @@ def classification(random: np.random.Generator, items: int, ties: bool) -> None:
     name = f"{items} items{', tied' if ties else ''}: "
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        lines = ["participant_id\tlesion\tclass\tknown\tp_rim"]
-        lines += [f"sub-{n % 40}\t{n}\t{'rim' if scores[n] >= 0.5 else 'flat'}\t{'rim' if truth[n] else 'flat'}"
-                  f"\t{float(scores[n])!r}" for n in range(items)]
-        (folder / "all.tsv").write_text("\n".join(lines) + "\n")
-        run_task(folder, "evaluate.classification", [("tables", folder / "all.tsv", {})],
-                 {"truth": "known", "positive": "rim", "partial_fpr": 0.1, "bootstrap": 0})
-        ours = {row["metric"]: row["value"] for row in table(folder / "out" / "metrics.tsv")
-                if row["level"] == "item" and row["class"] == "rim"}
+        lines = [["participant_id", "lesion", "class", "known", "p_rim"]]
+        lines += [[f"sub-{n % 40}", f"{n}", "rim" if scores[n] >= 0.5 else "flat", "rim" if truth[n] else "flat",
+                   repr(float(scores[n]))] for n in range(items)]
+
+        def judged(columns: int) -> dict:
+            own = folder / f"{columns}"
+            own.mkdir()
+            (own / "all.tsv").write_text("".join("\t".join(line[:columns]) + "\n" for line in lines))
+            run_task(own, "evaluate.classification", [("tables", own / "all.tsv", {})],
+                     {"truth": "known", "positive": "rim", "partial_fpr": 0.1, "bootstrap": 0})
+            return {row["metric"]: row["value"] for row in table(own / "out" / "metrics.tsv")
+                    if row["level"] == "item" and row["class"] == "rim"}
+
+        ours, ours_of_decisions = judged(5), judged(4)
     peer = f"scikit-learn {sklearn.__version__}"
     decisions = scores >= 0.5
     precision, recall, _ = metrics.precision_recall_curve(truth, scores)
@@ -96,6 +102,8 @@ def classification(random: np.random.Generator, items: int, ties: bool) -> None:
         "brier": metrics.brier_score_loss(truth, scores), "log_loss": metrics.log_loss(truth, scores)}
     for metric, value in theirs.items():
         compare(name + metric, ours[metric], value, peer)
+    for metric in ("accuracy", "balanced_accuracy", "sensitivity", "precision", "f1", "kappa"):
+        compare(name + metric + ", of decisions alone", ours_of_decisions[metric], theirs[metric], peer)
     compare(name + "calibration_slope", ours["calibration_slope"], line.coef_[0, 0], peer, 1e-6)
     compare(name + "calibration_intercept", ours["calibration_intercept"], line.intercept_[0], peer, 1e-6)
 
