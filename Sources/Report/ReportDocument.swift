@@ -16,6 +16,7 @@ package struct ReportDocument: Sendable {
             ("training", "Training", input.trainingSection),
             ("quality", "Quality control", input.qualitySection(options)),
             ("failures", "Failures", input.failuresSection), ("missing", "Missing", input.missingSection(options)),
+            ("warnings", "Warnings", input.warningsSection(options)),
             ("provenance", "Provenance", input.provenanceSection(options)),
             ("methods", "Methods", input.methodsSection),
         ].filter { !$0.2.text.isEmpty }

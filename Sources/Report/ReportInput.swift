@@ -15,6 +15,7 @@ package struct ReportInput: Sendable {
     package var pictures: [Picture] = []
     package var failures: [Failure] = []
     package var missing: [Missing] = []
+    package var warnings: [Warning] = []
     /// What the data is: real, synthetic, or what the dataset says of itself. Heads the evaluations.
     package var dataStatement = ""
     package var evaluations: [Evaluation] = []
@@ -182,7 +183,7 @@ package struct ReportInput: Sendable {
     }
 
     /// A participant that a result does without.
-    package struct Missing: Sendable {
+    package struct Missing: Sendable, Hashable {
         package var participant: String
         /// The result it is missing from.
         package var step: String
@@ -190,6 +191,18 @@ package struct ReportInput: Sendable {
 
         package init(participant: String, step: String, reason: String) {
             (self.participant, self.step, self.reason) = (participant, step, reason)
+        }
+    }
+
+    /// What tasks that succeeded say of their work, once for all of a step that say the same.
+    package struct Warning: Sendable {
+        package var step: String
+        package var text: String
+        /// Participants of these tasks, each once; empty for tasks over the cohort.
+        package var participants: [String]
+
+        package init(step: String, text: String, participants: [String]) {
+            (self.step, self.text, self.participants) = (step, text, participants)
         }
     }
 

@@ -142,6 +142,26 @@ import Testing
         #expect(ReportInput.pixelSize(ofPNG: []) == nil)
     }
 
+    @Test func warningsNameWhomTheyAreOf() {
+        let page = ReportDocument(SampleReport.input(participants: 5)).html()
+        #expect(page.contains("<a href=\"#warnings\">Warnings</a>"))
+        #expect(
+            page.contains("<td>sub-001, sub-002, sub-003 and 2 more</td><td>Region left_&lt;i&gt; has no voxel.</td>"))
+        #expect(page.contains("<td>cohort</td><td>Two sites have one person each.</td>"))
+        var quiet = SampleReport.input(participants: 5)
+        quiet.warnings = []
+        #expect(!ReportDocument(quiet).html().contains("id=\"warnings\""))
+    }
+
+    /// A run over the cohort alone names nobody, and is not about nobody.
+    @Test func nobodyIsNotCounted() {
+        var input = SampleReport.input(participants: 5)
+        #expect(ReportDocument(input).html().contains("</b> participants</li>"))
+        (input.participants, input.regions) = ([], [])
+        let page = ReportDocument(input).html()
+        #expect(!page.contains("</b> participants</li>") && !page.contains("regional measures"))
+    }
+
     @Test func valuesThatAreMissingAreNotDrawn() {
         var input = SampleReport.input(participants: 8)
         input.regions[0].values = [nil, nil, nil, nil, nil, nil, nil, 5]

@@ -59,6 +59,12 @@ enum SampleReport {
                 reason: "sub-900_T1w.nii.gz ends early", attempts: 1, logTail: "line 1\nline 2")
         ]
         input.missing = [.init(participant: "sub-900", step: "group model", reason: "check failed")]
+        input.warnings = [
+            .init(
+                step: "regions", text: "Region left_<i> has no voxel.",
+                participants: ["sub-001", "sub-002", "sub-003", "sub-004", "sub-005"]),
+            .init(step: "group model", text: "Two sites have one person each.", participants: []),
+        ]
         input.tables = [
             .init(
                 title: "Recovered against true χ", columns: ["region", "error, ppb"], rows: [["left_caudate", "−1.2"]])

@@ -1,4 +1,5 @@
 import BIDS
+import Foundation
 import Testing
 import Workflow
 
@@ -7,7 +8,8 @@ import Workflow
 /// Predictions that name a class and give no probabilities, as readers do.
 @Suite struct ClassificationByDecisionsTests {
     private static let said =
-        "Predictions are decisions without scores (no column p_CLASS), so there are no curves, areas and calibration."
+        "Predictions are decisions without scores (no column p_CLASS, and none named with “score”), so there are no curves, areas "
+        + "and calibration."
 
     /// Three are called a rim, two of the four rightly.
     @Test func decisionsAreJudgedWithoutCurves() throws {
@@ -27,6 +29,8 @@ import Workflow
         let names = Set(metrics.rows.map { $0[metric] })
         #expect(names.isDisjoint(with: ["auc", "partial_auc", "average_precision", "brier", "calibration_slope"]))
         for name in ["roc", "pr", "calibration"] { #expect(try folder.table("\(name).tsv").rows.isEmpty, "\(name)") }
+        let report = try JSONValue.parse(folder.bytes("report.json"))
+        #expect(report["decisions_alone"] == true && report["threshold"] == .null)
         // The same as of the decisions that come with scores.
         let scored = try TaskFolder.rimExample()
         _ = try scored.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 100])
@@ -80,25 +84,156 @@ import Workflow
         #expect(try value("person", "accuracy") == 1)
     }
 
-    /// Among tables with scores one without is a mistake, and so is a row that decides nothing.
-    @Test func whoseDecisionsCannotBeUsed() throws {
+    /// As many slices of a person for a class as against it are a tie, too, with and without scores.
+    @Test(arguments: ["class\nHH\nno\n", "class\tp_HH\tp_no\nHH\t1\t0\nno\t0\t1\n"])
+    func slicesOfAPersonVote(slices: String) throws {
+        let folder = try TaskFolder()
+        try folder.add(
+            "covariates",
+            """
+            {"columns": [{"name": "group", "type": "text"}], "rows": [
+                {"subject": "1", "values": {"group": "HH"}}, {"subject": "2", "values": {"group": "no"}}]}
+            """,
+            name: "covariates.json")
+        for (person, call) in [("1", "HH"), ("2", "no")] {
+            let context = TaskContext(subject: person)
+            try folder.add("tables", "class\n\(call)\n", name: "\(person).tsv", context: context)
+            try folder.add("slices", slices, name: "slices-\(person).tsv", context: context)
+        }
+        let result = try folder.perform(
+            "evaluate.classification", parameters: ["target": "group", "positive": "HH", "bootstrap": 0])
+        try #require(result.failure == nil, "\(result.failure?.message ?? "")")
+        // Each port says for itself that it only decides.
+        #expect(
+            result.warnings == (slices.contains("p_HH") ? [Self.said] : [Self.said, "Slices: " + Self.said]).sorted())
+        let people = try folder.table("people.tsv")
+        for person in ["sub-1", "sub-2"] {
+            #expect(
+                try people.number("score", where: ["participant_id": person, "level": "person_by_slices"]) == 0.5)
+        }
+        let metrics = try folder.table("metrics.tsv")
+        #expect(
+            try metrics.number(
+                "value", where: ["level": "person_by_slices", "class": "HH", "metric": "sensitivity", "fold": "all"])
+                == 1)
+    }
+
+    /// Nothing else tells a misspelt class from a rare one.
+    @Test func namesOfOneSideAreSaid() throws {
         let context = TaskContext(subject: "08", session: "1")
-        for (areDecisions, rows, reason) in [
-            (false, "1\trim\n", "p8.tsv has no column “p_rim”"),
-            (
-                true, "1\tn/a\n",
-                "p8.tsv has no decision in column class for sub-08_ses-1 1, and no probabilities; write one"
-            ),
+        let folder = try TaskFolder.rimExample(areDecisions: true)
+        try folder.add("tables", "lesion\tclass\n1\tRim\n2\tflat\n", name: "p8.tsv", context: context)
+        try folder.add("truth", "lesion\tclass\n1\trim\n2\tvein\n", name: "t8.tsv", context: context)
+        let result = try folder.perform("evaluate.classification", parameters: ["bootstrap": 0])
+        #expect(
+            result.warnings == [
+                Self.said,
+                "1 decision is for a class that is true of nothing, such as sub-08_ses-1 1 (“Rim”): never right; correct the "
+                    + "predictions where that is misspelt.",
+                "No decision is for “vein”, which the truth names; correct the truth where that is misspelt.",
+            ])
+        // Of what is nowhere true there is nothing to be found.
+        let metrics = try folder.table("metrics.tsv")
+        let column = try metrics.column("class", of: "metrics.tsv")
+        #expect(Set(metrics.rows.map { $0[column] }) == ["all", "flat", "rim", "vein"])
+    }
+
+    /// What is no decision is left out, and whose numbers need it.
+    @Test func anItemWithoutADecisionIsLeftOut() throws {
+        let context = TaskContext(subject: "08", session: "1")
+        let folder = try TaskFolder.rimExample(areDecisions: true)
+        try folder.add("tables", "lesion\tclass\n1\tn/a\n2\tflat\n", name: "p8.tsv", context: context)
+        try folder.add("truth", "lesion\tclass\n1\trim\n2\tflat\n", name: "t8.tsv", context: context)
+        let result = try folder.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(result.failure == nil && result.warnings.count == 2, "\(result.warnings)")
+        #expect(
+            result.warnings.last
+                == "1 item has no decision in column class, such as sub-08_ses-1 1: left out, and so are the numbers of their people."
+        )
+        let metrics = try folder.table("metrics.tsv")
+        #expect(try metrics.rim("item", "accuracy", "cases") == 25 && metrics.rim("item", "sensitivity") == 0.5)
+        #expect(try metrics.rim("person", "count_mse", "people") == 7)
+    }
+
+    /// Tables of the other kind than the most, and without what they need, are their own person's.
+    @Test func oneTableOfAnotherKind() throws {
+        let context = TaskContext(subject: "08", session: "1")
+        for (areDecisions, table, reason, people) in [
+            (false, "lesion\tclass\n1\trim\n", "p8.tsv has no column “p_rim” with scores", 6.0),
+            (true, "lesion\tClass\n1\trim\n", "p8.tsv has no column “class”", 6),
+            (true, "lesion\tp_rim\n1\t0.9\n", "p8.tsv has no column “class”", 6),
+            // Its decisions are judged as the others' are.
+            (true, "lesion\tclass\tp_rim\n1\trim\t0.9\n", nil, 7),
+            // Nothing found needs no column.
+            (true, "lesion\n", nil, 6),
         ] {
             let folder = try TaskFolder.rimExample(areDecisions: areDecisions)
-            try folder.add("tables", "lesion\tclass\n" + rows, name: "p8.tsv", context: context)
+            try folder.add("tables", table, name: "p8.tsv", context: context)
             try folder.add("truth", "lesion\tclass\n1\trim\n", name: "t8.tsv", context: context)
-            let result = try folder.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
-            #expect(result.failure == nil)
+            let result = try folder.perform(
+                "evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+            #expect(result.failure == nil, "\(table): \(result.failure?.message ?? "")")
+            let leftOut = result.warnings.filter { $0.hasPrefix("sub-08_ses-1 is left out: ") }
             #expect(
-                result.warnings.contains { $0.hasPrefix("sub-08_ses-1 is left out: ") && $0.contains(reason) },
+                leftOut.count == (reason == nil ? 0 : 1) && leftOut.allSatisfy { $0.contains(reason!) },
                 "\(result.warnings)")
-            #expect(try folder.table("metrics.tsv").rim("item", "sensitivity", "people") == 6)
+            #expect(try folder.table("metrics.tsv").rim("item", "sensitivity", "people") == people, "\(table)")
         }
+    }
+
+    /// Two readers in one folder, and of the truth in the place of predictions.
+    @Test func whoseTablesTheyAre() throws {
+        let twice = try TaskFolder.rimExample(areDecisions: true)
+        try twice.add(
+            "tables", "lesion\tclass\n1\trim\n", name: "second.tsv", context: TaskContext(subject: "01", session: "1"))
+        #expect(
+            try twice.perform("evaluate.classification", parameters: ["positive": "rim"]).failure?.message.hasSuffix(
+                " has “1” of sub-01_ses-1, which another table of predictions has, too; judge one reader or program at a time, by "
+                    + "what tells their files apart") == true)
+        let same = try TaskFolder()
+        for person in ["1", "2"] {
+            let context = TaskContext(subject: person)
+            for port in ["tables", "truth"] {
+                try same.add(port, "lesion\tclass\n1\trim\n2\tflat\n", name: "\(person).tsv", context: context)
+            }
+        }
+        let result = try same.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(result.warnings.contains { $0.hasPrefix("Predictions and truth are the same files, byte for byte;") })
+    }
+
+    /// A step takes the tables that there are: who has none is said here or nowhere.
+    @Test func whoHasNoPredictionsIsSaid() throws {
+        for areDecisions in [false, true] {
+            let folder = try TaskFolder.rimExample(areDecisions: areDecisions)
+            for person in ["08", "09"] {
+                try folder.add(
+                    "truth", "lesion\tclass\n1\trim\n", name: "t\(person).tsv",
+                    context: TaskContext(subject: person, session: "1"))
+            }
+            let result = try folder.perform(
+                "evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0],
+                missing: [
+                    MissingInput(
+                        port: "tables", context: TaskContext(subject: "09", session: "1"), reason: "judge failed")
+                ])
+            #expect(
+                result.warnings.last
+                    == "1 image or person has true classes and no table of predictions, such as sub-08_ses-1: not in any number."
+            )
+            let missing = try JSONValue.parse(folder.bytes("report.json"))["missing"]?.arrayValue ?? []
+            #expect(missing.compactMap { $0["context"]?.stringValue } == ["sub-09_ses-1", "sub-08_ses-1"])
+        }
+    }
+
+    @Test func namesThatResultsNeedAreRefused() throws {
+        let folder = try TaskFolder()
+        for (person, name) in [("1", "all"), ("2", "flat")] {
+            let context = TaskContext(subject: person)
+            try folder.add("tables", "lesion\tclass\n1\t\(name)\n", name: "p\(person).tsv", context: context)
+            try folder.add("truth", "lesion\tclass\n1\t\(name)\n", name: "t\(person).tsv", context: context)
+        }
+        #expect(
+            try folder.perform("evaluate.classification", parameters: ["bootstrap": 0]).failure?.message.contains(
+                "a class is called “all”, by which results mean") == true)
     }
 }

@@ -10,6 +10,8 @@ package struct DerivativeDataset: Hashable, Sendable {
     package var links: [String: String]
     /// Where the data came from (`URL`, `DOI`, `Version`), for `SourceDatasets`.
     package var sources: [JSONValue]
+    /// What the data are, among others whether they are real (`DataKind`).
+    package var keywords: [String]
     /// Patterns of files that have no BIDS name.
     package var ignored: [String]
 
@@ -18,7 +20,8 @@ package struct DerivativeDataset: Hashable, Sendable {
     ///   - version: of this program.
     package init(
         name: String, version: String, variant: String? = nil, codeURL: String? = nil, container: JSONValue? = nil,
-        license: String? = nil, links: [String: String] = [:], sources: [JSONValue] = [], ignored: [String] = []
+        license: String? = nil, links: [String: String] = [:], sources: [JSONValue] = [], keywords: [String] = [],
+        ignored: [String] = []
     ) {
         self.name = name
         generatedBy = [
@@ -27,6 +30,7 @@ package struct DerivativeDataset: Hashable, Sendable {
         self.license = license
         self.links = links
         self.sources = sources
+        self.keywords = keywords
         self.ignored = ignored
         folderName = variant.map { "qsmflow-\($0)" } ?? "qsmflow"
     }
@@ -38,7 +42,7 @@ package struct DerivativeDataset: Hashable, Sendable {
     package var descriptionJSON: JSONValue {
         var description = DatasetDescription(
             name: name, bidsVersion: Self.bidsVersion, datasetType: "derivative", license: license,
-            generatedBy: generatedBy, datasetLinks: links
+            generatedBy: generatedBy, datasetLinks: links, keywords: keywords
         ).json
         if !sources.isEmpty { description["SourceDatasets"] = .array(sources) }
         return description

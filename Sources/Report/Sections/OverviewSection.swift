@@ -3,11 +3,14 @@ extension ReportInput {
     var overview: HTML {
         let failed = Set(failures.compactMap(\.participant)).count
         let flagged = Set(pictures.filter { !$0.flags.isEmpty }.map(\.participant)).count
-        let cards: [(String, String)] = [
-            ("\(participants.count)", "participants"), ("\(regions.count)", "regional measures"),
-            ("\(failed)", "participants with a failure"), ("\(flagged)", "flagged in quality control"),
-            (Numbers.duration(run.wallSeconds), "wall time"),
+        // Of a run over the cohort alone nobody is known by name, and it is not about nobody.
+        let people = [
+            ("\(participants.count)", "participants"), ("\(failed)", "participants with a failure"),
+            ("\(flagged)", "flagged in quality control"),
         ]
+        let cards: [(String, String)] =
+            (participants.isEmpty ? [] : people) + (regions.isEmpty ? [] : [("\(regions.count)", "regional measures")])
+            + [(Numbers.duration(run.wallSeconds), "wall time")]
         let facts: [(String, String?)] = [
             ("Run", run.identifier), ("Workflow", run.workflow), ("Dataset", run.dataset), ("Started", run.started),
             ("Finished", run.finished), ("Groups", Self.tally(participants.map(\.group))),

@@ -40,6 +40,23 @@ extension ReportInput {
             """
     }
 
+    /// What tasks that succeeded warn of: a result may be there, and still not be what it seems.
+    func warningsSection(_ options: ReportOptions) -> HTML {
+        guard !warnings.isEmpty else { return .empty }
+        let rows = warnings.prefix(options.maximumRows).html { warning in
+            let named = warning.participants.prefix(3).joined(separator: ", ")
+            let others = warning.participants.count - 3
+            let people = warning.participants.isEmpty ? "cohort" : named + (others > 0 ? " and \(others) more" : "")
+            return "<tr><th scope=\"row\">\(warning.step)</th><td>\(people)</td><td>\(warning.text)</td></tr>"
+        }
+        return """
+            <section id="warnings"><h2>Warnings</h2>
+            <p>Of tasks that succeeded.\(Self.cutNote(warnings.count, options))</p>
+            <table class="sortable"><thead><tr><th scope="col">Step</th><th scope="col">Participants</th>\
+            <th scope="col">Warning</th></tr></thead><tbody>\(rows)</tbody></table></section>
+            """
+    }
+
     /// Software, parameters and inputs.
     func provenanceSection(_ options: ReportOptions) -> HTML {
         let software = provenance.software.html {

@@ -6,6 +6,8 @@ import Workflow
 /// The tables of an evaluation of classes, level by level: `slice`, `item`, `person`, `person_by_slices`.
 struct ClassificationTables {
     static let all = "all"
+    /// Whatever is not the class asked for.
+    static let rest = "rest"
     /// Levels at which a case is a person.
     private static let ofPeople: Set<String> = ["person", "person_by_slices"]
 
@@ -83,8 +85,8 @@ struct ClassificationTables {
         if !scores.allSatisfy({ (0...1).contains($0) }) { hasScoresBeyondProbabilities = true }
         if !areDecisions { addCurves(level: level, className: className, scores, isPositive) }
         let matrix = BinaryMetrics.confusion(scores: scores, isPositive: isPositive, threshold: settings.threshold)
-        for (t, truth) in ["rest", className].enumerated() {
-            for (d, decision) in ["rest", className].enumerated() {
+        for (t, truth) in [Self.rest, className].enumerated() {
+            for (d, decision) in [Self.rest, className].enumerated() {
                 confusion.rows.append([level, className, truth, decision, "\(matrix.counts[t][d])"])
             }
         }
@@ -92,7 +94,8 @@ struct ClassificationTables {
         for (item, score) in zip(items, scores) {
             people.rows.append(
                 personCells(item.owner, level, className) + [
-                    item.truth, TabSeparatedTable.cell(score), score >= settings.threshold ? className : "rest", "n/a",
+                    item.truth, TabSeparatedTable.cell(score), score >= settings.threshold ? className : Self.rest,
+                    "n/a",
                     "n/a",
                 ])
         }
@@ -290,12 +293,20 @@ struct ClassificationTables {
         if let figure { add("published", figure.value) }
     }
 
-    func result(warnings: [String], rule: String) throws -> TaskResult {
-        let missing = environment.request.missing.map { item in
-            JSONValue.object(["context": .string(item.context.description), "reason": .string(item.reason)])
-        }
+    /// - Parameters:
+    ///   - areDecisions: of the items; no threshold was used.
+    ///   - withoutPredictions: who has true classes and nothing to be judged.
+    func result(
+        warnings: [String], rule: String, areDecisions: Bool, withoutPredictions: [TaskContext]
+    ) throws -> TaskResult {
+        let missing =
+            (environment.request.missing.map { ($0.context, $0.reason) }
+            + withoutPredictions.map { ($0, "there is no table of predictions") }).map { context, reason in
+                JSONValue.object(["context": .string(context.description), "reason": .string(reason)])
+            }
         let report: JSONValue = [
-            "person_score": .string(rule), "threshold": .number(settings.threshold),
+            "person_score": .string(rule), "decisions_alone": .bool(areDecisions),
+            "threshold": areDecisions ? .null : .number(settings.threshold),
             "partial_fpr": .number(settings.partialFalsePositiveRate),
             "confidence": .number(environment.number("confidence")), "missing": .array(missing),
             "intervals": "percentiles of a bootstrap that draws people with everything that is theirs",

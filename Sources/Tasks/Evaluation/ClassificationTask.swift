@@ -32,6 +32,17 @@ enum ClassificationTask: TaskImplementation {
                     + (warnings.first ?? "the tables of predictions have no rows")
                     + " Bind tables that belong together.")
         }
+        if let reserved = [ClassificationTables.all, ClassificationTables.rest].first(where: items.scored.contains) {
+            throw TaskResult.Failure.permanent(
+                "Step \(step): a class is called “\(reserved)”, by which results mean the other classes or all together; rename it"
+            )
+        }
+        let (tables, truths) = (environment.inputs("tables"), Set(environment.inputs("truth").map(\.input.digest)))
+        if tables.count > 1, tables.allSatisfy({ truths.contains($0.input.digest) }) {
+            warnings.append(
+                "Predictions and truth are the same files, byte for byte; name another dataset or other files for one of them where "
+                    + "that was not meant.")
+        }
         if !positive.isEmpty, !items.items.contains(where: { $0.truth == positive }) {
             throw TaskResult.Failure.permanent(
                 "Step \(step): no item is of the class “\(positive)”; there are "
@@ -79,15 +90,42 @@ enum ClassificationTask: TaskImplementation {
             if !truthIsOfPeople, environment.boolean("counts") { judged.addCounts(className: name, items) }
         }
         judged.addDecisions(level: isPerPerson ? "person" : "item", items.items, classes: items.classes)
-        if items.areDecisions {
-            warnings.append(
-                "Predictions are decisions without scores (no column p_CLASS), so there are no curves, areas and calibration."
-            )
-        }
         if judged.hasScoresBeyondProbabilities {
             warnings.append("Scores lie outside 0 to 1, so they are no probabilities and have no calibration.")
         }
-        return try judged.result(warnings: warnings, rule: rule)
+        let unanswered = unanswered(environment, truth)
+        if !unanswered.isEmpty {
+            warnings.append(
+                "\(unanswered.count) \(unanswered.count == 1 ? "image or person has" : "images or people have") true classes and no "
+                    + "table of predictions, such as \(unanswered.prefix(3).map(\.description).joined(separator: "; ")): not in any "
+                    + "number.")
+        }
+        return try judged.result(
+            warnings: warnings, rule: rule, areDecisions: items.areDecisions, withoutPredictions: unanswered)
+    }
+
+    /// Who has true classes, and no table of predictions that is there, was refused or is reported missing. A step takes the
+    /// tables that there are, so that nobody else would say so.
+    private static func unanswered(_ environment: TaskEnvironment, _ truth: ScoredItems.Truth) -> [TaskContext] {
+        let tables = environment.inputs("tables").map { $0.input.context.withoutFold }
+        // A table of everybody answers for everybody.
+        guard tables.allSatisfy({ $0.subject != nil }) else { return [] }
+        let answered = Set(tables + environment.request.missing.map { $0.context.withoutFold })
+        let subjects = Set(answered.compactMap(\.subject))
+        switch truth {
+        case .people(let classes):
+            return classes.filter { ScoredItems.isClass($0.value) && !subjects.contains($0.key) }.keys.sorted().map {
+                TaskContext(subject: $0)
+            }
+        case .items(let classes, _, _):
+            return classes.keys.filter { image in
+                guard let subject = image.subject else { return false }
+                // A table of a person is of all sessions.
+                return !answered.contains(image) && !answered.contains(TaskContext(subject: subject))
+                    && !(image.session == nil && subjects.contains(subject))
+            }.sorted()
+        case .column: return []
+        }
     }
 
     /// Tables that can be judged: a person whose table cannot is left out with a warning. Where none can, the workflow is

@@ -6,14 +6,14 @@ import Workflow
 struct ScoredItems {
     struct Item {
         var owner: TaskContext
-        /// What the prediction decided for; nil where its table has no column `class`.
+        /// What the prediction decided for; nil where its table has no column `class`, or says nothing there.
         var decision: String?
         var truth: String
         /// By class.
         var scores: [String: Double]
     }
 
-    /// Column of predictions with what was decided for; never what is true.
+    /// Column of predictions with what was decided for; what is true stands elsewhere.
     static let decisionColumn = "class"
 
     /// What the prediction says of one thing, whether or not there is such a thing.
@@ -58,7 +58,10 @@ struct ScoredItems {
         step: String
     ) throws {
         self.areDecisions = areDecisions
-        var (unknown, foreign, unmatched, unseen) = ([String](), [String](), [String](), [String]())
+        var (unknown, foreign, unmatched) = ([String](), [String](), [String]())
+        var (unseen, undecided) = ([String](), [String]())
+        var seen: [TaskContext: Set<String>] = [:]
+        var decided: [(item: String, name: String)] = []
         var (unjudged, counted, uncounted) = (Set<TaskContext>(), Set<TaskContext>(), Set<TaskContext>())
         /// Whether the truth of an image is known, which makes it one of those that are counted.
         func isKnown(_ image: TaskContext) -> Bool {
@@ -96,11 +99,14 @@ struct ScoredItems {
             if item.input.context.subject != nil, !isOfRows, !isForeign(level) {
                 _ = isKnown(item.input.context.withoutFold)
             }
+            // Nothing found is an answer without a class.
             let columns =
-                areDecisions
+                areDecisions || table.rows.isEmpty
                 ? []
                 : try Self.scoreColumns(table, name, positive: positive, scoreColumn: scoreColumn, step: step)
-            let decisions = table.columns.firstIndex(of: Self.decisionColumn)
+            let decisions =
+                areDecisions && !table.rows.isEmpty
+                ? try table.column(Self.decisionColumn, of: name) : table.columns.firstIndex(of: Self.decisionColumn)
             var key: Int?
             var column: Int?
             switch truth {
@@ -108,15 +114,20 @@ struct ScoredItems {
             case .items(_, let name, _): key = try table.column(name, of: item.input.name)
             case .column(let truth): column = try table.column(truth, of: name)
             }
-            var seen: [TaskContext: Set<String>] = [:]
+            var own: [TaskContext: Set<String>] = [:]
             for row in table.rows {
                 let context = owner(row).withoutFold
                 let truthText: String?
                 switch truth {
                 case .people(let people): truthText = people[context.subject ?? ""]
                 case .items(let classes, _, _):
-                    guard seen[context, default: []].insert(row[key!]).inserted else {
+                    guard own[context, default: []].insert(row[key!]).inserted else {
                         throw TaskResult.Failure.permanent("\(name) has “\(row[key!])” twice; keep one row per item")
+                    }
+                    guard seen[context, default: []].insert(row[key!]).inserted else {
+                        throw TaskResult.Failure.permanent(
+                            "\(name) has “\(row[key!])” of \(context), which another table of predictions has, too; judge one "
+                                + "reader or program at a time, by what tells their files apart")
                     }
                     truthText = classes[context]?[row[key!]]
                 case .column: truthText = row[column!]
@@ -144,11 +155,12 @@ struct ScoredItems {
                 }
                 let decision = decisions.map { row[$0] }.flatMap { Self.isClass($0) ? $0 : nil }
                 if areDecisions, decision == nil {
-                    throw TaskResult.Failure.permanent(
-                        "\(name) has no decision in column \(Self.decisionColumn) for \(called), and no probabilities; write one"
-                    )
+                    undecided.append(called)
+                    uncounted.insert(context)
+                    continue
                 }
                 predictions.append(Prediction(owner: context, decision: decision, scores: scores))
+                if let decision { decided.append((called, decision)) }
                 guard let truthText else {
                     unmatched.append(called)
                     continue
@@ -175,7 +187,19 @@ struct ScoredItems {
         // How many of which class an image has is not known where one is of none of the classes.
         for image in uncounted { trueCounts[image] = nil }
         predictions.removeAll { uncounted.contains($0.owner) }
-        if areDecisions { score(for: positive) }
+        if areDecisions {
+            score(for: positive)
+            warnings.append(
+                "Predictions are decisions without scores (no column p_CLASS, and none named with “score”), so there are no curves, "
+                    + "areas and calibration.")
+            if !undecided.isEmpty {
+                warnings.append(
+                    "\(Self.counted(undecided.count, "item has", "items have")) no decision in column \(Self.decisionColumn), such as "
+                        + "\(undecided.prefix(3).joined(separator: "; ")): left out, and so are the numbers of their people."
+                )
+            }
+            warnOfNames(decided)
+        }
         if !unjudged.isEmpty {
             warnings.append(
                 "\(Self.counted(unjudged.count, "image has", "images have")) no true classes at all, left out, such as "
@@ -205,12 +229,31 @@ struct ScoredItems {
         }
     }
 
+    private var trueClasses: Set<String> { Set(items.map(\.truth) + trueCounts.values.flatMap(\.keys)) }
+
+    /// Says which classes only the predictions or only the truth names: without probabilities nothing else tells a misspelt
+    /// class from a rare one.
+    private mutating func warnOfNames(_ decided: [(item: String, name: String)]) {
+        let known = trueClasses
+        let foreign = decided.filter { !known.contains($0.name) }
+        if !foreign.isEmpty {
+            warnings.append(
+                "\(Self.counted(foreign.count, "decision is", "decisions are")) for a class that is true of nothing, such as "
+                    + foreign.prefix(3).map { "\($0.item) (“\($0.name)”)" }.joined(separator: "; ")
+                    + ": never right; correct the predictions where that is misspelt.")
+        }
+        let unnamed = known.subtracting(decided.map(\.name)).sorted()
+        if !unnamed.isEmpty {
+            warnings.append(
+                "No decision is for \(unnamed.map { "“\($0)”" }.joined(separator: ", ")), which the truth names; correct the truth "
+                    + "where that is misspelt.")
+        }
+    }
+
     /// Makes scores of decisions: 1 of the class decided for, 0 of the others.
     private mutating func score(for positive: String) {
-        let names =
-            positive.isEmpty
-            ? Set(items.map(\.truth) + predictions.compactMap(\.decision) + trueCounts.values.flatMap(\.keys))
-            : [positive]
+        // Of a class that is true of nothing there is nothing to be found.
+        let names = positive.isEmpty ? trueClasses : [positive]
         func scores(_ decision: String?) -> [String: Double] {
             Dictionary(uniqueKeysWithValues: names.map { ($0, $0 == decision ? 1 : 0) })
         }
@@ -218,24 +261,26 @@ struct ScoredItems {
         for n in predictions.indices { predictions[n].scores = scores(predictions[n].decision) }
     }
 
-    /// Above which a score made of decisions, or the mean of several, is a decision for the class.
+    /// From which on a score made of decisions, or the mean of several, is a decision for the class.
     static let decided = 0.5
 
-    /// Whether no table has scores and all that can be read decide.
+    /// Whether more tables decide without scores than have scores: one table of the other kind is that person's mistake.
     static func areDecisions(_ tables: [TaskRequest.StagedInput], scoreColumn: String) -> Bool {
-        // What cannot be read is told of where it is judged.
-        let columns = tables.compactMap { try? $0.readTable().columns }
-        return scoreColumn.isEmpty && !columns.isEmpty
-            && columns.allSatisfy { names in
-                names.contains(decisionColumn) && !names.contains { $0.hasPrefix("p_") }
-            }
+        guard scoreColumn.isEmpty else { return false }
+        // What cannot be read is told of where it is judged. A table in which nothing was found says nothing of the others.
+        let read = tables.compactMap { try? $0.readTable() }
+        let columns = (read.contains { !$0.rows.isEmpty } ? read.filter { !$0.rows.isEmpty } : read).map(\.columns)
+        let scored = columns.count { $0.contains { $0.hasPrefix("p_") } }
+        let decided = columns.count { names in names.contains(decisionColumn) && !names.contains { $0.hasPrefix("p_") }
+        }
+        return decided > scored
     }
 
     private static func counted(_ count: Int, _ one: String, _ many: String) -> String {
         "\(count) \(count == 1 ? one : many)"
     }
 
-    private static func isClass(_ cell: String) -> Bool { !cell.isEmpty && cell != "n/a" }
+    static func isClass(_ cell: String) -> Bool { !cell.isEmpty && cell != "n/a" }
 
     /// Classes among which a table of predictions decides: those it gives probabilities of, where every decision is one of
     /// them. nil where it names fewer than two, or does not decide: then what has no score may be the rest.
@@ -257,12 +302,13 @@ struct ScoredItems {
             }
             return [(positive, try table.column(scoreColumn, of: name))]
         }
-        if !positive.isEmpty { return [(positive, try table.column("p_" + positive, of: name))] }
         let columns = table.columns.enumerated().filter { $0.element.hasPrefix("p_") }
+        if !positive.isEmpty, !columns.isEmpty { return [(positive, try table.column("p_" + positive, of: name))] }
         guard !columns.isEmpty else {
             throw TaskResult.Failure.permanent(
-                "\(name) has no column p_CLASS with scores (it has \(table.columns.joined(separator: ", "))); "
-                    + "name one with “score” and its class with “positive”, or keep decisions alone, in a column class, for everybody"
+                "\(name) has no column \(positive.isEmpty ? "p_CLASS" : "“p_\(positive)”") with scores (it has "
+                    + "\(table.columns.joined(separator: ", "))); name one with “score” and its class with “positive”, or keep "
+                    + "decisions alone, in a column class, for everybody"
             )
         }
         return columns.map { (String($0.element.dropFirst(2)), $0.offset) }
@@ -307,12 +353,12 @@ struct ScoredItems {
             let isPositive = images.contains { (trueCounts[$0]?[positive] ?? 0) > 0 }
             return Item(
                 owner: TaskContext(subject: person), decision: nil,
-                truth: levels[person] ?? (isPositive ? positive : "rest"),
+                truth: levels[person] ?? (isPositive ? positive : ClassificationTables.rest),
                 scores: [positive: score])
         }
     }
     /// One item per person of whom something was predicted, where the truth is of people: the mean of the log-odds of all
-    /// that was predicted, as a probability. Empty where scores are no probabilities.
+    /// that was predicted, as a probability, or the share of decisions for the class. Empty where scores are no probabilities.
     ///
     /// Certainty is taken as a millionth short of certain: one slice alone does not decide.
     func ofPeopleByLogOdds(positive: String) -> [Item] {
@@ -320,16 +366,16 @@ struct ScoredItems {
         guard predictions.allSatisfy({ (0...1).contains($0.scores[positive] ?? -1) }) else { return [] }
         return byPerson.sorted { $0.key < $1.key }.compactMap { person, members in
             guard let truth = levels[person] else { return nil }
-            let odds = members.map { member -> Double in
-                let p = min(max(member.scores[positive]!, Self.nearlyNever), 1 - Self.nearlyNever)
-                return log(p / (1 - p))
-            }
-            let mean = odds.reduce(0, +) / Double(odds.count)
+            let scores = members.map { $0.scores[positive]! }
+            func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+            // To both sides the same, so that as many slices for as against are a tie.
+            let odds = scores.map { min(max(log($0 / (1 - $0)), -Self.nearlyCertain), Self.nearlyCertain) }
             return Item(
                 owner: TaskContext(subject: person), decision: nil, truth: truth,
-                scores: [positive: 1 / (1 + exp(-mean))])
+                scores: [positive: areDecisions ? mean(scores) : 1 / (1 + exp(-mean(odds)))])
         }
     }
 
-    private static let nearlyNever = 1e-6
+    /// Log-odds.
+    private static let nearlyCertain = log((1 - 1e-6) / 1e-6)
 }

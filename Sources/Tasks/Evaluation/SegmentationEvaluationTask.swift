@@ -85,12 +85,19 @@ struct StructureList {
         }
         let groups = environment.map("groups")
         let isLenient = environment.boolean("only_shared")
-        var leftOut: [String] = []
+        // What one side alone names may be misspelt there; what neither names was not asked of them.
+        var (leftOut, lacking) = ([String](), [String: [String]]())
+        func leave(_ name: String, _ predicted: Set<UInt16>, _ referred: Set<UInt16>) {
+            leftOut.append(name)
+            if predicted.isEmpty != referred.isEmpty {
+                lacking[predicted.isEmpty ? "prediction" : "reference", default: []].append(name)
+            }
+        }
         for (name, members) in groups.sorted(by: { $0.key < $1.key }) {
             let wanted = Set((members.arrayValue ?? [members]).compactMap(\.stringValue))
             let (a, b) = (labels(names.0, wanted), labels(names.1, wanted))
             if isLenient, a.isEmpty || b.isEmpty {
-                leftOut.append(name)
+                leave(name, a, b)
                 continue
             }
             guard !a.isEmpty, !b.isEmpty else {
@@ -111,7 +118,7 @@ struct StructureList {
             for name in wanted where groups[name] == nil {
                 let (a, b) = (labels(names.0, [name]), labels(names.1, [name]))
                 if isLenient, a.isEmpty || b.isEmpty {
-                    leftOut.append(name)
+                    leave(name, a, b)
                     continue
                 }
                 guard !a.isEmpty || !b.isEmpty else {
@@ -132,6 +139,11 @@ struct StructureList {
                 throw TaskResult.Failure.permanent(
                     "Step \(step): prediction and reference share none of \(leftOut.joined(separator: ", ")); name regions such "
                         + "as \(known())")
+            }
+            for (side, names) in lacking.sorted(by: { $0.key < $1.key }) {
+                warnings.append(
+                    "The table of the \(side) names no region of \(names.sorted().joined(separator: ", ")), which the other side "
+                        + "has: not compared; correct its names, or say with “\(step).groups” what is compared.")
             }
             if !leftOut.isEmpty {
                 environment.say(

@@ -6,7 +6,7 @@ extension TaskKindCatalog {
         "Folds of a cross-validation: {folds: k, people: {LABEL: fold}}; means and deviations over folds are added.")
 
     static let classificationEvaluation = TaskKind(
-        name: "evaluate.classification", version: 4,
+        name: "evaluate.classification", version: 5,
         summary: "Predicted against true classes over the cohort: curves, decisions, calibration, numbers per person.",
         scopes: [.cohort],
         inputs: [
@@ -49,7 +49,7 @@ extension TaskKindCatalog {
             TaskParameter("score", .text, default: "", "Column of its scores; empty: p_CLASS."),
             TaskParameter(
                 "threshold", .number(-1e9...1e9), default: 0.5,
-                "Items with this score or a higher one are called positive."
+                "Items with this score or a higher one are called positive; of decisions alone it is not asked."
             ),
             TaskParameter(
                 "partial_fpr", .number(0.0001...1), default: 0.1, "False positive rate where the partial area ends."),

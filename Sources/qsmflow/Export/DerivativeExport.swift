@@ -41,7 +41,8 @@ struct DerivativeExport: Sendable {
 
         let target = try isAdded ? ExportFolder(addingTo: folder) : ExportFolder(replacing: folder)
         // The description first: from then on the folder says what it is, and may be continued.
-        try writeDescription(request, places: places, to: target)
+        let kind = try await EvaluationReport.dataKind(reader)
+        try writeDescription(request, kind, places: places, to: target)
         try writeAtlasDescriptions(request, Self.named(layout.atlases, in: entries), to: target)
         var summary = Summary(folder: folder)
         try await transfer(entries, to: target, summary: &summary, progress: progress)
@@ -106,16 +107,18 @@ struct DerivativeExport: Sendable {
 
     // MARK: Around the files
 
-    private func writeDescription(_ request: RunRequest, places: SourcePlaces, to folder: ExportFolder) throws {
+    private func writeDescription(
+        _ request: RunRequest, _ kind: DataKind, places: SourcePlaces, to folder: ExportFolder
+    ) throws {
         let dataset = DerivativeDataset(
-            name: "qsmflow: \(request.name ?? "regional susceptibility") of \(Self.name(of: request.dataset))",
+            name: "qsmflow: \(request.name ?? "results") of \(Self.name(of: request.dataset))",
             version: Version.text, links: places.datasetLinks(from: folder.path),
             sources: ([request.dataset] + request.derivatives).map {
                 ["URL": .string(URL(fileURLWithPath: $0).absoluteString)]
-            }, ignored: DerivativeLayout.ignored)
+            }, keywords: kind == .unstated ? [] : [kind.rawValue], ignored: DerivativeLayout.ignored)
         try folder.write(dataset.descriptionJSON.prettyData + Data("\n".utf8), to: DatasetDescription.fileName)
         try folder.write(Data((dataset.bidsIgnoreText ?? "").utf8), to: ".bidsignore")
-        try folder.write(Data(Self.readme.utf8), to: "README.md")
+        try folder.write(Data(Self.readme(kind).utf8), to: "README.md")
         try folder.createFolder("logs")
         try folder.createFolder("tables")
     }
@@ -154,8 +157,11 @@ struct DerivativeExport: Sendable {
         path.split(separator: "/").last.map(String.init) ?? path
     }
 
-    private static let readme = """
-        # Regional susceptibility and volumes, computed by qsmflow
+    private static func readme(_ kind: DataKind) -> String {
+        """
+        # Results of qsmflow
+
+        \(kind.heading)
 
         - `sub-*/anat`: brain mask (`desc-brain_mask`) and regions (`dseg`, names in the `.tsv` beside each image), on the
           grid of the T1-weighted image (`space-T1w`) and of the susceptibility map (`space-Chimap`); `desc-network` is what
@@ -172,10 +178,12 @@ struct DerivativeExport: Sendable {
         - `logs`: the workflow with its parameters, and which task made which file from which bytes.
 
         """
+    }
 
     /// Views that are worth having as files beside the images.
     private static let tables = [
-        "subjects", "measurements", "roi_statistics", "cohort_effects", "models", "qc", "failures", "step_resources",
+        "subjects", "measurements", "roi_statistics", "cohort_effects", "models", "qc", "failures", "warnings",
+        "step_resources",
     ]
 
     /// Views of kinds that many workflows do not have.

@@ -214,11 +214,11 @@ enum ReportMethods {
                 + "references found, predictions that found none and references missed."
         case "evaluate.classification":
             return
-                "Scores were judged by the area under the ROC curve, as a whole and up to a false positive rate of "
+                "Predictions with scores were judged by the area under the ROC curve, as a whole and up to a false positive rate of "
                 + "\(value("partial_fpr")) (as it is, normalised, and corrected [McClish 1989]), by the area under the "
                 + "precision-recall curve (step form, and by trapezoids), by decisions at \(value("threshold")) and by their "
-                + "calibration; decisions without scores by themselves alone. Intervals are percentiles of \(value("bootstrap")) bootstrap repeats that draw people "
-                + "[Efron 1979], given the models that judged them."
+                + "calibration, predictions that only decide by their decisions. Intervals are percentiles of "
+                + "\(value("bootstrap")) bootstrap repeats that draw people [Efron 1979], given the models that judged them."
         case "evaluate.summary":
             return
                 "Evaluations were averaged over people who have the value, several sessions of a person first; pooled figures are "

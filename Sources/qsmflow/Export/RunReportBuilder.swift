@@ -61,6 +61,8 @@ struct RunReportBuilder: Sendable {
         input.regions = regions(statistics, people, reference: effects.first?["reference"])
         if statistics.allSatisfy({ $0["reference"] == nil }) { addVolumes(to: &input) }
         input.failures = Self.failures(failures)
+        input.warnings = Self.warnings(
+            try await reader.table("warnings").rows(needing: ["subject", "session", "step", "warning"]))
         let files = try await RunFiles(reader)
         input.trainings = try await TrainingReports(client: client, reader: reader).trainings(files)
         input.pictures = try await pictures(files, quality)
@@ -241,6 +243,24 @@ struct RunReportBuilder: Sendable {
         }
     }
 
+    /// In the order of their first tasks.
+    private static func warnings(_ rows: [CommaSeparatedTable.Row]) -> [ReportInput.Warning] {
+        struct Sentence: Hashable { var step: String, text: String }
+        var order: [Sentence] = []
+        var people: [Sentence: Set<String>] = [:]
+        for row in rows {
+            let sentence = Sentence(step: row.text("step"), text: row.text("warning"))
+            if people[sentence] == nil {
+                order.append(sentence)
+                people[sentence] = []
+            }
+            if let person = Person(row)?.label { people[sentence]?.insert(person) }
+        }
+        return order.map {
+            ReportInput.Warning(step: $0.step, text: $0.text, participants: people[$0, default: []].sorted())
+        }
+    }
+
     /// Who a model does without and which covariates it leaves out, as its report says.
     ///
     /// - Returns: what its categorical covariates are compared with, and the steps that modelled no region.
@@ -251,11 +271,13 @@ struct RunReportBuilder: Sendable {
         var unfitted: Set<String> = []
         for file in files.made where file.context == .cohort && file.port == "report" {
             let report = try JSONValue.parse(Data(try await bytes(of: file)))
+            // A person lacks all that a failed task would have made, for the one reason.
+            var said: Set<ReportInput.Missing> = []
             for item in report["missing"]?.arrayValue ?? [] {
-                input.missing.append(
-                    ReportInput.Missing(
-                        participant: item["context"]?.stringValue ?? "?", step: file.step,
-                        reason: item["reason"]?.stringValue ?? ""))
+                let missing = ReportInput.Missing(
+                    participant: item["context"]?.stringValue ?? "?", step: file.step,
+                    reason: item["reason"]?.stringValue ?? "")
+                if said.insert(missing).inserted { input.missing.append(missing) }
             }
             let excluded = (report["excluded_terms"]?.objectValue ?? [:]).sorted { $0.key < $1.key }
             if !excluded.isEmpty {
