@@ -204,6 +204,10 @@ import Workflow
             "evaluate.classification",
             parameters: ["positive": "rim", "score": "risk", "threshold": 20, "bootstrap": 0])
         #expect(result.failure == nil)
+        #expect(
+            result.warnings.first?.hasPrefix(
+                "2 scores lie outside 0 to 1, such as sub-1 1 (30); sub-2 1 (25): they are taken") == true,
+            "\(result.warnings)")
         let people = try folder.table("people.tsv")
         let nobody = ["participant_id": "sub-3", "level": "person"]
         #expect(try people.number("score", where: nobody) < 20)

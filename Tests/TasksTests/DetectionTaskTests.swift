@@ -231,6 +231,19 @@ import Workflow
         #expect(try lesions.number("score", where: found) == 0.75)
     }
 
+    @Test func voxelsWithoutAProbabilityAreSaid() throws {
+        let folder = try folder()
+        var map = Volume(grid: BoxMap.grid, filledWith: 0.1)
+        // Of no lesion, which nobody asks for, and of two.
+        for x in [0, 2, 20] { map[x, 2, 2] = .nan }
+        try NIfTIFile.write(map, to: folder.path + "/p.nii.gz")
+        folder.add("probabilities", path: folder.path + "/p.nii.gz", name: "p.nii.gz")
+        let result = try folder.perform("evaluate.detection", parameters: Self.parameters)
+        #expect(
+            result.warnings.contains { $0.hasPrefix("p.nii.gz has no number at 2 voxels of 2 lesions") },
+            "\(result.warnings)")
+    }
+
     @Test func nobodyAndNothing() throws {
         let folder = try TaskFolder()
         try BoxMap().bind("reference", in: folder)

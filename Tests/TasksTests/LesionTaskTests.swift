@@ -186,6 +186,17 @@ extension TabSeparatedTable {
         let table = try folder.table("table.tsv")
         #expect(try table.number("max_probability", where: ["lesion": "4"]) == 0.75)
         #expect(try table.number("mean_probability", where: ["lesion": "4"]) == (7 * 0.25 + 0.75) / 8)
+        #expect(result.warnings.isEmpty)
+        // Where nothing is known nothing is counted, and it is said.
+        let holed = try self.folder()
+        single[2, 2, 2] = .nan
+        try NIfTIFile.write(single, to: holed.path + "/p.nii.gz")
+        holed.add("probabilities", path: holed.path + "/p.nii.gz", name: "p.nii.gz")
+        #expect(
+            try holed.perform("lesions.components").warnings == [
+                "p.nii.gz has no number at 1 voxel of 1 lesion, which means and sums of probabilities leave out; write 0 where nothing "
+                    + "is."
+            ])
         let wrong = try self.folder()
         try NIfTIFile.write(Volume(grid: BoxMap.grid, filledWith: 3), to: wrong.path + "/p.nii.gz")
         wrong.add("probabilities", path: wrong.path + "/p.nii.gz", name: "p.nii.gz")

@@ -33,7 +33,6 @@ struct ClassificationTables {
     private let published: [PublishedFigure]
     /// Which of these stand beside a number of ours.
     private var shown: Set<Int> = []
-    private(set) var hasScoresBeyondProbabilities = false
 
     init(_ environment: TaskEnvironment, _ folds: PeopleFolds) throws {
         (self.environment, self.folds) = (environment, folds)
@@ -82,7 +81,6 @@ struct ClassificationTables {
                     scores: part.scores, isPositive: part.isPositive, threshold: settings.threshold)
                 : BinaryMetrics.measure(scores: part.scores, isPositive: part.isPositive, settings)
         }
-        if !scores.allSatisfy({ (0...1).contains($0) }) { hasScoresBeyondProbabilities = true }
         if !areDecisions { addCurves(level: level, className: className, scores, isPositive) }
         let matrix = BinaryMetrics.confusion(scores: scores, isPositive: isPositive, threshold: settings.threshold)
         for (t, truth) in [Self.rest, className].enumerated() {

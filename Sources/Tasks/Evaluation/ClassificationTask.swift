@@ -90,9 +90,6 @@ enum ClassificationTask: TaskImplementation {
             if !truthIsOfPeople, environment.boolean("counts") { judged.addCounts(className: name, items) }
         }
         judged.addDecisions(level: isPerPerson ? "person" : "item", items.items, classes: items.classes)
-        if judged.hasScoresBeyondProbabilities {
-            warnings.append("Scores lie outside 0 to 1, so they are no probabilities and have no calibration.")
-        }
         let unanswered = unanswered(environment, truth)
         if !unanswered.isEmpty {
             warnings.append(

@@ -123,14 +123,15 @@ struct DetectionInput {
                 "\(besides.joined(separator: ", ")) of the prediction is left out, since the reference's table does not name it. "
                     + "Should it be called otherwise there, say so with “rename”.")
         }
-        self.warnings = warnings
-        (scores, probableVoxels) = try Self.scores(environment, prediction, table, isResampled: isResampled)
+        let unsure: [String]
+        (scores, probableVoxels, unsure) = try Self.scores(environment, prediction, table, isResampled: isResampled)
+        self.warnings = warnings + unsure
     }
 
     /// From a column of the predictions' table, else from a map of probabilities, and what this makes of their voxels.
     private static func scores(
         _ environment: TaskEnvironment, _ set: LesionSet, _ table: TaskRequest.StagedInput?, isResampled: Bool
-    ) throws -> (scores: [UInt16: Double], probableVoxels: [UInt16: Double]) {
+    ) throws -> (scores: [UInt16: Double], probableVoxels: [UInt16: Double], warnings: [String]) {
         let wanted = environment.text("score")
         if set.naming == .lesionTable, let item = table {
             let contents = try item.readTable()
@@ -141,7 +142,7 @@ struct DetectionInput {
                     guard let lesion = UInt16(row[number]) else { continue }
                     scores[lesion] = TabSeparatedTable.number(row[column])
                 }
-                return (scores, [:])
+                return (scores, [:], [])
             }
             if environment.isSet("score") {
                 throw TaskResult.Failure.permanent(
@@ -149,7 +150,7 @@ struct DetectionInput {
                         + "name another with “score”")
             }
         }
-        guard let item = environment.optionalInput("probabilities") else { return ([:], [:]) }
+        guard let item = environment.optionalInput("probabilities") else { return ([:], [:], []) }
         var names: RegionTable?
         if set.naming == .classTable, let table {
             names = try RegionTable(try table.readTable(), name: table.input.name)
@@ -168,7 +169,7 @@ struct DetectionInput {
                 wanted == "mean_probability" ? lesion.meanProbability : lesion.largestProbability
             probableVoxels[lesion.lesion.number] = lesion.probableVoxels
         }
-        return (scores, probableVoxels)
+        return (scores, probableVoxels, LesionMeasures.warnings(measured, of: item.input.name))
     }
 }
 

@@ -59,7 +59,7 @@ struct ScoredItems {
     ) throws {
         self.areDecisions = areDecisions
         var (unknown, foreign, unmatched) = ([String](), [String](), [String]())
-        var (unseen, undecided) = ([String](), [String]())
+        var (unseen, undecided, beyond) = ([String](), [String](), [String]())
         var seen: [TaskContext: Set<String>] = [:]
         var decided: [(item: String, name: String)] = []
         var (unjudged, counted, uncounted) = (Set<TaskContext>(), Set<TaskContext>(), Set<TaskContext>())
@@ -151,6 +151,7 @@ struct ScoredItems {
                             "\(name) has “\(row[column])” in column \(table.columns[column]), which is no number; correct it"
                         )
                     }
+                    if !(0...1).contains(score) { beyond.append("\(called) (\(row[column]))") }
                     scores[className] = score
                 }
                 let decision = decisions.map { row[$0] }.flatMap { Self.isClass($0) ? $0 : nil }
@@ -187,6 +188,12 @@ struct ScoredItems {
         // How many of which class an image has is not known where one is of none of the classes.
         for image in uncounted { trueCounts[image] = nil }
         predictions.removeAll { uncounted.contains($0.owner) }
+        if !beyond.isEmpty {
+            warnings.append(
+                "\(Self.counted(beyond.count, "score lies", "scores lie")) outside 0 to 1, such as "
+                    + "\(beyond.prefix(3).joined(separator: "; ")): they are taken for no probabilities, and have no calibration; "
+                    + "divide percentages by 100, or set the “threshold” from which on an item is called.")
+        }
         if areDecisions {
             score(for: positive)
             warnings.append(

@@ -30,7 +30,10 @@ enum LesionComponentsTask: TaskImplementation {
         for lesion in measured { values += measurements(lesion, names) }
         return TaskResult(
             outputs: [entry, try environment.writeTable(lesions, to: "table")], measurements: values,
-            warnings: set.lesions.isEmpty ? ["\(item.input.name) has no lesion; the table is empty."] : [])
+            warnings: (set.lesions.isEmpty ? ["\(item.input.name) has no lesion; the table is empty."] : [])
+                + (environment.optionalInput("probabilities").map {
+                    LesionMeasures.warnings(measured, of: $0.input.name)
+                } ?? []))
     }
 
     /// The maps that are bound, all on the grid of the lesions, and the names of the regions.

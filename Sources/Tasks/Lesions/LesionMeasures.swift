@@ -16,6 +16,8 @@ struct LesionMeasures: Sendable {
     var largestProbability: Double?
     /// Sum of its voxels' probabilities, clipped to 0 … 1; nil without one.
     var probableVoxels: Double?
+    /// Voxels at which the map of probabilities has no number.
+    var voxelsWithoutProbability = 0
     /// The region that holds most of it, background aside, and its share of the lesion.
     var region: (label: UInt16, share: Double)?
     /// At the voxel nearest to its centre; 0 where none is.
@@ -26,6 +28,20 @@ struct LesionMeasures: Sendable {
         var chi: Volume?
         var regions: LabelMap?
         var probabilities: LesionProbabilities?
+    }
+
+    /// What to say where probabilities of lesions lack numbers; empty where none does.
+    ///
+    /// - Parameter name: of the map of probabilities.
+    static func warnings(_ measured: [LesionMeasures], of name: String) -> [String] {
+        let lacking = measured.filter { $0.voxelsWithoutProbability > 0 }
+        guard !lacking.isEmpty else { return [] }
+        let voxels = lacking.reduce(0) { $0 + $1.voxelsWithoutProbability }
+        return [
+            "\(name) has no number at \(voxels == 1 ? "1 voxel" : "\(voxels) voxels") of "
+                + "\(lacking.count == 1 ? "1 lesion" : "\(lacking.count) lesions"), which means and sums of probabilities leave out; "
+                + "write 0 where nothing is."
+        ]
     }
 
     /// Of every lesion, in the order of their numbers.
@@ -64,6 +80,7 @@ struct LesionMeasures: Sendable {
         }
         if let volume = maps.probabilities?.volume(of: lesion.className) {
             let values = indices.map { Double(volume.values[$0]) }.filter(\.isFinite)
+            voxelsWithoutProbability = indices.count - values.count
             meanProbability = values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
             largestProbability = values.max()
             probableVoxels = values.isEmpty ? nil : values.reduce(0) { $0 + min(max($1, 0), 1) }

@@ -343,8 +343,8 @@ struct EvaluationReport {
                 ReportInput.Evaluation(
                     step: made.step, title: made.title("Classification"),
                     notes: [
-                        "Intervals are percentiles of a bootstrap that draws people with everything that is theirs, given the models "
-                            + "that judged them: what other training data or another seed would change is not in them. That of "
+                        "Intervals are percentiles of a bootstrap that draws people with everything that is theirs, given what was "
+                            + "predicted: what other training data or another seed would change is not in them. That of "
                             + "count r fisher is Fisher's. Published figures are named as such and are not results of this run."
                     ], plots: plots,
                     tables: [

@@ -218,7 +218,7 @@ enum ReportMethods {
                 + "\(value("partial_fpr")) (as it is, normalised, and corrected [McClish 1989]), by the area under the "
                 + "precision-recall curve (step form, and by trapezoids), by decisions at \(value("threshold")) and by their "
                 + "calibration, predictions that only decide by their decisions. Intervals are percentiles of "
-                + "\(value("bootstrap")) bootstrap repeats that draw people [Efron 1979], given the models that judged them."
+                + "\(value("bootstrap")) bootstrap repeats that draw people [Efron 1979], given what was predicted."
         case "evaluate.summary":
             return
                 "Evaluations were averaged over people who have the value, several sessions of a person first; pooled figures are "
