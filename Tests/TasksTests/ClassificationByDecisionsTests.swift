@@ -138,6 +138,20 @@ import Workflow
         #expect(Set(metrics.rows.map { $0[column] }) == ["all", "flat", "rim", "vein"])
     }
 
+    /// A class that is true only of people who are not judged is no misspelt one.
+    @Test func namesAreThoseOfEverybody() throws {
+        let folder = try TaskFolder()
+        try folder.add("tables", "lesion\tclass\n1\tflat\n2\trim\n", name: "p1.tsv", context: TaskContext(subject: "1"))
+        for (person, name) in [("1", "rim"), ("2", "flat")] {
+            try folder.add(
+                "truth", "lesion\tclass\n1\t\(name)\n2\t\(name)\n", name: "t\(person).tsv",
+                context: TaskContext(subject: person))
+        }
+        let result = try folder.perform("evaluate.classification", parameters: ["positive": "rim", "bootstrap": 0])
+        #expect(
+            result.failure == nil && !result.warnings.contains { $0.contains("true of nothing") }, "\(result.warnings)")
+    }
+
     /// What is no decision is left out, and whose numbers need it.
     @Test func anItemWithoutADecisionIsLeftOut() throws {
         let context = TaskContext(subject: "08", session: "1")

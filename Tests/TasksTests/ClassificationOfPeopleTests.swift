@@ -206,7 +206,7 @@ import Workflow
         #expect(result.failure == nil)
         #expect(
             result.warnings.first?.hasPrefix(
-                "2 scores lie outside 0 to 1, such as sub-1 1 (30); sub-2 1 (25): they are taken") == true,
+                "2 scores lie outside 0 to 1, such as sub-1 1 (30); sub-2 1 (25): no probabilities") == true,
             "\(result.warnings)")
         let people = try folder.table("people.tsv")
         let nobody = ["participant_id": "sub-3", "level": "person"]

@@ -191,8 +191,8 @@ struct ScoredItems {
         if !beyond.isEmpty {
             warnings.append(
                 "\(Self.counted(beyond.count, "score lies", "scores lie")) outside 0 to 1, such as "
-                    + "\(beyond.prefix(3).joined(separator: "; ")): they are taken for no probabilities, and have no calibration; "
-                    + "divide percentages by 100, or set the “threshold” from which on an item is called.")
+                    + "\(beyond.prefix(3).joined(separator: "; ")): no probabilities, so without calibration; divide percentages by "
+                    + "100, or set the “threshold” from which on an item is called.")
         }
         if areDecisions {
             score(for: positive)
@@ -205,7 +205,7 @@ struct ScoredItems {
                         + "\(undecided.prefix(3).joined(separator: "; ")): left out, and so are the numbers of their people."
                 )
             }
-            warnOfNames(decided)
+            warnOfNames(decided, truth)
         }
         if !unjudged.isEmpty {
             warnings.append(
@@ -240,16 +240,22 @@ struct ScoredItems {
 
     /// Says which classes only the predictions or only the truth names: without probabilities nothing else tells a misspelt
     /// class from a rare one.
-    private mutating func warnOfNames(_ decided: [(item: String, name: String)]) {
-        let known = trueClasses
-        let foreign = decided.filter { !known.contains($0.name) }
+    private mutating func warnOfNames(_ decided: [(item: String, name: String)], _ truth: Truth) {
+        // Also of whoever is not judged.
+        let anywhere: Set<String> =
+            switch truth {
+            case .people(let people): trueClasses.union(people.values)
+            case .items(let classes, _, _): trueClasses.union(classes.values.flatMap(\.values))
+            case .column: trueClasses
+            }
+        let foreign = decided.filter { !anywhere.contains($0.name) }
         if !foreign.isEmpty {
             warnings.append(
                 "\(Self.counted(foreign.count, "decision is", "decisions are")) for a class that is true of nothing, such as "
                     + foreign.prefix(3).map { "\($0.item) (“\($0.name)”)" }.joined(separator: "; ")
                     + ": never right; correct the predictions where that is misspelt.")
         }
-        let unnamed = known.subtracting(decided.map(\.name)).sorted()
+        let unnamed = trueClasses.subtracting(decided.map(\.name)).sorted()
         if !unnamed.isEmpty {
             warnings.append(
                 "No decision is for \(unnamed.map { "“\($0)”" }.joined(separator: ", ")), which the truth names; correct the truth "
