@@ -67,6 +67,10 @@ static const unsigned char data_of_results[] = {
 #embed "../Coordinator/Migrations/SQL/0016_data_of_results.sql"
 };
 
+static const unsigned char published_classifications[] = {
+#embed "../Coordinator/Migrations/SQL/0017_published_classifications.sql"
+};
+
 static const struct qsm_resource migrations[] = {
     {"0001_initial", initial, sizeof initial},
     {"0002_result_views", views, sizeof views},
@@ -84,6 +88,7 @@ static const struct qsm_resource migrations[] = {
     {"0014_data_kind", data_kind, sizeof data_kind},
     {"0015_warnings", warnings, sizeof warnings},
     {"0016_data_of_results", data_of_results, sizeof data_of_results},
+    {"0017_published_classifications", published_classifications, sizeof published_classifications},
 };
 
 _Bool qsm_migration(size_t index, struct qsm_resource *resource) {

@@ -162,6 +162,19 @@ struct ResultsEvaluationTests {
                 ["caudate", nil, "dice", "B", "0.78", "0.8", "0.1", nil, "9"],
                 ["cmb", "iou_0.1", "f1", "B", "0.4", nil, nil, "0.5", nil],
             ])
+        let classes = try await self.fixture(
+            step: "model", kind: "evaluate.classification",
+            """
+            ('rim', 'item', '', 'auc', 0.75), ('rim', 'item', 'people', 'auc', 9), ('rim', 'item', 'published', 'auc', 0.76),
+            ('rim', 'item', 'published: C', 'auc', 0.76), ('rim', 'person', '', 'auc', 0.5)
+            """)
+        #expect(
+            try await classes.rows(
+                "SELECT level, label, rule, metric, source, published, pooled, people FROM qsmflow.published_figures")
+                == [["item", "rim", nil, "auc", "C", "0.76", "0.75", "9"]])
+        #expect(
+            try await classes.rows("SELECT level, value, published FROM qsmflow.classification_metrics ORDER BY 1")
+                == [["item", "0.75", "0.76"], ["person", "0.5", nil]])
         // Neither adds a row to the summary, nor stands for its one published figure.
         let summary = try await fixture.rows(
             "SELECT label, published FROM qsmflow.evaluation_summary ORDER BY 1, metric")

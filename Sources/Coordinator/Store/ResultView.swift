@@ -33,7 +33,7 @@ struct ResultView: Sendable {
         ResultView("classification_decisions", .run, ["step", "fold", "level", "truth", "decision"]),
         ResultView("evaluation_summary", .run, ["step", "fold", "label", "rule", "metric"]),
         ResultView("warnings", .run, ["step", "subject", "session", "atlas", "fold", "task", "place"]),
-        ResultView("published_figures", .run, ["step", "fold", "label", "rule", "metric", "source"]),
+        ResultView("published_figures", .run, ["step", "fold", "level", "label", "rule", "metric", "source"]),
         ResultView("qc", .run, ["subject", "session", "step", "metric", "scored_by"]),
         ResultView("task_status", .run, ["ordinal"]),
         ResultView("attempts", .run, ["ordinal", "attempt"]),

@@ -288,7 +288,10 @@ struct ClassificationTables {
         if let cases { add("cases", Double(cases)) }
         if let positives { add("positives", Double(positives)) }
         add("people", Double(people))
-        if let figure { add("published", figure.value) }
+        if let figure {
+            add("published", figure.value)
+            add(PublishedFigures.term(figure.source), figure.value)
+        }
     }
 
     /// - Parameters:

@@ -190,14 +190,14 @@ struct DerivativeExport: Sendable {
     private static let tablesByKind = [
         "lesions.components": ["lesions"], "evaluate.segmentation": ["segmentation_metrics"],
         "evaluate.detection": ["detection_metrics"],
-        "evaluate.classification": ["classification_metrics", "classification_decisions"],
+        "evaluate.classification": ["classification_metrics", "classification_decisions", "published_figures"],
         "evaluate.summary": ["evaluation_summary", "published_figures"],
     ]
 
     /// Named by the run, as logs are: exports of several runs, each over some of the people, may share a folder.
     private func writeTables(_ reader: ResultReader, _ files: RunFiles, to folder: ExportFolder) async throws {
         let notes = try await reader.table("documentation").rows(needing: ["view_name", "column_name", "description"])
-        let own = Set(files.made.map(\.kind)).flatMap { Self.tablesByKind[$0] ?? [] }.sorted()
+        let own = Set(Set(files.made.map(\.kind)).flatMap { Self.tablesByKind[$0] ?? [] }).sorted()
         let hasFolds = try await !reader.table("folds").rows(needing: ["subject", "fold"]).isEmpty
         for view in Self.tables + own + (hasFolds ? ["folds"] : []) {
             try await reader.write(view, format: "tsv", to: folder.place("tables/run-\(run)_\(view).tsv"))
