@@ -239,15 +239,28 @@ import Workflow
         }
     }
 
-    @Test func namesThatResultsNeedAreRefused() throws {
-        let folder = try TaskFolder()
-        for (person, name) in [("1", "all"), ("2", "flat")] {
-            let context = TaskContext(subject: person)
-            try folder.add("tables", "lesion\tclass\n1\t\(name)\n", name: "p\(person).tsv", context: context)
-            try folder.add("truth", "lesion\tclass\n1\t\(name)\n", name: "t\(person).tsv", context: context)
+    /// Results name all classes together, and those that are not asked for.
+    @Test func classesNamedAsResultsNameThem() throws {
+        func folder(_ names: [String]) throws -> TaskFolder {
+            let folder = try TaskFolder()
+            for (person, name) in names.enumerated() {
+                let context = TaskContext(subject: "\(person)")
+                try folder.add("tables", "lesion\tclass\n1\t\(name)\n", name: "p\(person).tsv", context: context)
+                try folder.add("truth", "lesion\tclass\n1\t\(name)\n", name: "t\(person).tsv", context: context)
+            }
+            return folder
         }
         #expect(
-            try folder.perform("evaluate.classification", parameters: ["bootstrap": 0]).failure?.message.contains(
-                "a class is called “all”, by which results mean") == true)
+            try folder(["all", "flat"]).perform("evaluate.classification", parameters: ["bootstrap": 0]).failure?
+                .message
+                .contains("a class is called “all”, by which results mean") == true)
+        let rest = try folder(["rest", "flat", "flat"])
+        #expect(try rest.perform("evaluate.classification", parameters: ["bootstrap": 0]).failure == nil)
+        let confusion = try rest.table("confusion.tsv")
+        for (truth, cases) in [("rest", 1.0), ("not rest", 2)] {
+            #expect(
+                try confusion.number(
+                    "cases", where: ["level": "person", "class": "rest", "truth": truth, "decision": truth]) == cases)
+        }
     }
 }

@@ -6,8 +6,10 @@ import Workflow
 /// The tables of an evaluation of classes, level by level: `slice`, `item`, `person`, `person_by_slices`.
 struct ClassificationTables {
     static let all = "all"
-    /// Whatever is not the class asked for.
-    static let rest = "rest"
+
+    /// What results call everything but the class asked for, which may have that name itself.
+    static func rest(of className: String) -> String { className == "rest" ? "not rest" : "rest" }
+
     /// Levels at which a case is a person.
     private static let ofPeople: Set<String> = ["person", "person_by_slices"]
 
@@ -83,8 +85,9 @@ struct ClassificationTables {
         }
         if !areDecisions { addCurves(level: level, className: className, scores, isPositive) }
         let matrix = BinaryMetrics.confusion(scores: scores, isPositive: isPositive, threshold: settings.threshold)
-        for (t, truth) in [Self.rest, className].enumerated() {
-            for (d, decision) in [Self.rest, className].enumerated() {
+        let rest = Self.rest(of: className)
+        for (t, truth) in [rest, className].enumerated() {
+            for (d, decision) in [rest, className].enumerated() {
                 confusion.rows.append([level, className, truth, decision, "\(matrix.counts[t][d])"])
             }
         }
@@ -92,7 +95,7 @@ struct ClassificationTables {
         for (item, score) in zip(items, scores) {
             people.rows.append(
                 personCells(item.owner, level, className) + [
-                    item.truth, TabSeparatedTable.cell(score), score >= settings.threshold ? className : Self.rest,
+                    item.truth, TabSeparatedTable.cell(score), score >= settings.threshold ? className : rest,
                     "n/a",
                     "n/a",
                 ])

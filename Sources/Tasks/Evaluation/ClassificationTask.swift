@@ -32,9 +32,9 @@ enum ClassificationTask: TaskImplementation {
                     + (warnings.first ?? "the tables of predictions have no rows")
                     + " Bind tables that belong together.")
         }
-        if let reserved = [ClassificationTables.all, ClassificationTables.rest].first(where: items.scored.contains) {
+        if items.scored.contains(ClassificationTables.all) {
             throw TaskResult.Failure.permanent(
-                "Step \(step): a class is called “\(reserved)”, by which results mean the other classes or all together; rename it"
+                "Step \(step): a class is called “\(ClassificationTables.all)”, by which results mean all classes together; rename it"
             )
         }
         let (tables, truths) = (environment.inputs("tables"), Set(environment.inputs("truth").map(\.input.digest)))

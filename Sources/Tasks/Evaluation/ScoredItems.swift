@@ -52,7 +52,7 @@ struct ScoredItems {
     /// - Parameters:
     ///   - scoreColumn: of the class asked for; empty: `p_CLASS` for every class.
     ///   - positive: the class asked for; empty: every class.
-    ///   - areDecisions: whether the column `class` takes the place of scores, since no table has any.
+    ///   - areDecisions: whether the column `class` takes the place of scores, which most tables have none of.
     init(
         _ tables: [TaskRequest.StagedInput], truth: Truth, positive: String, scoreColumn: String, areDecisions: Bool,
         step: String
@@ -366,7 +366,7 @@ struct ScoredItems {
             let isPositive = images.contains { (trueCounts[$0]?[positive] ?? 0) > 0 }
             return Item(
                 owner: TaskContext(subject: person), decision: nil,
-                truth: levels[person] ?? (isPositive ? positive : ClassificationTables.rest),
+                truth: levels[person] ?? (isPositive ? positive : ClassificationTables.rest(of: positive)),
                 scores: [positive: score])
         }
     }
