@@ -90,6 +90,11 @@ import Testing
             try Data(contentsOf: URL(fileURLWithPath: folder + "/dataset_description.json")))
         #expect(description["GeneratedBy"]?[0]?["Name"]?.stringValue == "qsmflow")
         #expect(description["DatasetLinks"]?["raw"]?.stringValue == "../../rawdata")
+        // What the data were goes with them.
+        #expect(description["Keywords"] == ["synthetic"])
+        let readme = try String(contentsOfFile: folder + "/README.md", encoding: .utf8)
+        #expect(readme.contains("\n\nSynthetic data: "))
+        #expect(FileManager.default.fileExists(atPath: folder + "/tables/run-1_warnings.tsv"))
 
         // One file damaged without changing its size, one gone: only these come again.
         let labels = folder + "/sub-001/anat/sub-001_space-Chimap_atlas-phantom_dseg.nii.gz"

@@ -59,14 +59,8 @@ import Workflow
     /// Two scans of a person are one vote each; a tie is the class asked for, as everywhere.
     @Test func scansOfAPersonVote() throws {
         let folder = try TaskFolder()
-        try folder.add(
-            "covariates",
-            """
-            {"columns": [{"name": "group", "type": "text"}], "rows": [
-                {"subject": "1", "values": {"group": "HH"}}, {"subject": "2", "values": {"group": "no"}}]}
-            """,
-            name: "covariates.json")
-        for (person, calls) in [("1", ["HH", "no"]), ("2", ["no", "no"])] {
+        try folder.addGroups(["HH", "no"])
+        for (person, calls) in [("01", ["HH", "no"]), ("02", ["no", "no"])] {
             for (session, call) in calls.enumerated() {
                 try folder.add(
                     "tables", "class\n\(call)\n", name: "\(person)-\(session).tsv",
@@ -88,14 +82,8 @@ import Workflow
     @Test(arguments: ["class\nHH\nno\n", "class\tp_HH\tp_no\nHH\t1\t0\nno\t0\t1\n"])
     func slicesOfAPersonVote(slices: String) throws {
         let folder = try TaskFolder()
-        try folder.add(
-            "covariates",
-            """
-            {"columns": [{"name": "group", "type": "text"}], "rows": [
-                {"subject": "1", "values": {"group": "HH"}}, {"subject": "2", "values": {"group": "no"}}]}
-            """,
-            name: "covariates.json")
-        for (person, call) in [("1", "HH"), ("2", "no")] {
+        try folder.addGroups(["HH", "no"])
+        for (person, call) in [("01", "HH"), ("02", "no")] {
             let context = TaskContext(subject: person)
             try folder.add("tables", "class\n\(call)\n", name: "\(person).tsv", context: context)
             try folder.add("slices", slices, name: "slices-\(person).tsv", context: context)
@@ -107,7 +95,7 @@ import Workflow
         #expect(
             result.warnings == (slices.contains("p_HH") ? [Self.said] : [Self.said, "Slices: " + Self.said]).sorted())
         let people = try folder.table("people.tsv")
-        for person in ["sub-1", "sub-2"] {
+        for person in ["sub-01", "sub-02"] {
             #expect(
                 try people.number("score", where: ["participant_id": person, "level": "person_by_slices"]) == 0.5)
         }
@@ -195,7 +183,7 @@ import Workflow
         }
     }
 
-    /// Two readers in one folder, and of the truth in the place of predictions.
+    /// Two readers in one folder, and the truth in the place of predictions.
     @Test func whoseTablesTheyAre() throws {
         let twice = try TaskFolder.rimExample(areDecisions: true)
         try twice.add(

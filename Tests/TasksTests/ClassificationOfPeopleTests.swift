@@ -6,15 +6,6 @@ import Workflow
 @testable import Tasks
 
 @Suite struct ClassificationOfPeopleTests {
-    /// What participants.tsv says of 01, 02 and so on.
-    private func addGroups(_ groups: [String], to folder: TaskFolder) throws {
-        let rows = groups.enumerated().map { #"{"subject": "0\#($0 + 1)", "values": {"group": "\#($1)"}}"# }
-        try folder.add(
-            "covariates",
-            #"{"columns": [{"name": "group", "type": "text"}], "rows": [\#(rows.joined(separator: ","))]}"#,
-            name: "covariates.json")
-    }
-
     @Test func peopleAndTheirSlices() throws {
         let folder = try TaskFolder()
         for (n, group) in ["control", "HH", "control", "HH", "HH", "n/a"].enumerated() {
@@ -27,7 +18,7 @@ import Workflow
             for s in 0..<3 { slices += "\(s)\t\(s * 2)\tHH\t\(min(1, p + Double(s - 1) * 0.4))\n" }
             try folder.add("slices", slices, name: "s\(n).tsv", context: context)
         }
-        try addGroups(["control", "HH", "control", "HH", "HH"], to: folder)
+        try folder.addGroups(["control", "HH", "control", "HH", "HH"])
         let result = try folder.perform(
             "evaluate.classification", parameters: ["target": "group", "positive": "HH", "bootstrap": 50])
         #expect(result.failure == nil)
@@ -53,7 +44,7 @@ import Workflow
             let rows = own.enumerated().map { "\($0.offset)\t\($0.element >= 0.5 ? "HH" : "control")\t\($0.element)\n" }
             try folder.add("slices", "slice\tclass\tp_HH\n" + rows.joined(), name: "s\(n).tsv", context: context)
         }
-        try addGroups(["HH", "control", "control"], to: folder)
+        try folder.addGroups(["HH", "control", "control"])
         let result = try folder.perform(
             "evaluate.classification",
             parameters: [
@@ -104,7 +95,7 @@ import Workflow
                 "tables", "lesion\tclass\tp_control\tp_HH\nn/a\tHH\t0.\(10 - n - 1)\t0.\(n + 1)\n", name: "\(n).tsv",
                 context: TaskContext(subject: "0\(n)"))
         }
-        try addGroups(groups, to: folder)
+        try folder.addGroups(groups)
         let result = try folder.perform(
             "evaluate.classification", parameters: ["target": "group", "positive": "HH", "bootstrap": 0])
         #expect(result.failure == nil && result.warnings.contains { $0.contains("sub-05 (“other”)") })

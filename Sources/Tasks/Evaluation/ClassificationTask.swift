@@ -25,7 +25,7 @@ enum ClassificationTask: TaskImplementation {
             return try judged(try usable(tables, &warnings, judged))
         }
         let items = try scored("tables", &warnings)
-        warnings += items.warnings
+        warnings += items.warnings + items.warningsOfNames(truth)
         guard !items.items.isEmpty else {
             throw TaskResult.Failure.permanent(
                 "Step \(step) has no item with a score and a true class: "
@@ -65,7 +65,7 @@ enum ClassificationTask: TaskImplementation {
                 )
             }
             let slices = try scored("slices", &warnings)
-            warnings += slices.warnings.map { "Slices: \($0)" }
+            warnings += (slices.warnings + slices.warningsOfNames(truth)).map { "Slices: \($0)" }
             for name in slices.scored {
                 judged.add(level: "slice", className: name, slices.items, areDecisions: slices.areDecisions)
                 judged.add(

@@ -37,6 +37,8 @@ struct ScoredItems {
     private(set) var warnings: [String] = []
     /// Whether the predictions decide and say no more: of scores 0 and 1, made of decisions, no curve and no calibration exists.
     private(set) var areDecisions = false
+    /// What was decided for, item by item as messages call them.
+    private var called: [(item: String, name: String)] = []
 
     /// What is known of the truth.
     enum Truth {
@@ -61,7 +63,6 @@ struct ScoredItems {
         var (unknown, foreign, unmatched) = ([String](), [String](), [String]())
         var (unseen, undecided, beyond) = ([String](), [String](), [String]())
         var seen: [TaskContext: Set<String>] = [:]
-        var decided: [(item: String, name: String)] = []
         var (unjudged, counted, uncounted) = (Set<TaskContext>(), Set<TaskContext>(), Set<TaskContext>())
         /// Whether the truth of an image is known, which makes it one of those that are counted.
         func isKnown(_ image: TaskContext) -> Bool {
@@ -161,7 +162,7 @@ struct ScoredItems {
                     continue
                 }
                 predictions.append(Prediction(owner: context, decision: decision, scores: scores))
-                if let decision { decided.append((called, decision)) }
+                if let decision { self.called.append((called, decision)) }
                 guard let truthText else {
                     unmatched.append(called)
                     continue
@@ -171,9 +172,11 @@ struct ScoredItems {
             }
             if case .items(let classes, _, _) = truth {
                 // A table of everybody answers for everybody, also for whom it has no row.
-                let isOfEverybody = owner.isOfEverybody
-                for (context, members) in classes.sorted(by: { $0.key < $1.key })
-                where isOfEverybody || context == item.input.context.withoutFold {
+                let image = item.input.context.withoutFold
+                let images =
+                    owner.isOfEverybody
+                    ? classes.sorted { $0.key < $1.key } : classes[image].map { [(key: image, value: $0)] } ?? []
+                for (context, members) in images {
                     guard isKnown(context), counted.insert(context).inserted else { continue }
                     let members = members.filter { Self.isClass($0.value) }
                     unseen += members.keys.filter { seen[context]?.contains($0) != true }.sorted().map {
@@ -205,7 +208,6 @@ struct ScoredItems {
                         + "\(undecided.prefix(3).joined(separator: "; ")): left out, and so are the numbers of their people."
                 )
             }
-            warnOfNames(decided, truth)
         }
         if !unjudged.isEmpty {
             warnings.append(
@@ -240,27 +242,31 @@ struct ScoredItems {
 
     /// Says which classes only the predictions or only the truth names: without probabilities nothing else tells a misspelt
     /// class from a rare one.
-    private mutating func warnOfNames(_ decided: [(item: String, name: String)], _ truth: Truth) {
-        // Also of whoever is not judged.
+    ///
+    /// - Parameter truth: what is true of everybody, also of whoever is not judged.
+    func warningsOfNames(_ truth: Truth) -> [String] {
+        guard areDecisions else { return [] }
+        var warnings: [String] = []
         let anywhere: Set<String> =
             switch truth {
             case .people(let people): trueClasses.union(people.values)
             case .items(let classes, _, _): trueClasses.union(classes.values.flatMap(\.values))
             case .column: trueClasses
             }
-        let foreign = decided.filter { !anywhere.contains($0.name) }
+        let foreign = called.filter { !anywhere.contains($0.name) }
         if !foreign.isEmpty {
             warnings.append(
                 "\(Self.counted(foreign.count, "decision is", "decisions are")) for a class that is true of nothing, such as "
                     + foreign.prefix(3).map { "\($0.item) (“\($0.name)”)" }.joined(separator: "; ")
                     + ": never right; correct the predictions where that is misspelt.")
         }
-        let unnamed = trueClasses.subtracting(decided.map(\.name)).sorted()
+        let unnamed = trueClasses.subtracting(called.map(\.name)).sorted()
         if !unnamed.isEmpty {
             warnings.append(
                 "No decision is for \(unnamed.map { "“\($0)”" }.joined(separator: ", ")), which the truth names; correct the truth "
                     + "where that is misspelt.")
         }
+        return warnings
     }
 
     /// Makes scores of decisions: 1 of the class decided for, 0 of the others.
